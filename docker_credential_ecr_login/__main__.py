@@ -1,0 +1,136 @@
+"""Owns argv, the three streams and the exit code."""
+
+import sys
+
+from . import helper, protocol
+from .registry import Registry, parse
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+try:
+    import posix as system
+
+    def _environ() -> dict[str, str]:
+        return {
+            name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+            for name, value in system.environ.items()
+        }
+
+except ImportError:  # Windows
+    import os as system  # type: ignore[no-redef]
+
+    def _environ() -> dict[str, str]:
+        return dict(system.environ)  # type: ignore[arg-type]
+
+
+def main() -> "NoReturn":
+    """Run the action that argv names, and end the process.
+
+    Ends without the interpreter's own tear-down, which takes longer than a
+    cached answer.
+    """
+    environ = _environ()
+    try:
+        answer, remark, status = run(sys.argv[1:], environ)
+        if remark:
+            _write(2, f"ecr-login: {remark}\n")
+        _write(1, answer)
+    except BaseException:  # a traceback would leave the client without an answer
+        # Ctrl-C, or nobody reads the answer: there is no one left to tell.
+        status = 1
+    system._exit(status)
+
+
+def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Return what goes to stdout, a remark for stderr or "", and the exit code."""
+    if len(arguments) == 2 and arguments[0] == "refresh":  # by `background`, not by people
+        return _refresh(arguments[1], environ)
+    action = arguments[0] if len(arguments) == 1 else ""
+    if action in ("get", "store", "erase", "list"):
+        try:
+            return _act(action, environ)
+        except Exception as error:
+            line = _failure_line(error, action, environ)
+            # docker-py and podman-remote abort when list fails, whatever for.
+            return ("{}\n", "", 0) if action == "list" else (f"{line}\n", "", 1)
+    if action in ("version", "--version", "-v"):
+        return f"{protocol.VERSION}\n", "", 0
+    if action in ("help", "--help", "-h"):
+        return f"{protocol.USAGE}\n", "", 0
+    if action:
+        return f"{protocol.NAME}: unknown action: {action}\n", "", 1
+    return f"{protocol.USAGE}\n", "", 1
+
+
+def _act(action: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    if action == "list":
+        return protocol.list_answer(helper.list_hosts(environ)), "", 0
+    frame = _read_input()
+    if action == "store":
+        return "", helper.store(frame, environ), 0
+    url = protocol.server_url(frame)
+    if action == "erase":
+        helper.erase(url, environ)
+        return "", "", 0
+    registry = parse(url)
+    if registry is None:
+        return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
+    try:
+        return helper.get(registry, url, environ), "", 0
+    except Exception as error:
+        line = f"{registry.host}: {_failure_line(error, registry.host, environ)}"
+        # By default the caller's fall-back chain goes on. ECR Public can do without us.
+        strict = registry.registry_id and helper.is_true(environ, "AWS_ECR_STRICT")
+        return f"{line if strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
+
+
+def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    registry = parse(host)
+    if registry is None:
+        return "", "", 1
+    try:
+        helper.refresh(registry, environ)
+    except Exception as error:
+        _failure_line(error, host, environ)
+        return "", "", 1
+    return "", "", 0
+
+
+def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -> str:
+    """Log ``error``, with its traceback, and return the one line that tells a person."""
+    from .errors import BadInput, HelperError, one_line
+    from .log import logger
+
+    if isinstance(error, BadInput):
+        return str(error)
+    logger(environ).error("%s: %s", subject, error, exc_info=error)
+    if isinstance(error, HelperError):
+        return str(error)
+    return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
+
+
+def _read_input() -> bytes:
+    """Return standard input to its end, or as much of it as shows that it is too large."""
+    frame = b""
+    while len(frame) <= protocol.MAX_INPUT_SIZE:
+        try:
+            block = system.read(0, protocol.MAX_INPUT_SIZE)
+        except OSError:  # a closed stdin
+            break
+        if not block:
+            break
+        frame += block
+    return frame
+
+
+def _write(descriptor: int, text: str) -> None:
+    rest = text.encode("utf-8", "surrogateescape")
+    while rest:
+        rest = rest[system.write(descriptor, rest) :]
+
+
+if __name__ == "__main__":
+    main()

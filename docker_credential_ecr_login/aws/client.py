@@ -1,0 +1,200 @@
+"""boto3's session and the one call: GetAuthorizationToken of ECR or ECR Public."""
+
+import base64
+import os
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from .. import __version__
+from ..cache import Entry
+from ..errors import BadConfiguration, HelperError, UnusableAnswer
+from ..protocol import NAME, USERNAME, is_plain
+from ..registry import PUBLIC_HOSTS, Registry
+from .failures import Circumstances, explain, is_throttling
+
+CONNECT_TIMEOUT = 3
+"""Seconds to connect, for each try."""
+
+READ_TIMEOUT = 5
+"""Seconds between two bytes of an answer, for each try."""
+
+ATTEMPTS = 3
+"""Tries by botocore's standard retry mode, which waits with full jitter in between."""
+
+_MAX_THROTTLING_PAUSE = 4.0  # seconds, of which full jitter takes half on average
+
+_REFRESH_AGE = 3600  # seconds, where the identity can change without the configuration
+_CHANGEABLE_SOURCES = frozenset({"container-role", "custom-process", "iam-role"})
+
+
+@dataclass(frozen=True)
+class AuthorizationToken:
+    """What AWS answered.
+
+    ``proxy_host`` is the host of the caller's own registry, or that of ECR
+    Public; ``credential_source`` botocore's name of the provider that won.
+    """
+
+    entry: Entry
+    proxy_host: str
+    credential_source: str
+
+
+def get_authorization_token(
+    registry: Registry, environ: Mapping[str, str], deadline: float
+) -> AuthorizationToken:
+    """Ask AWS for a token that opens ``registry``.
+
+    Throttling is tried again until ``deadline`` (of `time.monotonic`). Raises
+    `HelperError`.
+    """
+    circumstances = Circumstances(registry, environ)
+    try:
+        session = _session(environ)
+        circumstances.profile = session.get_config_variable("profile")
+        circumstances.known_profiles = sorted(session.available_profiles)
+        credentials = session.get_credentials()
+        circumstances.phase = "credentials"
+        if credentials is None:
+            raise circumstances.no_credentials()
+        circumstances.method = credentials.method
+        circumstances.access_key = credentials.get_frozen_credentials().access_key
+        circumstances.phase = "call"
+        client = _client(session, registry, environ)
+        answer = _call(client, deadline)
+    except HelperError:
+        raise
+    except Exception as error:  # botocore lets others' through, of processes and parsers
+        raise explain(error, circumstances) from error
+    return _token(answer, registry, credentials.method, time.time())
+
+
+def default_registry(environ: Mapping[str, str]) -> Registry | None:
+    """Return the caller's own registry in the configured region, its account unknown.
+
+    None where no region is configured. Raises `HelperError`.
+    """
+    try:
+        session = _session(environ)
+        region = environ.get("AWS_REGION") or session.get_config_variable("region")
+        if not region:
+            return None
+        partition = session.get_partition_for_region(region)
+    except BotoCoreError as error:
+        raise explain(error, Circumstances(None, environ)) from error
+    return Registry("", "", region, partition, fips=False, dual_stack=False)
+
+
+def configured_endpoint(session: Session, service: str, environ: Mapping[str, str]) -> str | None:
+    """Return the endpoint URL for ``service`` that the environment or the profile names.
+
+    The order of the AWS SDKs and Tools Reference Guide, "Service-specific
+    endpoints": the service's variable, the general one, the service in the
+    profile's services section, the profile.
+    """
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    key = service.replace("-", "_")
+    profile = session.get_scoped_config()
+    services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    of_service = services.get(key, {})
+    return (
+        environ.get(f"AWS_ENDPOINT_URL_{key.upper()}")
+        or environ.get("AWS_ENDPOINT_URL")
+        or (of_service.get("endpoint_url") if isinstance(of_service, dict) else None)
+        or profile.get("endpoint_url")
+        or None
+    )
+
+
+def _session(environ: Mapping[str, str]) -> Session:
+    session = Session()
+    if environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false"):
+        session.set_config_variable("config_file", os.devnull)
+    session.set_default_client_config(
+        Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            user_agent_extra=f"{NAME}/{__version__}",
+        )
+    )
+    provider = session.get_component("credential_provider").get_provider("assume-role")
+    # botocore would ask on the terminal, or on stdin, which carries the protocol.
+    provider._prompter = _refuse_mfa
+    return session
+
+
+def _refuse_mfa(_prompt: str) -> str:
+    raise BadConfiguration(
+        "the profile asks for an MFA code (mfa_serial), which cannot be typed here",
+        "put session credentials into the environment or another profile: "
+        "aws sts get-session-token --serial-number <device> --token-code <code>",
+    )
+
+
+def _client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:
+    endpoint_url = configured_endpoint(session, registry.service, environ)
+    if endpoint_url:  # botocore refuses both a custom endpoint and a variant
+        variant = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
+    else:
+        # None leaves it to AWS_USE_FIPS_ENDPOINT and its like.
+        variant = Config(
+            use_fips_endpoint=registry.fips or None,
+            use_dualstack_endpoint=registry.dual_stack or None,
+        )
+    return session.create_client(
+        registry.service, region_name=registry.region, endpoint_url=endpoint_url, config=variant
+    )
+
+
+def _call(client: Any, deadline: float) -> Any:
+    """Call GetAuthorizationToken, again while it is throttled and there is time.
+
+    AWS serves 20 calls a second for an account in a region, so a fleet that
+    starts cold has to spread itself over the time that it has.
+    """
+    pause = 1.0
+    while True:
+        try:
+            return client.get_authorization_token()
+        except ClientError as error:
+            pause = min(2 * pause, _MAX_THROTTLING_PAUSE)
+            jittered = random.uniform(0, pause)  # noqa: S311 - spreads load, keeps no secret
+            if not is_throttling(error) or time.monotonic() + jittered >= deadline:
+                raise
+            time.sleep(jittered)
+
+
+def _token(answer: Any, registry: Registry, source: str, now: float) -> AuthorizationToken:
+    """Return the checked answer. Raises `UnusableAnswer`."""
+    try:
+        data = answer["authorizationData"]
+        if isinstance(data, list):
+            data = data[0]
+        user, _, secret = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+        expires_at = int(data["expiresAt"].timestamp())
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
+        raise _unusable("it holds no authorization token") from None
+    if user != USERNAME or not secret or not is_plain(secret):
+        raise _unusable("its authorization token is not one of ECR")
+    if expires_at <= now:
+        raise _unusable("its authorization token has expired already; is this machine's clock right?")
+    lifetime = expires_at - now
+    refresh_in = min(lifetime / 2, _REFRESH_AGE) if source in _CHANGEABLE_SOURCES else lifetime / 2
+    host = data.get("proxyEndpoint", "").removeprefix("https://") or next(iter(PUBLIC_HOSTS))
+    return AuthorizationToken(Entry(secret, expires_at, int(now + refresh_in)), host, source)
+
+
+def _unusable(reason: str) -> UnusableAnswer:
+    return UnusableAnswer(
+        f"AWS's answer makes no sense: {reason}",
+        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
+    )

@@ -1,0 +1,214 @@
+"""A token that the cache does not have: one call to AWS for however many callers.
+
+The file lock is taken before botocore is imported, so that those who wait for
+another's call are light.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock, Timeout
+
+from ..cache import Cache, Entry, is_disabled, writable_directory
+from ..errors import AwsFailure, BadConfiguration, EndpointUnreachable, HelperError
+from ..log import logger
+from ..registry import Registry, parse
+
+if TYPE_CHECKING:
+    from .client import AuthorizationToken
+
+Result = TypeVar("Result")
+
+DEFAULT_TIMEOUT = 15.0
+"""Seconds that an answer may take in all, unless AWS_ECR_TIMEOUT says otherwise."""
+
+_POLL_INTERVAL = 0.02  # seconds between two tries for a lock that another process holds
+
+
+def fetch(
+    registry: Registry, environ: Mapping[str, str], identity: str, *, ahead: bool = False
+) -> Entry:
+    """Return a token for ``registry``, from AWS unless another process was faster.
+
+    With ``ahead``, a token that can still be answered but is past its refresh
+    time is replaced too. Raises `HelperError`.
+    """
+    limit = _Limit(answer_timeout(environ))
+    cache = _open_cache(environ, identity)
+    if cache is None:
+        return _ask(registry, environ, limit).entry
+    with _held(cache, registry, limit):
+        now = time.time()
+        for entry in (cache.login(registry), cache.token(registry)):
+            if entry and (entry.young(now) if ahead else entry.usable(now)):
+                with suppress(OSError):
+                    cache.add_to_list(registry)
+                return entry
+        if not ahead:
+            _raise_remembered(cache, registry, now)
+        try:
+            entry = _ask(registry, environ, limit).entry
+        except HelperError as error:
+            if not ahead:  # the token that is there is still answered
+                _remember(cache, registry, error)
+            raise
+        _keep(cache, registry, entry, environ)
+        return entry
+
+
+def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> str | None:
+    """Fetch the token of the caller's own registry in the configured region.
+
+    Returns the registry's host, or None where no region is configured.
+    ``timeout`` is in seconds. Raises `HelperError`.
+    """
+    limit = _Limit(min(timeout, answer_timeout(environ)))
+    cache = _open_cache(environ, identity)
+
+    def configured() -> Registry | None:
+        from .client import default_registry
+
+        return default_registry(environ)
+
+    registry = _within(limit, configured)
+    if registry is None:
+        return None
+    if cache is None:
+        return _ask(registry, environ, limit).proxy_host
+    with _held(cache, registry, limit):
+        if hosts := cache.hosts(time.time()):
+            return hosts[0]
+        _raise_remembered(cache, registry, time.time())
+        try:
+            token = _ask(registry, environ, limit)
+        except HelperError as error:
+            _remember(cache, registry, error)
+            raise
+        own = parse(token.proxy_host)
+        if own is not None:
+            _keep(cache, own, token.entry, environ)
+        return token.proxy_host
+
+
+def answer_timeout(environ: Mapping[str, str]) -> float:
+    """Return ``AWS_ECR_TIMEOUT`` in seconds, or the default. Raises `BadConfiguration`."""
+    text = environ.get("AWS_ECR_TIMEOUT")
+    if not text:
+        return DEFAULT_TIMEOUT
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise BadConfiguration(
+            f"AWS_ECR_TIMEOUT must be a number of seconds above 0, not {text!r}",
+            "unset it or set it to, say, 15",
+        )
+    return seconds
+
+
+class _Limit:
+    """A span of time (seconds) and the moment when it is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.deadline = time.monotonic() + seconds
+
+    def left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
+
+    def exceeded(self) -> EndpointUnreachable:
+        return EndpointUnreachable(
+            f"no answer within {self.seconds:g} seconds",
+            "check the network and the proxy settings, or set AWS_ECR_TIMEOUT to more seconds",
+        )
+
+
+def _open_cache(environ: Mapping[str, str], identity: str) -> Cache | None:
+    if is_disabled(environ):
+        return None
+    directory = writable_directory(environ)
+    return Cache(directory, identity) if directory else None
+
+
+@contextmanager
+def _held(cache: Cache, registry: Registry, limit: _Limit) -> Iterator[None]:
+    """Hold the lock of ``registry``'s scope, or none where locks do not work."""
+    lock = None
+    try:
+        lock = FileLock(cache.lock_path(registry), mode=0o600)
+        lock.acquire(timeout=limit.left(), poll_interval=_POLL_INTERVAL)
+    except Timeout:
+        raise limit.exceeded() from None
+    except (OSError, NotImplementedError):
+        lock = None  # a call too many is better than none
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _ask(registry: Registry, environ: Mapping[str, str], limit: _Limit) -> "AuthorizationToken":
+    def ask() -> "AuthorizationToken":
+        from .client import get_authorization_token
+
+        return get_authorization_token(registry, environ, limit.deadline)
+
+    started = time.monotonic()
+    token = _within(limit, ask)
+    logger(environ).info(
+        "%s: a new token from AWS in %.0f ms, credentials by %s, expires in %.0f s",
+        registry.host or registry.scope,
+        (time.monotonic() - started) * 1000,
+        token.credential_source,
+        token.entry.expires_at - time.time(),
+    )
+    return token
+
+
+def _within(limit: _Limit, function: Callable[[], Result]) -> Result:
+    """Return what ``function`` returns, or raise, in time: even if it hangs.
+
+    It is left behind in its thread then, and ends with the process.
+    """
+    results: list[Result] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except Exception as error:  # handed to the waiting thread
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit.left())
+    if errors:
+        raise errors[0]
+    if not results:
+        raise limit.exceeded()
+    return results[0]
+
+
+def _raise_remembered(cache: Cache, registry: Registry, now: float) -> None:
+    if line := cache.failure(registry, now):
+        raise AwsFailure(line)
+
+
+def _remember(cache: Cache, registry: Registry, error: HelperError) -> None:
+    with suppress(OSError):
+        cache.store_failure(registry, str(error), time.time())
+
+
+def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, str]) -> None:
+    try:
+        cache.store_token(registry, entry)
+        cache.add_to_list(registry)
+        cache.sweep(time.time())
+    except OSError as error:
+        logger(environ).warning("%s: the token cannot be cached: %s", registry.host, error)

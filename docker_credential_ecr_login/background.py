@@ -1,0 +1,66 @@
+"""Start the refresh of a token in a process that the caller need not wait for."""
+
+import sys
+
+from .registry import Registry
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CODE = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from docker_credential_ecr_login.__main__ import main; main()"
+)
+
+
+def start_refresh(registry: Registry) -> None:
+    """Start ``refresh`` for ``registry`` in a detached process.
+
+    It has none of the caller's pipes (docker waits for their end of file), no
+    terminal and no working directory that could be in somebody's way. Only the
+    host name is on its command line. A system that cannot start it is no
+    failure: the token that is answered is good.
+    """
+    package = __file__.replace("\\", "/").rpartition("/")[0].rpartition("/")[0]
+    command = [sys.executable, "-IS", "-c", _CODE, package, "refresh", registry.host]
+    try:
+        _start(command)
+    except OSError:
+        pass
+
+
+if sys.platform == "win32":
+
+    def _start(command: "Sequence[str]") -> None:
+        import subprocess
+
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            creationflags=subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP,
+        )
+
+else:
+    import posix
+
+    def _start(command: "Sequence[str]") -> None:
+        # Forked twice, so that no zombie stays with a caller that does not wait.
+        child = posix.fork()
+        if child:
+            posix.waitpid(child, 0)
+            return
+        try:
+            posix.setsid()
+            if posix.fork():
+                posix._exit(0)
+            posix.chdir("/")
+            null = posix.open("/dev/null", posix.O_RDWR)
+            for descriptor in (0, 1, 2):
+                posix.dup2(null, descriptor)
+            posix.closerange(3, 65536)
+            posix.execv(command[0], command)
+        finally:
+            posix._exit(1)

@@ -1,0 +1,348 @@
+"""Token files: read, write, list, erase.
+
+    <cache directory>/
+      tokens/<fingerprint of the identity>/<scope>           one authorization token
+      tokens/<fingerprint of the identity>/<scope>.failure   why there is none, for some seconds
+      tokens/<fingerprint of the identity>/<scope>.refresh   when a refresh was last started
+      tokens/<fingerprint of the identity>/<scope>.lock      held by the process that asks AWS
+      tokens/<fingerprint of the identity>/<host>            empty: this registry was asked for
+      logins/<host>                                          a token that ``docker login`` stored
+      log/ecr-login.log
+
+Files are 0600 and directories 0700; a file is written beside its name, flushed
+and renamed. Whatever is wrong with a file makes it a miss: another owner,
+readable by others, a link, a pipe, half a file, garbage, another version. What
+a file was stored for is part of it and is compared whole.
+"""
+
+import time
+
+from .identity import expand, fingerprint
+from .registry import parse
+
+try:
+    import posix as system
+except ImportError:  # Windows
+    import os as system  # type: ignore[no-redef]
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .registry import Registry
+
+MIN_LIFETIME = 60
+"""Seconds: a token that expires sooner is not answered, for a pull takes a while."""
+
+FAILURE_MEMORY = 5
+"""Seconds for which a failure is remembered: BuildKit asks again up to 13 times at once."""
+
+REFRESH_PAUSE = 60
+"""Seconds between two starts of a background refresh for the same token."""
+
+MAX_TOKEN_LIFETIME = 12 * 3600
+"""Seconds that an ECR authorization token lives, by the API reference."""
+
+_MAGIC = "ecr-login/1"
+_MAX_FILE_SIZE = 256 * 1024
+_CHECKSUM_PRIME = 2**61 - 1
+_READ_FLAGS = (
+    system.O_RDONLY
+    | getattr(system, "O_CLOEXEC", 0)
+    | getattr(system, "O_NOFOLLOW", 0)
+    | getattr(system, "O_NONBLOCK", 0)  # a pipe in a file's place is not waited for
+    | getattr(system, "O_BINARY", 0)
+)
+_CREATE_FLAGS = (
+    system.O_WRONLY
+    | system.O_CREAT
+    | system.O_EXCL
+    | getattr(system, "O_CLOEXEC", 0)
+    | getattr(system, "O_NOFOLLOW", 0)
+    | getattr(system, "O_BINARY", 0)
+)
+_FILE_TYPE, _REGULAR_FILE = 0o170000, 0o100000  # S_IFMT and S_IFREG of stat(2)
+_OPEN_TO_OTHERS = 0o077
+
+
+class Entry:
+    """An authorization token as it is kept.
+
+    ``secret`` is the registry password; ``expires_at`` and ``refresh_at`` are
+    epoch seconds.
+    """
+
+    __slots__ = ("expires_at", "refresh_at", "secret")
+
+    def __init__(self, secret: str, expires_at: int, refresh_at: int) -> None:
+        self.secret = secret
+        self.expires_at = expires_at
+        self.refresh_at = refresh_at
+
+    def usable(self, now: float) -> bool:
+        """Say whether the token may be answered at ``now`` (epoch seconds)."""
+        return self.expires_at - now >= MIN_LIFETIME
+
+    def young(self, now: float) -> bool:
+        """Say whether the token need not even be refreshed at ``now`` (epoch seconds)."""
+        return now < self.refresh_at and self.usable(now)
+
+
+class Cache:
+    """The tokens in one cache directory that belong to one configured identity.
+
+    Reading never raises: whatever is wrong is a miss. Writing raises OSError.
+    """
+
+    def __init__(self, directory: str, identity: str) -> None:
+        self.directory = directory
+        self._identity = identity
+        self._tokens = f"{directory}/tokens/{fingerprint(identity)}"
+
+    def token(self, registry: "Registry") -> Entry | None:
+        """Return the token for ``registry``, usable or not, or None."""
+        return _read(self._path(registry), self._key(registry))
+
+    def login(self, registry: "Registry") -> Entry | None:
+        """Return the token that ``docker login`` stored for ``registry``, or None."""
+        return _read(f"{self.directory}/logins/{registry.host}", registry.host)
+
+    def is_listed(self, registry: "Registry") -> bool:
+        """Say whether the registry was asked for before, under this identity."""
+        try:
+            system.stat(f"{self._tokens}/{registry.host}")
+        except OSError:
+            return False
+        return True
+
+    def hosts(self, now: float) -> list[str]:
+        """Return the hosts, sorted, that ``get`` would answer from this cache at ``now``."""
+        found = set()
+        for name in _names(f"{self.directory}/logins"):
+            registry = parse(name)
+            if registry and (entry := self.login(registry)) and entry.usable(now):
+                found.add(name)
+        scopes: dict[str, bool] = {}
+        for name in _names(self._tokens):
+            registry = parse(name)
+            if registry is None:
+                continue
+            if registry.scope not in scopes:
+                entry = self.token(registry)
+                scopes[registry.scope] = entry is not None and entry.usable(now)
+            if scopes[registry.scope]:
+                found.add(name)
+        return sorted(found)
+
+    def store_token(self, registry: "Registry", entry: Entry) -> None:
+        """Keep ``entry`` for all registries of the scope, and forget a failure."""
+        _write(self._path(registry), self._key(registry), entry)
+        _remove(self._path(registry) + ".failure")
+
+    def store_login(self, registry: "Registry", entry: Entry) -> None:
+        """Keep what ``docker login`` gave for this one registry."""
+        _write(f"{self.directory}/logins/{registry.host}", registry.host, entry)
+
+    def add_to_list(self, registry: "Registry") -> None:
+        """Note that ``registry`` was asked for, so that ``list`` shows it."""
+        make_directory(self._tokens)
+        try:
+            descriptor = system.open(f"{self._tokens}/{registry.host}", _CREATE_FLAGS, 0o600)
+        except FileExistsError:
+            return
+        system.close(descriptor)
+
+    def erase(self, registry: "Registry") -> None:
+        """Forget the login, and the tokens of every identity that serve ``registry``.
+
+        A token of another identity goes too: ``docker logout`` is to leave none
+        behind that opens this registry. Raises OSError if something cannot be removed.
+        """
+        _remove(f"{self.directory}/logins/{registry.host}")
+        for identity in _names(f"{self.directory}/tokens"):
+            tokens = f"{self.directory}/tokens/{identity}"
+            _remove(f"{tokens}/{registry.scope}")
+            _remove(f"{tokens}/{registry.scope}.failure")
+            _remove(f"{tokens}/{registry.host}")
+
+    def failure(self, registry: "Registry", now: float) -> str | None:
+        """Return the failure line of the last few seconds for this scope, or None."""
+        text = _read_text(self._path(registry) + ".failure")
+        failed_at, _, rest = text.partition("\n")
+        message, _, key = rest.partition("\n")
+        if key != self._key(registry) or not failed_at.isdecimal():
+            return None
+        return message if 0 <= now - int(failed_at) <= FAILURE_MEMORY else None
+
+    def store_failure(self, registry: "Registry", message: str, now: float) -> None:
+        """Remember the one-line ``message`` from ``now`` on (epoch seconds)."""
+        _write_text(
+            self._path(registry) + ".failure", f"{int(now)}\n{message}\n{self._key(registry)}"
+        )
+
+    def lock_path(self, registry: "Registry") -> str:
+        """Return the path of the lock of the one process that asks AWS for this scope."""
+        make_directory(self._tokens)
+        return self._path(registry) + ".lock"
+
+    def claim_refresh(self, registry: "Registry", now: float) -> bool:
+        """Say whether the caller is to start the background refresh of this token.
+
+        One caller in a minute is told so, however many ask.
+        """
+        path = self._path(registry) + ".refresh"
+        try:
+            if system.stat(path).st_mtime > now - REFRESH_PAUSE:
+                return False
+            _remove(path)
+        except OSError:
+            pass
+        try:
+            system.close(system.open(path, _CREATE_FLAGS, 0o600))
+        except OSError:
+            return False  # another caller was faster, or nothing can be written here
+        return True
+
+    def sweep(self, now: float) -> None:
+        """Remove the directories of identities for which nothing was stored in 13 hours."""
+        for identity in _names(f"{self.directory}/tokens"):
+            tokens = f"{self.directory}/tokens/{identity}"
+            try:
+                if system.stat(tokens).st_mtime > now - MAX_TOKEN_LIFETIME - 3600:
+                    continue
+                for name in _names(tokens):
+                    _remove(f"{tokens}/{name}")
+                system.rmdir(tokens)
+            except OSError:
+                continue  # another process sweeps too, or has just stored a token there
+
+    def _path(self, registry: "Registry") -> str:
+        return f"{self._tokens}/{registry.scope}"
+
+    def _key(self, registry: "Registry") -> str:
+        return f"{registry.scope}\0{self._identity}"
+
+
+def is_disabled(environ: "Mapping[str, str]") -> bool:
+    """Say whether ``AWS_ECR_DISABLE_CACHE`` is set to anything but the empty string."""
+    return bool(environ.get("AWS_ECR_DISABLE_CACHE"))
+
+
+def default_directory(environ: "Mapping[str, str]") -> str:
+    """Return ``AWS_ECR_CACHE_DIR``, else ``~/.ecr``."""
+    return expand(environ.get("AWS_ECR_CACHE_DIR") or "~/.ecr", environ)
+
+
+def writable_directory(environ: "Mapping[str, str]") -> str | None:
+    """Return the cache directory to write in, made if need be, or None.
+
+    The default one, else platformdirs' user cache directory, else None.
+    """
+    directory = default_directory(environ)
+    if _is_writable(directory):
+        return directory
+    import platformdirs
+
+    directory = platformdirs.user_cache_dir("ecr-login", appauthor=False)
+    return directory if _is_writable(directory) else None
+
+
+def make_directory(path: str) -> None:
+    """Make ``path`` and its parents where they are missing, 0700. Raises OSError."""
+    try:
+        system.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        from os.path import dirname
+
+        if dirname(path) in ("", path):
+            raise
+        make_directory(dirname(path))
+        make_directory(path)
+
+
+def _is_writable(directory: str) -> bool:
+    try:
+        make_directory(directory)
+        return system.access(directory, system.R_OK | system.W_OK | system.X_OK)
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: str, key: str) -> Entry | None:
+    head, _, rest = _read_text(path).partition("\n")
+    if head != f"{_MAGIC} {_checksum(rest)}":
+        return None
+    try:
+        expires_at, refresh_at, secret, stored_for = rest.split("\n", 3)
+        entry = Entry(secret, int(expires_at), int(refresh_at))
+    except ValueError:
+        return None
+    return entry if stored_for == key else None
+
+
+def _write(path: str, key: str, entry: Entry) -> None:
+    rest = f"{entry.expires_at}\n{entry.refresh_at}\n{entry.secret}\n{key}"
+    _write_text(path, f"{_MAGIC} {_checksum(rest)}\n{rest}")
+
+
+def _checksum(text: str) -> str:
+    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % _CHECKSUM_PRIME:x}"
+
+
+def _read_text(path: str) -> str:
+    """Return a private file's text, or the empty string whatever is wrong with it."""
+    try:
+        descriptor = system.open(path, _READ_FLAGS)
+    except (OSError, ValueError):
+        return ""
+    try:
+        state = system.fstat(descriptor)
+        if state.st_mode & _FILE_TYPE != _REGULAR_FILE or state.st_size > _MAX_FILE_SIZE:
+            return ""
+        if hasattr(system, "geteuid") and (
+            state.st_uid != system.geteuid()
+            or state.st_mode & _OPEN_TO_OTHERS
+            or state.st_nlink != 1
+        ):
+            return ""
+        return system.read(descriptor, _MAX_FILE_SIZE).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+    finally:
+        system.close(descriptor)
+
+
+def _write_text(path: str, text: str) -> None:
+    """Put a private file with ``text`` at ``path``, whole or not at all. Raises OSError."""
+    make_directory(path.rpartition("/")[0])
+    temporary = f"{path}.{system.getpid()}.{time.monotonic_ns()}.tmp"
+    descriptor = system.open(temporary, _CREATE_FLAGS, 0o600)
+    try:
+        try:
+            rest = text.encode("utf-8", "surrogateescape")
+            while rest:
+                rest = rest[system.write(descriptor, rest) :]
+            system.fsync(descriptor)
+        finally:
+            system.close(descriptor)
+        system.replace(temporary, path)
+    except OSError:
+        _remove(temporary)
+        raise
+
+
+def _remove(path: str) -> None:
+    """Remove the file at ``path`` if there is one. Raises OSError if it cannot be."""
+    try:
+        system.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return system.listdir(directory)
+    except OSError:
+        return []

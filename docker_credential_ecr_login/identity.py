@@ -1,0 +1,104 @@
+"""Whose token: the configuration in effect that decides the AWS identity.
+
+Read from the environment and from the state of the configuration files, never
+from AWS and never from the contents of those files: this runs before every
+cached answer. Two configurations that could mean two principals, or two
+endpoints, never give the same text; a change of any of them gives another.
+"""
+
+try:
+    from posix import stat
+except ImportError:  # Windows
+    from os import stat
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SELECTORS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CREDENTIAL_FILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_EC2_METADATA_V1_DISABLED",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_ECR",
+    "AWS_ENDPOINT_URL_ECR_PUBLIC",
+    "AWS_ENDPOINT_URL_SIGNIN",
+    "AWS_ENDPOINT_URL_SSO",
+    "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_IMDS_USE_IPV6",
+    "AWS_LOGIN_CACHE_DIRECTORY",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SDK_LOAD_CONFIG",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "BOTO_CONFIG",
+)
+"""The environment variables that select credentials or endpoint, by the botocore
+documentation ("Credentials", "Configuration") and its ``configprovider`` and
+``credentials`` modules. None of them holds a secret."""
+
+_FILES = (
+    ("AWS_CONFIG_FILE", "~/.aws/config"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    ("BOTO_CONFIG", "~/.boto"),
+)
+
+
+def configured_identity(environ: "Mapping[str, str]") -> str:
+    """Return a text that is equal for two processes exactly when their configuration is.
+
+    Holds the selecting environment variables that are set, and for each AWS
+    configuration file its path, size (bytes), inode and modification time
+    (nanoseconds), as git's index does.
+    """
+    parts = [f"{name}={environ[name]}" for name in SELECTORS if name in environ]
+    # A key whose secret is missing is another configuration than a whole one.
+    parts.append(f"secret={'AWS_SECRET_ACCESS_KEY' in environ}")
+    for name, default in _FILES:
+        parts.append(_file_state(expand(environ.get(name) or default, environ)))
+    return "\0".join(parts)  # the one character that no environment variable holds
+
+
+def fingerprint(text: str) -> str:
+    """Return a short file name for ``text``: an address only, for whatever is
+    found there must be compared with the whole text.
+
+    A remainder by the Mersenne prime 2**127 - 1, because importing hashlib would
+    take longer than all the rest of a cached answer.
+    """
+    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % (2**127 - 1):032x}"
+
+
+def expand(path: str, environ: "Mapping[str, str]") -> str:
+    """Return ``path`` with a leading ``~`` and ``$VARIABLES`` replaced, as botocore does."""
+    home = environ.get("HOME")
+    if "$" not in path:
+        if not path.startswith("~"):
+            return path
+        if home and path.startswith("~/"):
+            return home.rstrip("/") + path[1:]
+    import os.path
+
+    return os.path.expanduser(os.path.expandvars(path))
+
+
+def _file_state(path: str) -> str:
+    try:
+        state = stat(path)
+    except (OSError, ValueError):
+        return f"{path} absent"
+    return f"{path} {state.st_size} {state.st_ino} {state.st_mtime_ns}"

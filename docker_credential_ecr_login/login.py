@@ -1,0 +1,58 @@
+"""What ``docker login`` may store: an ECR token that is alive, under the user name AWS."""
+
+from . import protocol
+from .cache import MAX_TOKEN_LIFETIME, MIN_LIFETIME, Entry
+from .errors import BadInput, NotAnEcrRegistry
+from .registry import Registry, parse
+
+
+def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Registry, Entry]:
+    """Return the registry and the entry to keep for it, at ``now`` (epoch seconds).
+
+    Raises `NotAnEcrRegistry`, or `BadInput` if the user name is not AWS, the
+    secret cannot be an ECR password, or its token has expired.
+    """
+    registry = parse(url)
+    if registry is None:
+        raise NotAnEcrRegistry(
+            f"{protocol.NAME} keeps logins of Amazon ECR only, and {url!r} is none",
+            "in Docker's config.json, leave credsStore to another helper and name this one "
+            'under credHelpers: {"credHelpers": {"<account>.dkr.ecr.<region>.amazonaws.com": '
+            '"ecr-login"}}',
+        )
+    if username != protocol.USERNAME:
+        raise BadInput(
+            f"{registry.host}: the user name must be {protocol.USERNAME}, not {username!r}",
+            "the password is what `aws ecr get-login-password` prints",
+        )
+    if not secret or not protocol.is_plain(secret):
+        raise BadInput(
+            f"{registry.host}: this is not an ECR password",
+            "the password is what `aws ecr get-login-password` prints",
+        )
+    expires_at = password_expiration(secret)
+    if expires_at is None:
+        expires_at = int(now) + MAX_TOKEN_LIFETIME
+    if expires_at - now < MIN_LIFETIME:
+        raise BadInput(
+            f"{registry.host}: the token has expired",
+            "get a new one: `aws ecr get-login-password`",
+        )
+    # Only another login can replace it, so it is never refreshed ahead.
+    return registry, Entry(secret, expires_at, refresh_at=expires_at)
+
+
+def password_expiration(secret: str) -> int | None:
+    """Return when an ECR password expires (epoch seconds), or None if it does not say.
+
+    The password is base64 of a JSON object with the member ``expiration``, as
+    ``GetAuthorizationToken`` hands it out.
+    """
+    import base64
+    import json
+
+    try:
+        expiration = json.loads(base64.b64decode(secret, validate=True))["expiration"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return expiration if type(expiration) is int and expiration > 0 else None

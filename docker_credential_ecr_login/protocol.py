@@ -1,0 +1,111 @@
+"""The frames of the Docker credential helper protocol; no input or output of its own.
+
+Reference: ``credentials/credentials.go`` of docker/docker-credential-helpers.
+Docker and others compare some of these texts to the letter.
+"""
+
+from . import __version__
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .errors import BadInput
+
+NAME = "docker-credential-ecr-login"
+USERNAME = "AWS"
+
+CREDENTIALS_NOT_FOUND = "credentials not found in native keychain"
+MISSING_SERVER_URL = "no credentials server URL"
+MISSING_USERNAME = "no credentials username"
+
+VERSION = f"{NAME} (docker_credential_ecr_login) {__version__}"
+USAGE = f"Usage: {NAME} <store|get|erase|list|version>"
+
+MAX_INPUT_SIZE = 64 * 1024
+"""Bytes on stdin. An ECR password of some 2 kB is the largest thing that is sent."""
+
+
+def server_url(frame: bytes) -> str:
+    """Return the ServerURL that ``get`` or ``erase`` was given on stdin.
+
+    Lines are joined without a separator and the whole is trimmed, as the
+    reference does. Raises `BadInput` if it is empty, too large or not UTF-8.
+    """
+    url = _decode(frame).replace("\r", "").replace("\n", "").strip()
+    if not url:
+        raise _bad_input(MISSING_SERVER_URL)
+    return url
+
+
+def credentials(frame: bytes) -> tuple[str, str, str]:
+    """Return ServerURL, Username and Secret that ``store`` was given on stdin.
+
+    Raises `BadInput` if it is not a JSON object that names the first two,
+    or if it is too large or not UTF-8.
+    """
+    import json
+
+    text = _decode(frame)
+    if not text.strip():
+        raise _bad_input("no credentials on standard input")
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        # The position, and never the text: a password stands in it.
+        position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise _bad_input(f"the credentials are not valid JSON{position}") from None
+    except RecursionError:
+        raise _bad_input("the credentials are not valid JSON: nested too deeply") from None
+    if not isinstance(fields, dict):
+        raise _bad_input("the credentials are not a JSON object")
+    values = [fields.get(name) or "" for name in ("ServerURL", "Username", "Secret")]
+    if not all(isinstance(value, str) for value in values):
+        raise _bad_input("ServerURL, Username and Secret must be JSON strings")
+    url, username, secret = values
+    if not url.strip():
+        raise _bad_input(MISSING_SERVER_URL)
+    if not username:
+        raise _bad_input(MISSING_USERNAME)
+    return url.strip(), username, secret
+
+
+def get_answer(url: str, secret: str) -> str:
+    """Return the line that answers ``get``: ``url`` as it was asked, the password ``secret``.
+
+    ``secret`` must need no escaping in JSON, as `is_plain` says.
+    """
+    return f'{{"ServerURL":{_quoted(url)},"Username":"{USERNAME}","Secret":"{secret}"}}\n'
+
+
+def list_answer(hosts: "Iterable[str]") -> str:
+    """Return the line that answers ``list`` for ``hosts``, which are canonical ECR names."""
+    return "{" + ",".join(f'"{host}":"{USERNAME}"' for host in hosts) + "}\n"
+
+
+def is_plain(text: str) -> bool:
+    """Say whether ``text`` is printable ASCII that JSON holds unescaped."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _bad_input(message: str) -> "BadInput":
+    from .errors import BadInput
+
+    return BadInput(message)
+
+
+def _quoted(text: str) -> str:
+    if is_plain(text):
+        return f'"{text}"'
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _decode(frame: bytes) -> str:
+    if len(frame) > MAX_INPUT_SIZE:
+        raise _bad_input(f"the input is larger than {MAX_INPUT_SIZE // 1024} KiB")
+    try:
+        return frame.decode()
+    except UnicodeDecodeError:
+        raise _bad_input("the input is not UTF-8") from None
