@@ -3,7 +3,7 @@
 import sys
 
 from . import helper, protocol
-from .registry import Registry, parse
+from .registry import parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:

@@ -4,10 +4,6 @@ import sys
 
 from .registry import Registry
 
-TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
     "from docker_credential_ecr_login.__main__ import main; main()"
@@ -32,10 +28,10 @@ def start_refresh(registry: Registry) -> None:
 
 if sys.platform == "win32":
 
-    def _start(command: "Sequence[str]") -> None:
+    def _start(command: list[str]) -> None:
         import subprocess
 
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603 - our own Python and module
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -46,7 +42,7 @@ if sys.platform == "win32":
 else:
     import posix
 
-    def _start(command: "Sequence[str]") -> None:
+    def _start(command: list[str]) -> None:
         # Forked twice, so that no zombie stays with a caller that does not wait.
         child = posix.fork()
         if child:
@@ -55,7 +51,7 @@ else:
         try:
             posix.setsid()
             if posix.fork():
-                posix._exit(0)
+                posix._exit(0)  # noqa: SLF001 - its public name is os._exit
             posix.chdir("/")
             null = posix.open("/dev/null", posix.O_RDWR)
             for descriptor in (0, 1, 2):
@@ -63,4 +59,4 @@ else:
             posix.closerange(3, 65536)
             posix.execv(command[0], command)
         finally:
-            posix._exit(1)
+            posix._exit(1)  # noqa: SLF001

@@ -30,7 +30,7 @@ class HelperError(Exception):
 
     def __str__(self) -> str:
         """Return message and hint as the one line that people see."""
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        return f"{self.message.rstrip('.')}; {self.hint}" if self.hint else self.message
 
 
 class BadInput(HelperError):

@@ -74,13 +74,14 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Return a short file name for ``text``: an address only, for whatever is
-    found there must be compared with the whole text.
+    """Return a short file name for ``text``.
 
-    A remainder by the Mersenne prime 2**127 - 1, because importing hashlib would
+    It is an address only: what is found there must be compared with the whole
+    text. A remainder by the Mersenne prime 2**127 - 1, because importing hashlib would
     take longer than all the rest of a cached answer.
     """
-    return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % (2**127 - 1):032x}"
+    number = int.from_bytes(text.encode("utf-8", "surrogateescape"), "big")
+    return f"{number % (2**127 - 1):032x}"
 
 
 def expand(path: str, environ: "Mapping[str, str]") -> str:

@@ -37,7 +37,7 @@ def logger(environ: Mapping[str, str]) -> logging.Logger:
 class _RedactingFormatter(logging.Formatter):
     """ISO time in UTC, process, level and message; no secret, in tracebacks neither."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__(
@@ -51,7 +51,9 @@ class _RedactingFormatter(logging.Formatter):
 
 @cache
 def _open(directory: str | None, level: int) -> logging.Logger:
-    log = logging.Logger("ecr-login", level)  # not the root's child: boto's log is not ours
+    log = logging.getLogger("ecr-login")
+    log.setLevel(level)
+    log.propagate = False
     handler = _file_handler(f"{directory}/log") if directory else logging.NullHandler()
     handler.setFormatter(_RedactingFormatter())
     log.addHandler(handler)

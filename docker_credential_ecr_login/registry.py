@@ -60,7 +60,7 @@ class Registry:
 
     @property
     def service(self) -> str:
-        """botocore's name of the service that authorises: "ecr" or "ecr-public"."""
+        """The service that authorises, by botocore's name: "ecr" or "ecr-public"."""
         return "ecr-public" if self.registry_id is None else "ecr"
 
     @property
@@ -84,9 +84,7 @@ def parse(server_url: str) -> Registry | None:
     if host is None:
         return None
     if host in PUBLIC_HOSTS:
-        return Registry(
-            host, None, PUBLIC_REGION, "aws", fips=False, dual_stack=PUBLIC_HOSTS[host]
-        )
+        return Registry(host, None, PUBLIC_REGION, "aws", fips=False, dual_stack=PUBLIC_HOSTS[host])
     labels = host.split(".")
     if labels[1:3] == ["dkr", "ecr"] or labels[1:3] == ["dkr", "ecr-fips"]:
         kind, rest, on_dual_stack_host = labels[2], labels[3:], False

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.config import Config
@@ -16,7 +17,7 @@ from .. import __version__
 from ..cache import Entry
 from ..errors import BadConfiguration, HelperError, UnusableAnswer
 from ..protocol import NAME, USERNAME, is_plain
-from ..registry import PUBLIC_HOSTS, Registry
+from ..registry import Registry
 from .failures import Circumstances, explain, is_throttling
 
 CONNECT_TIMEOUT = 3
@@ -29,6 +30,7 @@ ATTEMPTS = 3
 """Tries by botocore's standard retry mode, which waits with full jitter in between."""
 
 _MAX_THROTTLING_PAUSE = 4.0  # seconds, of which full jitter takes half on average
+_CALL_DURATION = 0.5  # seconds that a call takes at most, as a rule
 
 _REFRESH_AGE = 3600  # seconds, where the identity can change without the configuration
 _CHANGEABLE_SOURCES = frozenset({"container-role", "custom-process", "iam-role"})
@@ -38,8 +40,8 @@ _CHANGEABLE_SOURCES = frozenset({"container-role", "custom-process", "iam-role"}
 class AuthorizationToken:
     """What AWS answered.
 
-    ``proxy_host`` is the host of the caller's own registry, or that of ECR
-    Public; ``credential_source`` botocore's name of the provider that won.
+    ``proxy_host`` is the host of the caller's own registry, empty for ECR Public;
+    ``credential_source`` is botocore's name of the provider that won.
     """
 
     entry: Entry
@@ -60,20 +62,20 @@ def get_authorization_token(
         session = _session(environ)
         circumstances.profile = session.get_config_variable("profile")
         circumstances.known_profiles = sorted(session.available_profiles)
-        credentials = session.get_credentials()
         circumstances.phase = "credentials"
+        _refuse_prompts(session)
+        credentials = session.get_credentials()
         if credentials is None:
             raise circumstances.no_credentials()
         circumstances.method = credentials.method
         circumstances.access_key = credentials.get_frozen_credentials().access_key
         circumstances.phase = "call"
-        client = _client(session, registry, environ)
-        answer = _call(client, deadline)
+        answer = _client(session, registry, environ, deadline).get_authorization_token()
     except HelperError:
         raise
     except Exception as error:  # botocore lets others' through, of processes and parsers
         raise explain(error, circumstances) from error
-    return _token(answer, registry, credentials.method, time.time())
+    return _token(answer, credentials.method, time.time())
 
 
 def default_registry(environ: Mapping[str, str]) -> Registry | None:
@@ -126,10 +128,13 @@ def _session(environ: Mapping[str, str]) -> Session:
             user_agent_extra=f"{NAME}/{__version__}",
         )
     )
-    provider = session.get_component("credential_provider").get_provider("assume-role")
-    # botocore would ask on the terminal, or on stdin, which carries the protocol.
-    provider._prompter = _refuse_mfa
     return session
+
+
+def _refuse_prompts(session: Session) -> None:
+    """Keep botocore from asking for an MFA code on stdin, which carries the protocol."""
+    provider = session.get_component("credential_provider").get_provider("assume-role")
+    provider._prompter = _refuse_mfa  # noqa: SLF001 - no public way to replace it
 
 
 def _refuse_mfa(_prompt: str) -> str:
@@ -140,7 +145,9 @@ def _refuse_mfa(_prompt: str) -> str:
     )
 
 
-def _client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:
+def _client(
+    session: Session, registry: Registry, environ: Mapping[str, str], deadline: float
+) -> Any:
     endpoint_url = configured_endpoint(session, registry.service, environ)
     if endpoint_url:  # botocore refuses both a custom endpoint and a variant
         variant = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
@@ -150,30 +157,42 @@ def _client(session: Session, registry: Registry, environ: Mapping[str, str]) ->
             use_fips_endpoint=registry.fips or None,
             use_dualstack_endpoint=registry.dual_stack or None,
         )
-    return session.create_client(
+    client = session.create_client(
         registry.service, region_name=registry.region, endpoint_url=endpoint_url, config=variant
+    )
+    client.meta.events.register_first(
+        f"needs-retry.{registry.service}",
+        partial(_throttling_pause, deadline),  # type: ignore[arg-type] # the answer is used
+    )
+    return client
+
+
+def _throttling_pause(
+    deadline: float,
+    *,
+    response: tuple[object, dict[str, Any]] | None,
+    attempts: int,
+    operation: Any,
+    **_others: object,
+) -> float | None:
+    """Answer botocore's needs-retry event: the seconds to wait before the next try.
+
+    None leaves the decision to the standard mode, for all that is not throttling.
+    AWS serves 20 calls a second for an account in a region, so a fleet that
+    starts cold has to spread itself over the time that it has. Raises
+    ClientError when that time, until ``deadline`` (of `time.monotonic`), is over.
+    """
+    if response is None or not is_throttling(response[1]):
+        return None
+    left = deadline - time.monotonic() - _CALL_DURATION
+    if left <= 0:
+        raise ClientError(response[1], operation.name)  # type: ignore[arg-type]
+    return random.uniform(  # noqa: S311 - spreads load, keeps no secret
+        0, min(2.0 ** (attempts - 1), _MAX_THROTTLING_PAUSE, left)
     )
 
 
-def _call(client: Any, deadline: float) -> Any:
-    """Call GetAuthorizationToken, again while it is throttled and there is time.
-
-    AWS serves 20 calls a second for an account in a region, so a fleet that
-    starts cold has to spread itself over the time that it has.
-    """
-    pause = 1.0
-    while True:
-        try:
-            return client.get_authorization_token()
-        except ClientError as error:
-            pause = min(2 * pause, _MAX_THROTTLING_PAUSE)
-            jittered = random.uniform(0, pause)  # noqa: S311 - spreads load, keeps no secret
-            if not is_throttling(error) or time.monotonic() + jittered >= deadline:
-                raise
-            time.sleep(jittered)
-
-
-def _token(answer: Any, registry: Registry, source: str, now: float) -> AuthorizationToken:
+def _token(answer: Any, source: str, now: float) -> AuthorizationToken:
     """Return the checked answer. Raises `UnusableAnswer`."""
     try:
         data = answer["authorizationData"]
@@ -181,15 +200,15 @@ def _token(answer: Any, registry: Registry, source: str, now: float) -> Authoriz
             data = data[0]
         user, _, secret = base64.b64decode(data["authorizationToken"]).decode().partition(":")
         expires_at = int(data["expiresAt"].timestamp())
+        host = data.get("proxyEndpoint", "").removeprefix("https://")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise _unusable("it holds no authorization token") from None
     if user != USERNAME or not secret or not is_plain(secret):
         raise _unusable("its authorization token is not one of ECR")
     if expires_at <= now:
-        raise _unusable("its authorization token has expired already; is this machine's clock right?")
+        raise _unusable("its token has expired already; is this machine's clock right?")
     lifetime = expires_at - now
     refresh_in = min(lifetime / 2, _REFRESH_AGE) if source in _CHANGEABLE_SOURCES else lifetime / 2
-    host = data.get("proxyEndpoint", "").removeprefix("https://") or next(iter(PUBLIC_HOSTS))
     return AuthorizationToken(Entry(secret, expires_at, int(now + refresh_in)), host, source)
 
 

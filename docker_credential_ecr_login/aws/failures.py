@@ -104,9 +104,9 @@ class Circumstances:
         )
 
 
-def is_throttling(error: boto.ClientError) -> bool:
+def is_throttling(answer: Mapping[str, Any]) -> bool:
     """Say whether AWS answered that there are too many calls."""
-    return error.response.get("Error", {}).get("Code") in _THROTTLING
+    return answer.get("Error", {}).get("Code") in _THROTTLING
 
 
 def explain(error: Exception, circumstances: Circumstances) -> HelperError:
@@ -202,7 +202,8 @@ def _renewal(circumstances: Circumstances) -> str:
     return _SEE_LOG
 
 
-def _profile_missing(_error: Any, circumstances: Circumstances) -> HelperError:
+def _profile_missing(error: Any, circumstances: Circumstances) -> HelperError:
+    circumstances.profile = error.kwargs["profile"]  # it may be that of a source_profile
     known = ", ".join(circumstances.known_profiles) or "none"
     missing = circumstances.named_profile
     return BadConfiguration(
@@ -257,9 +258,7 @@ def _retrieval_failed(error: Any, circumstances: Circumstances) -> HelperError:
             f"the container gave no credentials: {said}",
             "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod",
         )
-    return CredentialsRefused(
-        f"no credentials for {circumstances.named_profile}: {said}", _SEE_LOG
-    )
+    return CredentialsRefused(f"no credentials for {circumstances.named_profile}: {said}", _SEE_LOG)
 
 
 def _file_or_program_unusable(error: Any, circumstances: Circumstances) -> HelperError:

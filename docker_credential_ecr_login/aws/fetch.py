@@ -78,7 +78,7 @@ def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> 
     if registry is None:
         return None
     if cache is None:
-        return _ask(registry, environ, limit).proxy_host
+        return _ask(registry, environ, limit).proxy_host or None
     with _held(cache, registry, limit):
         if hosts := cache.hosts(time.time()):
             return hosts[0]

@@ -1,0 +1,47 @@
+# make help lists what there is. Everything happens in .venv; nothing else is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*')
+
+.DEFAULT_GOAL := help
+.PHONY: help install test demo lint types format clients build clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+install: $(VENV)/installed ## make .venv, with the package and the development tools in it
+
+$(VENV)/installed: pyproject.toml $(SOURCES)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	@touch $@
+
+test: install ## run the tests, in parallel
+	$(BIN)/python -m pytest -n auto
+
+demo: install ## show the helper at work against an AWS emulator; needs no account
+	$(BIN)/python -m tests.demo
+
+lint: install ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## check types
+	$(BIN)/mypy
+
+format: install ## mend what style checks can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clients: install ## real docker, podman, skopeo and buildah (Linux, root)
+	tests/clients/run
+
+build: install ## make the wheel and the sdist in dist/
+	$(BIN)/python -m build
+
+clean: ## remove all that make made
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

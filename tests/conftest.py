@@ -1,0 +1,33 @@
+"""What all tests share: an AWS emulator, and the executable in a home of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulator import AwsEmulator
+from tests.helper_process import HelperProcess
+
+
+@pytest.fixture
+def aws() -> Iterator[AwsEmulator]:
+    """An AWS that nobody has used yet."""
+    with AwsEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def helper(tmp_path: Path, aws: AwsEmulator) -> HelperProcess:
+    """The executable with an empty home and no credentials, told where AWS is."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url})
+
+
+@pytest.fixture
+def signed_in(helper: HelperProcess, aws: AwsEmulator) -> HelperProcess:
+    """The executable with the access key of a user in its environment."""
+    user = aws.add_user(arn="arn:aws:iam::111111111111:user/dev")
+    helper.environ["AWS_ACCESS_KEY_ID"] = user.access_key_id
+    helper.environ["AWS_SECRET_ACCESS_KEY"] = user.secret_access_key
+    return helper

@@ -1,0 +1,142 @@
+"""The executable under test, run as docker runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EXECUTABLE = Path(sys.executable).parent / "docker-credential-ecr-login"
+
+HOST = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
+SECOND_ACCOUNT = "222222222222.dkr.ecr.us-east-1.amazonaws.com"
+OTHER_REGION = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
+PUBLIC = "public.ecr.aws"
+NOT_FOUND = "credentials not found in native keychain\n"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of the executable gave."""
+
+    stdout: str
+    stderr: str
+    status: int
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The answer to ``get``; fails the test, with all that was said, if there is none."""
+        assert self.status == 0, self
+        assert self.stderr == "", self
+        answer = json.loads(self.stdout)
+        assert list(answer) == ["ServerURL", "Username", "Secret"], self
+        assert answer["Username"] == "AWS", self
+        assert isinstance(answer, dict)
+        return answer
+
+    @property
+    def secret(self) -> str:
+        """The password that ``get`` answered."""
+        return self.credentials["Secret"]
+
+    @property
+    def hosts(self) -> list[str]:
+        """The registries that ``list`` answered."""
+        assert self.status == 0, self
+        answer = json.loads(self.stdout)
+        assert set(answer.values()) <= {"AWS"}, self
+        return list(answer)
+
+
+@dataclass
+class HelperProcess:
+    """Runs ``docker-credential-ecr-login`` in a home directory of its own.
+
+    ``environ`` is the whole environment of the process but for PATH: nothing of
+    the developer's own AWS settings reaches it. Tests add to it.
+    """
+
+    home: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    executable: Path = EXECUTABLE
+
+    def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment of a run, with ``changes`` for this one only."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **self.environ,
+            **(changes or {}),
+        }
+
+    def run(
+        self, *arguments: str, stdin: str | bytes = "", changes: Mapping[str, str] | None = None
+    ) -> Outcome:
+        """Run the executable to its end."""
+        completed = subprocess.run(
+            [str(self.executable), *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            env=self.environment(changes),
+            cwd=self.home,
+            timeout=60,
+            check=False,
+        )
+        return Outcome(
+            completed.stdout.decode(), completed.stderr.decode(), completed.returncode
+        )
+
+    def get(self, host: str = HOST, **changes: str) -> Outcome:
+        """Run ``get`` for a host, with further environment variables."""
+        return self.run("get", stdin=host, changes=changes)
+
+    def store(self, host: str, secret: str, username: str = "AWS", **changes: str) -> Outcome:
+        """Run ``store`` as ``docker login`` does."""
+        frame = json.dumps({"ServerURL": host, "Username": username, "Secret": secret})
+        return self.run("store", stdin=frame, changes=changes)
+
+    def erase(self, host: str = HOST, **changes: str) -> Outcome:
+        """Run ``erase`` as ``docker logout`` does."""
+        return self.run("erase", stdin=host, changes=changes)
+
+    def list(self, **changes: str) -> Outcome:
+        """Run ``list``."""
+        return self.run("list", changes=changes)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start the executable and leave it running; its stdin is open."""
+        return subprocess.Popen(
+            [str(self.executable), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment(),
+            cwd=self.home,
+        )
+
+    @property
+    def cache_directory(self) -> Path:
+        """Where the tokens and the log are by default."""
+        return self.home / ".ecr"
+
+    @property
+    def log(self) -> str:
+        """The text of the log, empty if there is none."""
+        path = self.cache_directory / "log" / "ecr-login.log"
+        return path.read_text() if path.exists() else ""
+
+    def write_config(self, text: str) -> None:
+        """Write ``~/.aws/config``."""
+        self._write(".aws/config", text)
+
+    def write_credentials(self, text: str) -> None:
+        """Write ``~/.aws/credentials``."""
+        self._write(".aws/credentials", text)
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
