@@ -20,15 +20,16 @@ def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Regi
             'under credHelpers: {"credHelpers": {"<account>.dkr.ecr.<region>.amazonaws.com": '
             '"ecr-login"}}',
         )
+    command = f"aws {registry.service} get-login-password --region {registry.region}"
     if username != protocol.USERNAME:
         raise BadInput(
             f"{registry.host}: the user name must be {protocol.USERNAME}, not {username!r}",
-            "the password is what `aws ecr get-login-password` prints",
+            f"the password is what this prints: {command}",
         )
     if not secret or not protocol.is_plain(secret):
         raise BadInput(
             f"{registry.host}: this is not an ECR password",
-            "the password is what `aws ecr get-login-password` prints",
+            f"the password is what this prints: {command}",
         )
     expires_at = password_expiration(secret)
     if expires_at is None:
@@ -36,7 +37,7 @@ def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Regi
     if expires_at - now < MIN_LIFETIME:
         raise BadInput(
             f"{registry.host}: the token has expired",
-            "get a new one: `aws ecr get-login-password`",
+            f"get a new one: {command}",
         )
     # Only another login can replace it, so it is never refreshed ahead.
     return registry, Entry(secret, expires_at, refresh_at=expires_at)

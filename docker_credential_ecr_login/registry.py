@@ -125,14 +125,12 @@ def _is_region(label: str) -> bool:
 def _host(server_url: str) -> str | None:
     """Return the canonical host of a ServerURL, or None if it has no plain one."""
     rest = server_url.strip()
-    if not rest.isascii():
-        return None
     for scheme in ("https://", "http://"):
         if rest[: len(scheme)].lower() == scheme:
             rest = rest[len(scheme) :]
             break
     host, colon, port = rest.partition("/")[0].partition(":")
-    if colon and not _is_port(port):
+    if not host.isascii() or (colon and not _is_port(port)):
         return None
     host = host.removesuffix(".").lower()
     return host if 0 < len(host) <= _MAX_HOST_LENGTH else None

@@ -1,5 +1,7 @@
 """What all tests share: an AWS emulator, and the executable in a home of its own."""
 
+import filecmp
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +9,17 @@ import pytest
 
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess
+
+SOURCE = Path(__file__).parent.parent / "docker_credential_ecr_login"
+
+
+def pytest_sessionstart() -> None:
+    """Refuse to test an executable that is older than the source."""
+    installed = Path(sysconfig.get_path("purelib")) / SOURCE.name
+    sources = [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")]
+    _, differing, missing = filecmp.cmpfiles(SOURCE, installed, sources, shallow=False)
+    if differing or missing:
+        pytest.exit(f"not as installed: {', '.join(differing + missing)}; run: make install", 1)
 
 
 @pytest.fixture

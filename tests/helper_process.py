@@ -85,9 +85,7 @@ class HelperProcess:
             timeout=60,
             check=False,
         )
-        return Outcome(
-            completed.stdout.decode(), completed.stderr.decode(), completed.returncode
-        )
+        return Outcome(completed.stdout.decode(), completed.stderr.decode(), completed.returncode)
 
     def get(self, host: str = HOST, **changes: str) -> Outcome:
         """Run ``get`` for a host, with further environment variables."""

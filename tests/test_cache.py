@@ -1,0 +1,334 @@
+"""Token files: what is kept, what is trusted, and what becomes of the rest."""
+
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docker_credential_ecr_login.cache import (
+    FAILURE_MEMORY,
+    MIN_LIFETIME,
+    REFRESH_PAUSE,
+    Cache,
+    Entry,
+)
+from docker_credential_ecr_login.registry import Registry, parse
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
+
+NOW = 1_700_000_000
+TOKEN = Entry("c2VjcmV0", expires_at=NOW + 43_200, refresh_at=NOW + 21_600)
+
+
+def registry(host: str = HOST) -> Registry:
+    """The registry of a host that is known to be ECR."""
+    parsed = parse(host)
+    assert parsed is not None
+    return parsed
+
+
+def contents(entry: Entry | None) -> tuple[str, int, int] | None:
+    """What an entry holds, for comparison."""
+    return (entry.secret, entry.expires_at, entry.refresh_at) if entry else None
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """An empty cache of one identity."""
+    return Cache(str(tmp_path / "cache"), "identity")
+
+
+def token_file(cache: Cache) -> Path:
+    """The one token file there is."""
+    (path,) = Path(cache.directory).glob("tokens/*/aws.us-east-1.ecr")
+    return path
+
+
+def test_what_is_stored_is_found(cache: Cache) -> None:
+    """A stored token is found by every registry of its scope, and by no other."""
+    cache.store_token(registry(), TOKEN)
+    assert contents(cache.token(registry())) == contents(TOKEN)
+    assert contents(cache.token(registry(SECOND_ACCOUNT))) == contents(TOKEN)
+    assert cache.token(registry(OTHER_REGION)) is None
+    assert cache.token(registry(PUBLIC)) is None
+
+
+def test_identities_never_share(cache: Cache) -> None:
+    """A token of one identity is a miss for another, even in the place of its own file."""
+    cache.store_token(registry(), TOKEN)
+    other = Cache(cache.directory, "another identity")
+    assert other.token(registry()) is None
+    other.store_token(registry(), Entry("b3RoZXI=", NOW, NOW))
+    first, second = Path(cache.directory).glob("tokens/*/aws.us-east-1.ecr")
+    swapped = second.read_bytes(), first.read_bytes()
+    first.write_bytes(swapped[0])
+    second.write_bytes(swapped[1])
+    assert cache.token(registry()) is None
+    assert other.token(registry()) is None
+
+
+@given(
+    secret=st.from_regex(r"[A-Za-z0-9+/=]{1,3000}", fullmatch=True),
+    expires_at=st.integers(0, 2**40),
+    refresh_at=st.integers(0, 2**40),
+    identity=st.text(st.characters(exclude_categories=[])).map(
+        lambda text: text.encode("utf-8", "ignore").decode()
+    ),
+)
+def test_every_token_and_identity_survives_the_disk(
+    secret: str, expires_at: int, refresh_at: int, identity: str
+) -> None:
+    """Whatever a token and an identity are made of, they come back as they were."""
+    entry = Entry(secret, expires_at, refresh_at)
+    with tempfile.TemporaryDirectory() as directory:
+        cache = Cache(directory, identity)
+        cache.store_token(registry(), entry)
+        assert contents(cache.token(registry())) == contents(entry)
+
+
+@given(position=st.integers(0, 10_000), change=st.integers(1, 255), cut=st.booleans())
+def test_any_damage_is_a_miss(position: int, change: int, cut: bool) -> None:
+    """A token file with one byte changed, or cut anywhere, is a miss and never an error."""
+    with tempfile.TemporaryDirectory() as directory:
+        cache = Cache(directory, "identity")
+        cache.store_token(registry(), TOKEN)
+        path = token_file(cache)
+        whole = bytearray(path.read_bytes())
+        position %= len(whole)
+        if cut:
+            del whole[position:]
+        else:
+            whole[position] ^= change
+        path.write_bytes(whole)
+        assert cache.token(registry()) is None
+
+
+@given(st.binary(max_size=400))
+def test_garbage_is_a_miss(garbage: bytes) -> None:
+    """A token file that holds anything else is a miss and never an error."""
+    with tempfile.TemporaryDirectory() as directory:
+        cache = Cache(directory, "identity")
+        cache.store_token(registry(), TOKEN)
+        token_file(cache).write_bytes(garbage)
+        assert cache.token(registry()) is None
+
+
+def _readable_by_others(path: Path) -> None:
+    path.chmod(0o644)
+
+
+def _hard_link(path: Path) -> None:
+    path.with_suffix(".link").hardlink_to(path)
+
+
+def _symbolic_link(path: Path) -> None:
+    path.rename(path.with_suffix(".moved"))
+    path.symlink_to(path.with_suffix(".moved"))
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _huge(path: Path) -> None:
+    os.truncate(path, 10 * 1024 * 1024)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _later_version(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"ecr-login/1", b"ecr-login/2"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _readable_by_others,
+        _hard_link,
+        _symbolic_link,
+        _pipe,
+        _directory,
+        _huge,
+        _empty,
+        _later_version,
+    ],
+)
+def test_untrustworthy_files_are_a_miss(
+    signed_in: HelperProcess, aws: AwsEmulator, spoil: Callable[[Path], None]
+) -> None:
+    """A file that may not be ours is not believed: AWS is asked, and the caller gets a token."""
+    signed_in.get()
+    (path,) = signed_in.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
+    spoil(path)
+    assert aws.accepts(signed_in.get().secret)
+    assert aws.count("GetAuthorizationToken") == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_owner_is_a_miss(cache: Cache) -> None:
+    """A token file that another user owns is not believed."""
+    cache.store_token(registry(), TOKEN)
+    os.chown(token_file(cache), 1, 1)
+    assert cache.token(registry()) is None
+
+
+def test_modes(signed_in: HelperProcess) -> None:
+    """Every directory is 0700 and every file 0600, whatever the umask."""
+    previous = os.umask(0)
+    try:
+        signed_in.get()
+        signed_in.store(SECOND_ACCOUNT, "c2VjcmV0")
+    finally:
+        os.umask(previous)
+    paths = [signed_in.cache_directory, *signed_in.cache_directory.rglob("*")]
+    modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in paths}
+    assert modes == {(True, 0o700), (False, 0o600)}
+    assert len(paths) > 6
+
+
+def test_no_temporary_file_stays(signed_in: HelperProcess) -> None:
+    """After a token is stored, nothing but whole files is there."""
+    signed_in.get()
+    assert list(signed_in.cache_directory.rglob("*.tmp")) == []
+
+
+def test_a_second_account_is_a_hit(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """One token serves all accounts of a region; another region is another call."""
+    secrets = {signed_in.get(host).secret for host in (HOST, SECOND_ACCOUNT, HOST)}
+    assert len(secrets) == 1
+    assert aws.count("GetAuthorizationToken") == 1
+    assert signed_in.get(OTHER_REGION).secret not in secrets
+    assert [call.region for call in aws.calls] == ["us-east-1", "eu-west-1"]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "calls"), [(30, 2), (MIN_LIFETIME - 5, 2), (MIN_LIFETIME + 60, 1)]
+)
+def test_a_token_at_its_end_is_not_answered(
+    signed_in: HelperProcess, aws: AwsEmulator, lifetime: int, calls: int
+) -> None:
+    """A token with less than a minute left is fetched anew while the caller waits."""
+    aws.token_lifetime = lifetime
+    signed_in.get()
+    signed_in.get()
+    assert aws.count("GetAuthorizationToken") == calls
+
+
+def test_disabled(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """With AWS_ECR_DISABLE_CACHE nothing is read and nothing but the log is written."""
+    signed_in.get()
+    signed_in.get(AWS_ECR_DISABLE_CACHE="false")
+    assert aws.count("GetAuthorizationToken") == 2
+    signed_in.get(AWS_ECR_DISABLE_CACHE="")
+    assert aws.count("GetAuthorizationToken") == 2
+    other = HelperProcess(signed_in.home / "other", signed_in.environ)
+    other.home.mkdir()
+    assert aws.accepts(other.get(AWS_ECR_DISABLE_CACHE="1").secret)
+    assert [path.name for path in other.cache_directory.iterdir()] == ["log"]
+
+
+@pytest.mark.parametrize("value", ["{home}/a/b/c", "~/d", "$HOME/e"])
+def test_another_directory(signed_in: HelperProcess, aws: AwsEmulator, value: str) -> None:
+    """AWS_ECR_CACHE_DIR is used, made with its parents if need be, and ~ is expanded."""
+    signed_in.environ["AWS_ECR_CACHE_DIR"] = value.format(home=signed_in.home)
+    signed_in.get()
+    signed_in.get()
+    assert aws.count("GetAuthorizationToken") == 1
+    assert not signed_in.cache_directory.exists()
+    assert len(list(signed_in.home.rglob("aws.us-east-1.ecr"))) == 1
+
+
+@pytest.mark.parametrize("obstacle", ["file", "dangling link"])
+def test_fall_back_directory(signed_in: HelperProcess, aws: AwsEmulator, obstacle: str) -> None:
+    """Where ~/.ecr cannot be a directory, the user cache directory serves, for every action."""
+    if obstacle == "file":
+        signed_in.cache_directory.write_text("in the way")
+    else:
+        signed_in.cache_directory.symlink_to("/nonexistent/place")
+    signed_in.environ["XDG_CACHE_HOME"] = str(signed_in.home / "xdg")
+    secret = signed_in.get().secret
+    assert signed_in.get().secret == secret
+    assert aws.count("GetAuthorizationToken") == 1
+    assert signed_in.list().hosts == [HOST]
+    assert list((signed_in.home / "xdg/ecr-login").glob("tokens/*/*")) != []
+    assert signed_in.erase().status == 0
+    assert signed_in.list().hosts == []
+
+
+def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Where nothing can be written there is no cache, and no complaint either."""
+    signed_in.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/x"
+    signed_in.environ["XDG_CACHE_HOME"] = "/dev/null"
+    assert aws.accepts(signed_in.get().secret)
+    assert aws.accepts(signed_in.get().secret)
+    assert aws.count("GetAuthorizationToken") == 2
+    assert signed_in.list().hosts == []
+    assert signed_in.erase().status == 0
+
+
+def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
+    """A failure is known for some seconds, and a token or an erase ends it at once."""
+    cache.store_failure(registry(), "it failed", NOW)
+    assert cache.failure(registry(SECOND_ACCOUNT), NOW + FAILURE_MEMORY) == "it failed"
+    assert cache.failure(registry(), NOW + FAILURE_MEMORY + 1) is None
+    assert cache.failure(registry(), NOW - 1) is None
+    assert cache.failure(registry(OTHER_REGION), NOW) is None
+    cache.store_token(registry(), TOKEN)
+    assert cache.failure(registry(), NOW) is None
+    cache.store_failure(registry(), "it failed", NOW)
+    cache.erase(registry())
+    assert cache.failure(registry(), NOW) is None
+
+
+def test_one_caller_starts_the_refresh(cache: Cache) -> None:
+    """However many ask, one in a minute is told to start the refresh of a token."""
+    cache.store_token(registry(), TOKEN)
+    now = time.time()
+    assert [cache.claim_refresh(registry(), now) for _ in range(3)] == [True, False, False]
+    assert cache.claim_refresh(registry(SECOND_ACCOUNT), now) is False
+    assert cache.claim_refresh(registry(), now + REFRESH_PAUSE + 1) is True
+
+
+def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
+    """What erase is told to forget is gone for every identity, and nothing else is."""
+    other = Cache(cache.directory, "another identity")
+    for each in (cache, other):
+        each.store_token(registry(), TOKEN)
+        each.store_token(registry(OTHER_REGION), TOKEN)
+    cache.store_login(registry(), TOKEN)
+    cache.store_login(registry(SECOND_ACCOUNT), TOKEN)
+    cache.erase(registry())
+    assert cache.login(registry()) is None
+    assert cache.token(registry()) is None
+    assert other.token(registry()) is None
+    assert cache.login(registry(SECOND_ACCOUNT)) is not None
+    assert other.token(registry(OTHER_REGION)) is not None
+
+
+def test_sweep_removes_what_is_dead(cache: Cache) -> None:
+    """Directories in which nothing was stored for 13 hours go, the others stay."""
+    cache.store_token(registry(), TOKEN)
+    cache.add_to_list(registry())
+    other = Cache(cache.directory, "another identity")
+    other.store_token(registry(), TOKEN)
+    directories = sorted(Path(cache.directory, "tokens").iterdir())
+    now = time.time()
+    cache.sweep(now)
+    assert sorted(Path(cache.directory, "tokens").iterdir()) == directories
+    os.utime(directories[0], (now - 14 * 3600, now - 14 * 3600))
+    cache.sweep(now)
+    assert sorted(Path(cache.directory, "tokens").iterdir()) == directories[1:]

@@ -1,0 +1,271 @@
+"""store, erase and list: what ``docker login`` and ``docker logout`` do, and who is listed."""
+
+import base64
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docker_credential_ecr_login.login import password_expiration
+from tests.emulator import AwsEmulator, Fault
+from tests.helper_process import (
+    HOST,
+    NOT_FOUND,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+)
+
+
+def password(expires_in: float) -> str:
+    """A password of ECR's shape that expires in so many seconds."""
+    content = {"payload": "x" * 40, "version": "2", "expiration": int(time.time() + expires_in)}
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+def test_login_works_without_aws_credentials(helper: HelperProcess, aws: AwsEmulator) -> None:
+    """A stored token is answered for its registry, and only for it, without asking AWS."""
+    secret = password(3600)
+    outcome = helper.store(HOST, secret)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
+    assert helper.get(HOST).secret == secret
+    assert helper.get(f"https://{HOST}/v2/").secret == secret
+    assert helper.list().hosts == [HOST]
+    assert aws.calls == []
+    assert helper.get(SECOND_ACCOUNT).stdout == NOT_FOUND
+
+
+def test_login_wins_over_the_cached_token(signed_in: HelperProcess) -> None:
+    """A stored login is answered before any other token, until it is erased."""
+    fetched = signed_in.get(HOST).secret
+    secret = password(3600)
+    signed_in.store(f"https://{HOST}", secret)
+    assert signed_in.get(HOST).secret == secret
+    assert signed_in.get(SECOND_ACCOUNT).secret == fetched
+    signed_in.erase(HOST)
+    assert signed_in.get(HOST).secret != secret
+
+
+def test_login_is_not_of_an_identity(helper: HelperProcess) -> None:
+    """A login holds whatever profile is in use."""
+    secret = password(3600)
+    helper.store(HOST, secret)
+    assert helper.get(HOST, AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="x").secret == secret
+
+
+def test_a_password_of_unknown_age_is_kept_for_twelve_hours(helper: HelperProcess) -> None:
+    """A password that does not say when it expires is taken for one of 12 hours."""
+    helper.store(HOST, "bm90aGluZyBpbiBpdA==")
+    (path,) = helper.cache_directory.glob("logins/*")
+    expires_at = int(path.read_text().splitlines()[1])
+    assert 12 * 3600 - 60 <= expires_at - time.time() <= 12 * 3600
+
+
+@pytest.mark.parametrize("expires_in", [-1, -86_400, 30])
+def test_an_expired_token_is_refused(helper: HelperProcess, expires_in: int) -> None:
+    """``docker login`` with a token at its end fails, and says how to get another."""
+    outcome = helper.store(HOST, password(expires_in))
+    assert outcome.status == 1
+    assert outcome.stdout == (
+        f"{HOST}: the token has expired; get a new one: aws ecr get-login-password "
+        "--region us-east-1\n"
+    )
+    assert not (helper.cache_directory / "logins").exists()
+
+
+@pytest.mark.parametrize("username", ["aws", "root", "<token>", "AWS "])
+def test_another_user_name_is_refused(helper: HelperProcess, username: str) -> None:
+    """``docker login`` with a user name that is not AWS fails in plain words."""
+    secret = password(3600)
+    outcome = helper.store(HOST, secret, username)
+    assert outcome.status == 1
+    assert outcome.stdout.startswith(f"{HOST}: the user name must be AWS, not {username!r}")
+    assert secret not in outcome.stdout + helper.log
+
+
+@pytest.mark.parametrize("secret", ["", 'with"quote', "with\nnewline", "back\\slash", "é"])
+def test_what_cannot_be_a_password_is_refused(helper: HelperProcess, secret: str) -> None:
+    """A secret that no ECR password can be is refused, and not repeated."""
+    outcome = helper.store(HOST, secret)
+    assert outcome.status == 1
+    assert outcome.stdout.startswith(f"{HOST}: this is not an ECR password")
+    assert not secret or secret not in outcome.stdout
+
+
+@pytest.mark.parametrize("server_url", ["https://index.docker.io/v1/", "localhost:5000"])
+def test_login_to_another_registry_is_refused(helper: HelperProcess, server_url: str) -> None:
+    """``docker login`` to a registry that is not ECR says how to configure credHelpers."""
+    outcome = helper.store(server_url, "hunter2-hunter2", "somebody")
+    assert outcome.status == 1
+    assert server_url in outcome.stdout
+    assert "credHelpers" in outcome.stdout
+    assert outcome.stdout.count("\n") == 1
+    assert "hunter2" not in outcome.stdout + outcome.stderr + helper.log
+
+
+@pytest.mark.parametrize("value", ["true", "TRUE", "1", "t", "yes"])
+def test_storage_can_be_ignored(signed_in: HelperProcess, aws: AwsEmulator, value: str) -> None:
+    """With AWS_ECR_IGNORE_CREDS_STORAGE, store and erase succeed and do nothing."""
+    fetched = signed_in.get().secret
+    ignore = {"AWS_ECR_IGNORE_CREDS_STORAGE": value}
+    for outcome in (
+        signed_in.store(HOST, password(3600), **ignore),
+        signed_in.store("ghcr.io", "x", "somebody", **ignore),
+        signed_in.erase(HOST, **ignore),
+    ):
+        assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
+    assert signed_in.get().secret == fetched
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_store_without_a_cache(helper: HelperProcess) -> None:
+    """With the cache disabled, store succeeds, keeps nothing and says so on stderr."""
+    outcome = helper.store(HOST, password(3600), AWS_ECR_DISABLE_CACHE="1")
+    assert (outcome.stdout, outcome.status) == ("", 0)
+    assert outcome.stderr == (
+        "ecr-login: the cache is disabled by AWS_ECR_DISABLE_CACHE: the login is not kept\n"
+    )
+    assert not helper.cache_directory.exists()
+
+
+def test_store_where_nothing_can_be_written(helper: HelperProcess) -> None:
+    """A login that cannot be kept fails, and says what to set."""
+    helper.environ |= {"AWS_ECR_CACHE_DIR": "/dev/null/x", "XDG_CACHE_HOME": "/dev/null"}
+    outcome = helper.store(HOST, password(3600))
+    assert outcome.status == 1
+    assert "AWS_ECR_CACHE_DIR" in outcome.stdout
+
+
+@pytest.mark.parametrize("spelling", [HOST, f"https://{HOST}", f"http://{HOST}", HOST.upper()])
+def test_logout_forgets_everything_of_the_registry(
+    signed_in: HelperProcess, aws: AwsEmulator, spelling: str
+) -> None:
+    """``docker logout`` drops the login and the token, for all who share it."""
+    signed_in.get(HOST)
+    signed_in.get(SECOND_ACCOUNT)
+    signed_in.get(OTHER_REGION)
+    signed_in.store(HOST, password(3600))
+    outcome = signed_in.erase(spelling)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
+    assert signed_in.list().hosts == [OTHER_REGION]
+    signed_in.get(SECOND_ACCOUNT)
+    assert aws.count("GetAuthorizationToken") == 3
+
+
+@pytest.mark.parametrize(
+    "server_url",
+    [HOST, "https://index.docker.io/v1/", "localhost:5000", "::::", "public.ecr.aws"],
+)
+def test_erase_of_nothing_succeeds(helper: HelperProcess, server_url: str) -> None:
+    """Where there is nothing to forget, erase succeeds, also for a registry that is not ECR."""
+    for _ in range(2):
+        outcome = helper.erase(server_url)
+        assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
+
+
+def test_list_shows_what_is_alive(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """``list`` shows each registry that was asked for and whose token is alive, without AWS."""
+    for host in (SECOND_ACCOUNT, HOST, PUBLIC):
+        signed_in.get(host)
+    aws.token_lifetime = 30
+    signed_in.get(OTHER_REGION)
+    assert signed_in.list(AWS_REGION="eu-west-1").hosts == [HOST, SECOND_ACCOUNT, PUBLIC]
+    assert aws.count("GetAuthorizationToken") == 3
+
+
+def test_what_is_listed_is_answered(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Every key that ``list`` shows is one that ``get`` answers without AWS."""
+    signed_in.get(HOST)
+    signed_in.get(f"https://{PUBLIC}/v2/")
+    signed_in.store(OTHER_REGION, password(3600))
+    calls = len(aws.calls)
+    hosts = signed_in.list().hosts
+    assert hosts == [OTHER_REGION, HOST, PUBLIC]
+    assert all(signed_in.get(host).secret for host in hosts)
+    assert len(aws.calls) == calls
+
+
+def test_list_is_of_this_identity(signed_in: HelperProcess) -> None:
+    """What another identity has cached is not listed."""
+    signed_in.get(HOST)
+    assert signed_in.list(AWS_PROFILE="other").hosts == []
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_cold_list_fetches_the_default_registry(
+    signed_in: HelperProcess, aws: AwsEmulator, variable: str
+) -> None:
+    """With nothing cached and a region configured, list fetches the caller's own registry."""
+    region = {variable: "eu-west-1"}
+    assert signed_in.list(**region).hosts == [OTHER_REGION]
+    assert signed_in.list(**region).hosts == [OTHER_REGION]
+    assert signed_in.get(OTHER_REGION).secret
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_cold_list_takes_the_region_of_the_profile(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """The region of the profile counts as configured too."""
+    signed_in.write_config("[default]\nregion = eu-west-1\n")
+    assert signed_in.list().hosts == [OTHER_REGION]
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_cold_list_without_a_cache(signed_in: HelperProcess) -> None:
+    """With the cache disabled, list still names the caller's own registry."""
+    assert signed_in.list(AWS_REGION="us-east-1", AWS_ECR_DISABLE_CACHE="1").hosts == [HOST]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=400, error="AccessDeniedException", message="no"),
+        Fault(status=500, error="ServerException", message="no"),
+        Fault(body=b"nonsense", status=200),
+        Fault(drop="before"),
+    ],
+    ids=["denied", "broken", "nonsense", "dropped"],
+)
+def test_cold_list_never_fails(signed_in: HelperProcess, aws: AwsEmulator, fault: Fault) -> None:
+    """Whatever AWS does, list is ``{}`` and a success, with nothing on stderr."""
+    aws.fail("GetAuthorizationToken", fault)
+    outcome = signed_in.list(AWS_REGION="us-east-1")
+    assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
+
+
+def test_cold_list_is_over_within_three_seconds(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """An AWS that does not answer holds list up for three seconds, not for fifteen."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True))
+    started = time.monotonic()
+    assert signed_in.list(AWS_REGION="us-east-1").hosts == []
+    assert 2.5 < time.monotonic() - started < 10
+
+
+def test_a_list_that_makes_no_sense_of_the_region(signed_in: HelperProcess) -> None:
+    """A region that cannot be one is no reason for list to fail."""
+    outcome = signed_in.list(AWS_REGION="not a region")
+    assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
+
+
+@given(st.integers(1, 2**40))
+def test_expiration_is_read_from_the_password(expiration: int) -> None:
+    """The expiry is the member ``expiration`` of the JSON that an ECR password encodes."""
+    secret = base64.b64encode(json.dumps({"expiration": expiration}).encode()).decode()
+    assert password_expiration(secret) == expiration
+
+
+@given(
+    st.text()
+    | st.binary().map(lambda data: base64.b64encode(data).decode())
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.just("expiration"), inner),
+    ).map(lambda content: base64.b64encode(json.dumps(content).encode()).decode())
+)
+def test_any_other_password_says_nothing(secret: str) -> None:
+    """A password of any other shape says nothing of its expiry, and is no error."""
+    assert password_expiration(secret) is None

@@ -1,0 +1,262 @@
+"""The credential helper protocol, as docker and its like speak it with the executable."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docker_credential_ecr_login import __version__, protocol
+from docker_credential_ecr_login.errors import BadInput
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess
+
+VERSION_LINE = f"docker-credential-ecr-login (docker_credential_ecr_login) {__version__}\n"
+
+
+@pytest.mark.parametrize("argument", ["version", "--version", "-v"])
+def test_version(helper: HelperProcess, argument: str) -> None:
+    """The version is asked for in three ways and has the form NAME (PACKAGE) VERSION."""
+    outcome = helper.run(argument)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == (VERSION_LINE, "", 0)
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h", "help"])
+def test_help(helper: HelperProcess, argument: str) -> None:
+    """Help is usage on stdout, and a success."""
+    outcome = helper.run(argument)
+    assert outcome.stdout.startswith("Usage: docker-credential-ecr-login <")
+    assert (outcome.stderr, outcome.status) == ("", 0)
+
+
+@pytest.mark.parametrize("arguments", [[], ["get", "more"], ["list", "--json"]])
+def test_usage(helper: HelperProcess, arguments: list[str]) -> None:
+    """Anything but one argument is answered with usage on stdout and exit code 1."""
+    outcome = helper.run(*arguments, stdin=HOST)
+    assert outcome.stdout.startswith("Usage: docker-credential-ecr-login <")
+    assert (outcome.stderr, outcome.status) == ("", 1)
+
+
+@pytest.mark.parametrize("action", ["GET", "fetch", "gët", "refresh"])
+def test_unknown_action(helper: HelperProcess, action: str) -> None:
+    """An action that does not exist is named on stdout, with exit code 1."""
+    outcome = helper.run(action)
+    assert outcome.stdout == f"docker-credential-ecr-login: unknown action: {action}\n"
+    assert (outcome.stderr, outcome.status) == ("", 1)
+
+
+def test_module_is_the_executable(helper: HelperProcess) -> None:
+    """``python -m docker_credential_ecr_login`` does what the executable does."""
+    completed = subprocess.run(
+        [sys.executable, "-m", "docker_credential_ecr_login", "version"],
+        capture_output=True,
+        text=True,
+        env=helper.environment(),
+        cwd=helper.home,
+        check=True,
+    )
+    assert completed.stdout == VERSION_LINE
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        HOST,
+        f"{HOST}:443",
+        f"https://{HOST}",
+        f"http://{HOST}",
+        f"{HOST}/",
+        f"{HOST}/team/app",
+        f"https://{HOST}/v1/",
+        f"https://{HOST}/v2/",
+        HOST.upper(),
+        f"{HOST}.",
+        f'{HOST}/"quoted"\\é',
+    ],
+)
+def test_get_echoes_every_spelling(signed_in: HelperProcess, spelling: str) -> None:
+    """``get`` takes every form of a registry's name and echoes it as it was asked."""
+    assert signed_in.get(spelling).credentials["ServerURL"] == spelling
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        HOST,
+        f"{HOST}\n",
+        f"{HOST}\r\n",
+        f"{HOST} \r\n",
+        f"  {HOST}  ",
+        f"\n{HOST}\n\n",
+        f"{HOST[:30]}\n{HOST[30:]}\r\n",
+    ],
+)
+def test_get_joins_and_trims_the_lines(signed_in: HelperProcess, stdin: str) -> None:
+    """Lines are joined without a separator, CR is dropped and the whole is trimmed."""
+    assert signed_in.run("get", stdin=stdin).credentials["ServerURL"] == HOST
+
+
+def test_get_answers_one_line(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """The answer is one JSON line with exactly ServerURL, Username and Secret."""
+    outcome = signed_in.get(HOST)
+    secret = outcome.credentials["Secret"]
+    assert outcome.stdout == f'{{"ServerURL":"{HOST}","Username":"AWS","Secret":"{secret}"}}\n'
+    assert aws.accepts(secret)
+
+
+@pytest.mark.parametrize("action", ["get", "erase"])
+@pytest.mark.parametrize("frame", ["", "\n", " \r\n \t"])
+def test_empty_input(helper: HelperProcess, action: str, frame: str) -> None:
+    """Without a server URL, ``get`` and ``erase`` say so in the reference's words."""
+    outcome = helper.run(action, stdin=frame)
+    assert outcome.stdout == "no credentials server URL\n"
+    assert (outcome.stderr, outcome.status) == ("", 1)
+
+
+@pytest.mark.parametrize("action", ["get", "erase", "store"])
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (b"a" * (64 * 1024 + 1), "the input is larger than 64 KiB\n"),
+        (b"a" * (1024 * 1024), "the input is larger than 64 KiB\n"),
+        (b"\xff\xfe", "the input is not UTF-8\n"),
+    ],
+    ids=["one byte too many", "a mebibyte", "not UTF-8"],
+)
+def test_unusable_input(helper: HelperProcess, action: str, frame: bytes, message: str) -> None:
+    """Oversized input and bytes that are not UTF-8 are refused in plain words."""
+    outcome = helper.run(action, stdin=frame)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == (message, "", 1)
+
+
+@pytest.mark.parametrize(
+    "server_url",
+    [
+        "https://index.docker.io/v1/",
+        "https://index.docker.io/v1/refresh-token",
+        "localhost:5000",
+        "ghcr.io",
+        "not a host at all",
+        f"{HOST}.evil.example",
+        f"user:password@{HOST}",
+        "::::",
+        "é",
+    ],
+)
+def test_other_registries_are_not_found(
+    signed_in: HelperProcess, aws: AwsEmulator, server_url: str
+) -> None:
+    """A host that is not ECR gets the exact not-found line, alone, and no AWS call."""
+    outcome = signed_in.get(server_url)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == (NOT_FOUND, "", 1)
+    assert aws.calls == []
+    assert not signed_in.cache_directory.exists()
+
+
+@pytest.mark.parametrize("frame", ["", "unused"])
+def test_empty_list(helper: HelperProcess, aws: AwsEmulator, frame: str) -> None:
+    """``list`` with nothing cached and no region is ``{}``, whatever stands on stdin."""
+    outcome = helper.run("list", stdin=frame)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ("", "no credentials on standard input\n"),
+        ("{", "the credentials are not valid JSON at character 1\n"),
+        ("[" * 60_000, "the credentials are not valid JSON: nested too deeply\n"),
+        ("[]", "the credentials are not a JSON object\n"),
+        ("{}", "no credentials server URL\n"),
+        ('{"Username":"AWS","Secret":"x"}', "no credentials server URL\n"),
+        ('{"ServerURL":" ","Username":"AWS","Secret":"x"}', "no credentials server URL\n"),
+        (f'{{"ServerURL":"{HOST}","Secret":"x"}}', "no credentials username\n"),
+        (f'{{"ServerURL":"{HOST}","Username":"","Secret":"x"}}', "no credentials username\n"),
+        (
+            f'{{"ServerURL":"{HOST}","Username":["AWS"],"Secret":"x"}}',
+            "ServerURL, Username and Secret must be JSON strings\n",
+        ),
+    ],
+)
+def test_store_checks_its_input(helper: HelperProcess, frame: str, message: str) -> None:
+    """``store`` refuses what is not a whole set of credentials, and says why."""
+    outcome = helper.run("store", stdin=frame)
+    assert (outcome.stdout, outcome.stderr, outcome.status) == (message, "", 1)
+
+
+def test_closed_stdin_is_empty_input(helper: HelperProcess) -> None:
+    """A caller that closed stdin is told that the server URL is missing."""
+    completed = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" get <&-', str(helper.executable)],
+        capture_output=True,
+        text=True,
+        env=helper.environment(),
+        check=False,
+    )
+    assert completed.stdout == "no credentials server URL\n"
+    assert (completed.stderr, completed.returncode) == ("", 1)
+
+
+def test_nobody_reads_the_answer(signed_in: HelperProcess) -> None:
+    """A caller that has gone away gets no traceback, only exit code 1."""
+    process = signed_in.start("get")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, stderr = process.communicate(HOST.encode())
+    assert (stderr, process.returncode) == (b"", 1)
+
+
+@pytest.mark.parametrize("host", [HOST, PUBLIC])
+def test_failure_is_not_found_and_one_line(helper: HelperProcess, host: str) -> None:
+    """When AWS gives no token, stdout is the not-found line and stderr one line that says why."""
+    outcome = helper.get(host)
+    assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+    assert outcome.stderr.startswith(f"ecr-login: {host}: no AWS credentials found")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_strict_failure(helper: HelperProcess) -> None:
+    """With AWS_ECR_STRICT, stdout carries the message, so that clients stop and show it."""
+    outcome = helper.get(HOST, AWS_ECR_STRICT="true")
+    assert outcome.stdout.startswith(f"{HOST}: no AWS credentials found")
+    assert outcome.stderr == f"ecr-login: {outcome.stdout}"
+    assert outcome.status == 1
+
+
+def test_strict_leaves_public_alone(helper: HelperProcess) -> None:
+    """ECR Public is not found even with AWS_ECR_STRICT, so that anonymous pulls go on."""
+    outcome = helper.get(PUBLIC, AWS_ECR_STRICT="true")
+    assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+
+
+@given(st.text(min_size=1).filter(str.strip), st.sampled_from(["", "\n", "\r\n"]))
+def test_server_url_is_what_was_sent(text: str, end: str) -> None:
+    """The ServerURL is the text that was sent without line ends and surrounding space."""
+    url = protocol.server_url((text + end).encode(errors="ignore") or b"x")
+    assert "\n" not in url
+    assert "\r" not in url
+    assert url == url.strip()
+
+
+@given(st.binary())
+def test_no_frame_makes_it_fail(frame: bytes) -> None:
+    """Whatever bytes are on stdin, they are understood or refused with a message."""
+    for read in (protocol.server_url, protocol.credentials):
+        try:
+            answer = read(frame)
+        except BadInput as error:
+            answer = str(error)
+        assert answer
+
+
+@given(st.text(min_size=1), st.from_regex(r"[A-Za-z0-9+/=]{1,50}", fullmatch=True))
+def test_get_answer_is_json(url: str, secret: str) -> None:
+    """Whatever the ServerURL holds, the answer is JSON that says it again."""
+    answer = protocol.get_answer(url, secret)
+    assert answer.endswith("}\n")
+    assert "\n" not in answer[:-1]
+    assert json.loads(answer) == {"ServerURL": url, "Username": "AWS", "Secret": secret}
