@@ -63,6 +63,9 @@ def get_authorization_token(
         circumstances.profile = session.get_config_variable("profile")
         circumstances.known_profiles = sorted(session.available_profiles)
         circumstances.phase = "credentials"
+        # STS needs a region, and where none is configured the registry's will do.
+        region = configured_region(session, environ) or registry.region
+        session.set_config_variable("region", region)
         _refuse_prompts(session)
         credentials = session.get_credentials()
         if credentials is None:
@@ -85,13 +88,18 @@ def default_registry(environ: Mapping[str, str]) -> Registry | None:
     """
     try:
         session = _session(environ)
-        region = environ.get("AWS_REGION") or session.get_config_variable("region")
+        region = configured_region(session, environ)
         if not region:
             return None
         partition = session.get_partition_for_region(region)
     except BotoCoreError as error:
         raise explain(error, Circumstances(None, environ)) from error
     return Registry("", "", region, partition, fips=False, dual_stack=False)
+
+
+def configured_region(session: Session, environ: Mapping[str, str]) -> str | None:
+    """Return the region in effect: AWS_REGION, as all SDKs but boto3 have it, or boto3's."""
+    return environ.get("AWS_REGION") or session.get_config_variable("region")
 
 
 def configured_endpoint(session: Session, service: str, environ: Mapping[str, str]) -> str | None:

@@ -1,0 +1,71 @@
+"""Many callers at once, as compose and testcontainers start them."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+
+from tests.emulator import AwsEmulator, Fault
+from tests.helper_process import HOST, NOT_FOUND, OTHER_REGION, SECOND_ACCOUNT, HelperProcess
+
+
+def ask_at_once(helper: HelperProcess, hosts: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Start one ``get`` for each host before any is given its input; return what each gave."""
+    processes = [helper.start("get") for _ in hosts]
+    for process, host in zip(processes, hosts, strict=True):
+        assert process.stdin is not None
+        process.stdin.write(host.encode())
+        process.stdin.close()
+        process.stdin = None
+    return [finish(process) for process in processes]
+
+
+def finish(process: "subprocess.Popen[bytes]") -> tuple[str, str, int]:
+    """Wait for a process; return its stdout, stderr and exit code."""
+    stdout, stderr = process.communicate(timeout=60)
+    return stdout.decode(), stderr.decode(), process.returncode
+
+
+def test_cold_callers_make_one_call(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Thirty-two helpers with a cold cache give equal answers from one GetAuthorizationToken."""
+    outcomes = ask_at_once(signed_in, [HOST] * 32)
+    assert len(set(outcomes)) == 1
+    assert outcomes[0][1:] == ("", 0)
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_accounts_of_a_region_share_the_call(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Cold callers for two accounts of a region and another region make one call a region."""
+    outcomes = ask_at_once(signed_in, [HOST, SECOND_ACCOUNT, OTHER_REGION] * 4)
+    assert {status for _, _, status in outcomes} == {0}
+    assert aws.count("GetAuthorizationToken") == 2
+    assert set(signed_in.list().hosts) == {HOST, SECOND_ACCOUNT, OTHER_REGION}
+
+
+def test_cold_callers_fail_together(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """When AWS refuses, it is asked once, and each caller gets the same line."""
+    aws.fail(
+        "GetAuthorizationToken", Fault(status=400, error="AccessDeniedException", message="no")
+    )
+    outcomes = ask_at_once(signed_in, [HOST] * 16)
+    assert len(set(outcomes)) == 1
+    assert outcomes[0][0] == NOT_FOUND
+    assert outcomes[0][1].startswith(f"ecr-login: {HOST}: ")
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """When the caller that asks AWS is killed, one of those who wait asks instead."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+    leader = signed_in.start("get")
+    assert leader.stdin is not None
+    leader.stdin.write(HOST.encode())
+    leader.stdin.close()
+    leader.stdin = None
+    while aws.count("GetAuthorizationToken") == 0:
+        assert leader.poll() is None
+    os.kill(leader.pid, signal.SIGKILL)
+    outcomes = ask_at_once(signed_in, [HOST] * 4)
+    assert finish(leader)[2] == -signal.SIGKILL
+    assert {status for _, _, status in outcomes} == {0}
+    assert aws.count("GetAuthorizationToken") == 2

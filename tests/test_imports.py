@@ -1,0 +1,98 @@
+"""What a cached answer may import: next to nothing, or it is not fast."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST, HelperProcess
+
+# No os, json, re, site, logging, boto3, filelock, platformdirs: each costs more than all of these.
+ALLOWED = {
+    "docker_credential_ecr_login",
+    "docker_credential_ecr_login.__main__",
+    "docker_credential_ecr_login.cache",
+    "docker_credential_ecr_login.helper",
+    "docker_credential_ecr_login.identity",
+    "docker_credential_ecr_login.protocol",
+    "docker_credential_ecr_login.registry",
+}
+
+RUN = """
+import sys
+before = set(sys.modules)
+sys.path.append(sys.argv.pop(1))
+from docker_credential_ecr_login import __main__
+answer = __main__.run(sys.argv[1:], __main__._environ())
+sys.stdout.write(repr((answer, set(sys.modules) - before)))
+"""
+
+
+def modules_after(helper: HelperProcess, action: str, stdin: str) -> tuple[str, set[str]]:
+    """Run an action as the launcher does; return its answer and what it imported."""
+    completed = subprocess.run(
+        [sys.executable, "-IS", "-c", RUN, sysconfig.get_path("purelib"), action],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=helper.environment(),
+        check=True,
+    )
+    (answer, _, _), modules = eval(completed.stdout)  # noqa: S307 - printed by RUN above
+    return answer, modules
+
+
+@pytest.fixture
+def assumed_role(helper: HelperProcess, aws: AwsEmulator) -> HelperProcess:
+    """The executable with a profile that assumes a role, and a token in its cache."""
+    user = aws.add_user()
+    role = aws.add_role(trusted=[user.arn])
+    helper.write_credentials(
+        f"[base]\naws_access_key_id = {user.access_key_id}\n"
+        f"aws_secret_access_key = {user.secret_access_key}\n"
+    )
+    helper.write_config(f"[profile pull]\nrole_arn = {role.arn}\nsource_profile = base\n")
+    helper.environ["AWS_PROFILE"] = "pull"
+    assert helper.get().secret
+    return helper
+
+
+def test_a_hit_imports_next_to_nothing(assumed_role: HelperProcess, aws: AwsEmulator) -> None:
+    """A hit with an assumed-role profile asks nobody, and imports only what is on this list."""
+    calls = len(aws.calls)
+    answer, modules = modules_after(assumed_role, "get", HOST)
+    assert json.loads(answer)["Username"] == "AWS"
+    assert len(aws.calls) == calls
+    assert modules - ALLOWED == set()
+    assert (
+        modules
+        & {
+            "boto3",
+            "botocore",
+            "json",
+            "re",
+            "logging",
+            "filelock",
+            "platformdirs",
+            "os",
+            "site",
+            "typing",
+        }
+        == set()
+    )
+
+
+@pytest.mark.parametrize("action", ["get", "erase"])
+def test_another_registry_imports_nothing_more(helper: HelperProcess, action: str) -> None:
+    """A registry that is not ECR, which is asked for all the time, costs no import either."""
+    _, modules = modules_after(helper, action, "https://index.docker.io/v1/")
+    assert modules - ALLOWED == set()
+
+
+def test_the_second_account_imports_nothing_more(assumed_role: HelperProcess) -> None:
+    """A second account that shares the token is noted without a further import."""
+    _, modules = modules_after(assumed_role, "get", HOST.replace("1", "2", 12))
+    assert modules - ALLOWED == set()

@@ -1,0 +1,128 @@
+"""Refresh ahead: a token past its refresh time is answered, and replaced behind the back."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from docker_credential_ecr_login.cache import Cache, Entry
+from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.registry import parse
+from tests.emulator import AwsEmulator, Fault
+from tests.helper_process import HOST, HelperProcess
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Return as soon as a condition holds; fail the test if it does not within 30 seconds."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+
+
+def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
+    """The cache that the helper uses, and the token in it."""
+    registry = parse(HOST)
+    assert registry is not None
+    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
+    entry = cache.token(registry)
+    assert entry is not None
+    return cache, entry
+
+
+@pytest.fixture
+def ageing(signed_in: HelperProcess) -> HelperProcess:
+    """The executable with a token in its cache that is past its refresh time."""
+    signed_in.get()
+    cache, entry = stored(signed_in)
+    registry = parse(HOST)
+    assert registry is not None
+    cache.store_token(registry, Entry(entry.secret, entry.expires_at, int(time.time()) - 1))
+    return signed_in
+
+
+def test_the_old_token_is_answered_and_a_new_one_fetched(
+    ageing: HelperProcess, aws: AwsEmulator
+) -> None:
+    """The caller gets the old token without waiting; the next one gets the new token."""
+    _, old = stored(ageing)
+    assert ageing.get().secret == old.secret
+    wait_for(lambda: stored(ageing)[1].secret != old.secret)
+    assert ageing.get().secret == stored(ageing)[1].secret
+    assert aws.count("GetAuthorizationToken") == 2
+    assert stored(ageing)[1].young(time.time())
+
+
+def test_many_callers_start_one_refresh(ageing: HelperProcess, aws: AwsEmulator) -> None:
+    """However many callers find the old token, AWS is asked once."""
+    _, old = stored(ageing)
+    processes = [ageing.start("get") for _ in range(16)]
+    answers = {process.communicate(HOST.encode())[0] for process in processes}
+    assert {json.loads(answer)["Secret"] for answer in answers} <= {
+        old.secret,
+        stored(ageing)[1].secret,
+    }
+    wait_for(lambda: stored(ageing)[1].secret != old.secret)
+    assert aws.count("GetAuthorizationToken") == 2
+
+
+def test_a_failing_refresh_harms_nobody(ageing: HelperProcess, aws: AwsEmulator) -> None:
+    """While AWS is down the old token is answered, and AWS is not asked again for a minute."""
+    _, old = stored(ageing)
+    aws.fail(
+        "GetAuthorizationToken", Fault(status=400, error="AccessDeniedException", message="no")
+    )
+    assert ageing.get().secret == old.secret
+    wait_for(lambda: "AccessDenied" in ageing.log)
+    assert [ageing.get().secret for _ in range(3)] == [old.secret] * 3
+    assert aws.count("GetAuthorizationToken") == 2
+
+
+def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) -> None:
+    """The refresh holds none of the caller's pipes, directory or session: docker does not wait."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True))
+    inherited, ours = os.pipe()
+    os.set_inheritable(ours, True)
+    process = subprocess.Popen(
+        [str(ageing.executable), "get"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ageing.environment({"AWS_ECR_TIMEOUT": "20"}),
+        cwd=ageing.home,
+        pass_fds=[ours],
+    )
+    os.close(ours)
+    answer, complaint = process.communicate(HOST.encode(), timeout=15)
+    assert os.read(inherited, 1) == b""
+    os.close(inherited)
+    assert (json.loads(answer)["Username"], complaint) == ("AWS", b"")
+    wait_for(lambda: aws.count("GetAuthorizationToken") == 2)
+    if sys.platform == "linux":
+        (refresh,) = refreshes(process.pid)
+        descriptors = {os.readlink(path) for path in Path(f"/proc/{refresh}/fd").iterdir()}
+        assert not {name for name in descriptors if name.startswith("pipe:")}
+        assert os.readlink(f"/proc/{refresh}/cwd") == "/"
+        assert os.getsid(refresh) != os.getsid(0)
+        command = Path(f"/proc/{refresh}/cmdline").read_text()
+        assert not [secret for secret in aws.secrets if secret in command]
+        os.kill(refresh, 9)
+
+
+def refreshes(caller: int) -> list[int]:
+    """The process ids of the refreshes that run for this test's home directory."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (directory / "cmdline").read_bytes().split(b"\0")
+            environ = (directory / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"refresh" in command and b"AWS_ECR_TIMEOUT=20" in environ:
+            found.append(int(directory.name))
+    assert caller not in found
+    return found
