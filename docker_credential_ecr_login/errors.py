@@ -24,9 +24,9 @@ class HelperError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _printable(message)
+        self.hint = _printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """Return message and hint as the one line that people see."""
@@ -81,14 +81,26 @@ _SECRET_VARIABLES = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 )
 
+# What has the look of a key or a token, and what has it but is none.
+_SECRETS = r"""
+    (?P<harmless>
+        \w+://[^\s"'<>]+  # user and query are gone already
+      | \barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:[^\s"',;]{1,512}
+      | \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b  # a request id
+    )
+  | (?P<path> (?<![\w+/=:.-]) ~? (?: / [\w.@-]+ )+ )
+  | \beyJ [\w-]+ (?: \.[\w-]+ ){1,4}  # a JSON web token
+  | (?<![\w+/]) (?= [A-Za-z+/_-]* [0-9] ) (?= [0-9+/_-]* [A-Za-z] ) [\w+/-]{32,} ={0,2}
+"""
+
 
 def redact(text: str) -> str:
     """Return foreign ``text`` without secrets: for messages and for the log.
 
     Left out are the user part and the query of URLs, the values of the
-    environment variables that hold secrets, and every run of 32 or more
-    characters that has the look of a key or a token (base64 with both letters
-    and digits).
+    environment variables that hold secrets, JSON web tokens, and every run of
+    32 or more characters that has the look of a key or a token (base64 with both
+    letters and digits). URLs, ARNs, request ids and paths of files stay.
     """
     import os
     import re
@@ -96,16 +108,29 @@ def redact(text: str) -> str:
     for name in _SECRET_VARIABLES:
         if secret := os.environ.get(name):
             text = text.replace(secret, "***")
-    text = re.sub(r"(\w+://)[^/\s@]*@", r"\1***@", text)
+    text = re.sub(r"(\w+://)[^/\s]*@", r"\1***@", text)
     text = re.sub(r"(\w+://[^\s?\"']*)\?[^\s\"']*", r"\1?***", text)
-    return re.sub(
-        r"(?<![\w/.:-])(?=[A-Za-z+/_-]*[0-9])(?=[0-9+/_-]*[A-Za-z])[A-Za-z0-9+/_-]{32,}={0,2}",
-        "***",
-        text,
-    )
+
+    def replacement(found: re.Match[str]) -> str:
+        if found["harmless"]:
+            return found[0]
+        if path := found["path"]:
+            # One in 64 secrets begins with a slash, but with no directory of this machine.
+            top = path.split("/")[1]
+            is_path = path.startswith("~") or len(path) < 32 or os.path.exists(f"/{top}")
+            return path if is_path else "***"
+        return "***"
+
+    return re.sub(_SECRETS, replacement, text, flags=re.VERBOSE | re.ASCII)
 
 
 def one_line(text: str) -> str:
     """Return foreign ``text`` redacted, on one line, of at most 400 characters."""
-    line = " ".join(redact(text).split())
+    line = _printable(redact(text))
     return line if len(line) <= _MAX_LINE_LENGTH else line[: _MAX_LINE_LENGTH - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` on one line, without characters that would move a terminal's cursor."""
+    words = " ".join(text.split())
+    return "".join(character if character.isprintable() else "?" for character in words)

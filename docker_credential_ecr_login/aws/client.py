@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from botocore.config import Config
+from botocore.credentials import create_credential_resolver
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
@@ -31,6 +32,7 @@ ATTEMPTS = 3
 
 _MAX_THROTTLING_PAUSE = 4.0  # seconds, of which full jitter takes half on average
 _CALL_DURATION = 0.5  # seconds that a call takes at most, as a rule
+_THROTTLED_SERVICES = ("ecr", "ecr-public", "sso", "sts")
 
 _REFRESH_AGE = 3600  # seconds, where the identity can change without the configuration
 _CHANGEABLE_SOURCES = frozenset({"container-role", "custom-process", "iam-role"})
@@ -61,19 +63,17 @@ def get_authorization_token(
     try:
         session = _session(environ)
         circumstances.profile = session.get_config_variable("profile")
-        circumstances.known_profiles = sorted(session.available_profiles)
+        circumstances.profiles = session.full_config.get("profiles", {})
         circumstances.phase = "credentials"
-        # STS needs a region, and where none is configured the registry's will do.
-        region = configured_region(session, environ) or registry.region
-        session.set_config_variable("region", region)
-        _refuse_prompts(session)
+        _prepare_credential_chain(session, registry.region, circumstances)
+        _retry_throttling(session, deadline)
         credentials = session.get_credentials()
         if credentials is None:
             raise circumstances.no_credentials()
         circumstances.method = credentials.method
         circumstances.access_key = credentials.get_frozen_credentials().access_key
         circumstances.phase = "call"
-        answer = _client(session, registry, environ, deadline).get_authorization_token()
+        answer = _client(session, registry, environ).get_authorization_token()
     except HelperError:
         raise
     except Exception as error:  # botocore lets others' through, of processes and parsers
@@ -139,10 +139,20 @@ def _session(environ: Mapping[str, str]) -> Session:
     return session
 
 
-def _refuse_prompts(session: Session) -> None:
-    """Keep botocore from asking for an MFA code on stdin, which carries the protocol."""
-    provider = session.get_component("credential_provider").get_provider("assume-role")
-    provider._prompter = _refuse_mfa  # noqa: SLF001 - no public way to replace it
+def _prepare_credential_chain(session: Session, region: str, circumstances: Circumstances) -> None:
+    """Give the session boto3's credential provider chain, fit for a process without a terminal.
+
+    Its STS is that of the registry's ``region``, as in boto3, where the region of
+    the first client decides.
+    """
+    chain = create_credential_resolver(session, region_name=region)
+    # botocore would ask for an MFA code on stdin, which carries the protocol.
+    chain.get_provider("assume-role")._prompter = _refuse_mfa  # noqa: SLF001 - no public way
+    if circumstances.takes_keys_from_environment:
+        # Keys in the environment win over AWS_PROFILE, but not over a profile that
+        # is made to start from them: its role would never be assumed.
+        chain.remove("env")
+    session.register_component("credential_provider", chain)
 
 
 def _refuse_mfa(_prompt: str) -> str:
@@ -153,9 +163,7 @@ def _refuse_mfa(_prompt: str) -> str:
     )
 
 
-def _client(
-    session: Session, registry: Registry, environ: Mapping[str, str], deadline: float
-) -> Any:
+def _client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:
     endpoint_url = configured_endpoint(session, registry.service, environ)
     if endpoint_url:  # botocore refuses both a custom endpoint and a variant
         variant = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
@@ -165,14 +173,22 @@ def _client(
             use_fips_endpoint=registry.fips or None,
             use_dualstack_endpoint=registry.dual_stack or None,
         )
-    client = session.create_client(
-        registry.service, region_name=registry.region, endpoint_url=endpoint_url, config=variant
+    return session.create_client(
+        registry.service,  # type: ignore[call-overload] # one of two names that it knows
+        region_name=registry.region,
+        endpoint_url=endpoint_url,
+        config=variant,
     )
-    client.meta.events.register_first(
-        f"needs-retry.{registry.service}",
-        partial(_throttling_pause, deadline),  # type: ignore[arg-type] # the answer is used
-    )
-    return client
+
+
+def _retry_throttling(session: Session, deadline: float) -> None:
+    """Let all clients of the session try again until ``deadline`` when AWS throttles them.
+
+    STS and SSO have limits of their own, which a fleet that starts cold meets too.
+    """
+    events = session.get_component("event_emitter")
+    for service in _THROTTLED_SERVICES:
+        events.register_first(f"needs-retry.{service}", partial(_throttling_pause, deadline))
 
 
 def _throttling_pause(

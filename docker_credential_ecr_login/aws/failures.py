@@ -4,16 +4,18 @@
 every exception that botocore has.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import shlex
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from ..cache import writable_directory
 from ..errors import (
     AccessDenied,
     AwsFailure,
@@ -50,22 +52,22 @@ _WRONG_SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatc
 _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 )
-_WEB_IDENTITY_REFUSED = frozenset({"IDPRejectedClaim", "InvalidIdentityToken"})
+_MAX_PROFILES_NAMED = 8
 
 
 @dataclass
 class Circumstances:
     """What was known when a call failed, for the wording.
 
-    ``phase`` is what was under way: reading the configuration, getting
-    credentials, or the call itself. ``method`` is botocore's name of the
-    credential provider.
+    ``profiles`` is the AWS configuration, by profile. ``phase`` is what was under
+    way: reading the configuration, getting credentials, or the call itself.
+    ``method`` is botocore's name of the credential provider.
     """
 
     registry: Registry | None
     environ: Mapping[str, str]
     profile: str | None = None
-    known_profiles: Sequence[str] = ()
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     method: str | None = None
     access_key: str | None = None
     phase: Literal["configuration", "credentials", "call"] = "configuration"
@@ -79,29 +81,111 @@ class Circumstances:
         return f'profile "{self.profile or "default"}"'
 
     @property
-    def profile_option(self) -> str:
-        """What to add to an ``aws`` command so that it means this profile."""
-        return f" --profile {self.profile}" if self.profile else ""
+    def origin(self) -> str:
+        """The profile at the end of the source_profile chain: it has the first credentials."""
+        name = self.profile or "default"
+        visited = {name}
+        while (
+            (source := self.profiles.get(name, {}).get("source_profile"))
+            and source in self.profiles
+            and source not in visited
+        ):
+            visited.add(name := source)
+        return name
+
+    @property
+    def named_origin(self) -> str:
+        """The origin, and how one gets there from the profile in effect."""
+        if self.origin == (self.profile or "default"):
+            return self.named_profile
+        return f'profile "{self.origin}" (source of {self.named_profile})'
+
+    @property
+    def origin_settings(self) -> Mapping[str, Any]:
+        """The settings of the origin."""
+        return self.profiles.get(self.origin, {})
+
+    @property
+    def takes_keys_from_environment(self) -> bool:
+        """Whether a profile was named that assumes a role with the environment's keys."""
+        return bool(self.profile) and self.origin_settings.get("credential_source") == "Environment"
+
+    @property
+    def option(self) -> str:
+        """What to add to an ``aws`` command so that it means the origin."""
+        if not self.profile and self.origin == "default":
+            return ""
+        return f" --profile {_quoted(self.origin)}"
+
+    @property
+    def config_file(self) -> str:
+        """The AWS config file, as its user would name it."""
+        return self.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+
+    @property
+    def credentials_file(self) -> str:
+        """The shared credentials file, as its user would name it."""
+        return self.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
 
     @property
     def source(self) -> str:
-        """Where the credentials came from."""
+        """Where the credentials that sign came from."""
         key = f" (access key ending in {self.access_key[-4:]})" if self.access_key else ""
-        if self.method == "env":
+        if self.method == "env" or (self.phase == "credentials" and self._starts_from_environment):
             return f"the credentials in the environment{key}"
         if self.method == "iam-role":
             return f"the credentials of the instance role{key}"
         if self.method == "container-role":
             return f"the credentials of the container{key}"
+        if self.phase == "credentials":
+            return f"the credentials of {self.named_origin}{key}"
         return f"the credentials of {self.named_profile}{key}"
+
+    @property
+    def web_identity(self) -> str:
+        """Where the web identity was configured."""
+        if self.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            return "AWS_WEB_IDENTITY_TOKEN_FILE"
+        return self.named_origin
+
+    @property
+    def see_log(self) -> str:
+        """The hint that says where the details are."""
+        directory = writable_directory(self.environ)
+        return f"see the log, {directory}/log/ecr-login.log" if directory else ""
+
+    @property
+    def renewal(self) -> str:
+        """What to do about credentials that AWS no longer takes."""
+        if self.method == "env" or (self.phase == "credentials" and self._starts_from_environment):
+            return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+        settings = self.origin_settings
+        if "credential_process" in settings:
+            return "run its credential_process by hand to see what it gives"
+        if "sso_account_id" in settings:
+            return f"run: aws sso login{self.option}"
+        if "aws_session_token" in settings:
+            return f"put new keys and session token into {self.credentials_file}"
+        if "aws_access_key_id" in settings:
+            return f"run: aws configure{self.option}"
+        return self.see_log
 
     def no_credentials(self) -> NoCredentials:
         """Say that the chain ended without credentials."""
+        known = [name for name in self.profiles if name != (self.profile or "default")]
         return NoCredentials(
             f"no AWS credentials found: not in the environment, not in {self.named_profile}, "
             "not from a container or an instance role",
-            "set AWS_PROFILE or run: aws configure sso",
+            f"run: aws configure{self.option}"
+            if self.profile
+            else f"set AWS_PROFILE to one of {_listed(known)}"
+            if known
+            else "run: aws configure sso",
         )
+
+    @property
+    def _starts_from_environment(self) -> bool:
+        return self.origin_settings.get("credential_source") == "Environment"
 
 
 def is_throttling(answer: Mapping[str, Any]) -> bool:
@@ -116,44 +200,34 @@ def explain(error: Exception, circumstances: Circumstances) -> HelperError:
     for kinds, explanation in _EXPLANATIONS:
         if isinstance(error, kinds):
             return explanation(error, circumstances)
-    said = one_line(f"{type(error).__name__}: {error}")
     if circumstances.phase == "call":
-        return UnusableAnswer(f"the call to AWS failed: {said}", _SEE_LOG)
-    return CredentialsRefused(
-        f"the credentials of {circumstances.named_profile} cannot be read: {said}", _SEE_LOG
-    )
+        return _answer_unusable(error, circumstances)
+    return _source_unusable(error, circumstances)
 
 
-_SEE_LOG = "see the log, ~/.ecr/log/ecr-login.log"
+# An answer of AWS that names an error
 
 
 def _explain_answer(error: boto.ClientError, circumstances: Circumstances) -> HelperError:
-    """Explain an answer of AWS that names an error."""
     answer = error.response.get("Error", {})
     code = str(answer.get("Code", ""))
     message = one_line(str(answer.get("Message", "")))
     said = f"{code}: {message}" if message else code
     operation = error.operation_name
-    source = circumstances.source
+    if request_id := error.response.get("ResponseMetadata", {}).get("RequestId"):
+        error.add_note(f"request id: {request_id}")  # which the log shows
     if code in _THROTTLING:
         return Throttled(
-            f"AWS throttles {operation}, until the time limit ({said})",
+            f"AWS throttled {operation} until the time limit ({said})",
             "try again later, or set AWS_ECR_TIMEOUT to more seconds",
         )
-    if operation.startswith("AssumeRole") and (code in _DENIED or code in _WEB_IDENTITY_REFUSED):
-        return AccessDenied(
-            f"the role of {circumstances.named_profile} cannot be assumed: {message}",
-            "the role's trust policy must name the principal, and the principal must be "
-            f"allowed sts:{operation}",
-        )
+    if operation == "AssumeRoleWithWebIdentity":
+        return _web_identity_refused(code, said, circumstances)
+    if code in _DENIED:
+        return _explain_denial(message or code, operation, circumstances)
     if code in _EXPIRED:
-        if operation == "AssumeRoleWithWebIdentity":
-            return CredentialsRefused(
-                f"the web identity token of {circumstances.named_profile} has expired: {message}",
-                "put a new one into AWS_WEB_IDENTITY_TOKEN_FILE",
-            )
         return CredentialsRefused(
-            f"the session token of {source} has expired", _renewal(circumstances)
+            f"the session token of {circumstances.source} has expired", circumstances.renewal
         )
     if code in _WRONG_SIGNATURE:
         if "expired" in message or "not yet current" in message:
@@ -161,141 +235,254 @@ def _explain_answer(error: boto.ClientError, circumstances: Circumstances) -> He
                 f"AWS does not accept the time of this machine: {message}", "set the clock"
             )
         return CredentialsRefused(
-            f"the secret access key of {source} is wrong: AWS answered {code}",
-            "set AWS_SECRET_ACCESS_KEY right"
-            if circumstances.method == "env"
-            else f"run: aws configure{circumstances.profile_option}",
+            f"the secret access key of {circumstances.source} is wrong: AWS answered {code}",
+            circumstances.renewal,
         )
     if code in _UNKNOWN_KEY:
-        return CredentialsRefused(f"AWS does not know {source}: {said}", _renewal(circumstances))
-    if code in _DENIED:
-        return _explain_denial(message, operation, circumstances)
-    return AwsFailure(f"AWS answered {operation} with {said}", _SEE_LOG)
+        region = f" in {circumstances.registry.region}" if circumstances.registry else ""
+        return CredentialsRefused(
+            f"AWS does not know {circumstances.source}{region}: {said}", circumstances.renewal
+        )
+    subject = f" for {circumstances.named_profile}" if circumstances.phase == "credentials" else ""
+    return AwsFailure(f"AWS answered {operation}{subject} with {said}", circumstances.see_log)
 
 
 def _explain_denial(message: str, operation: str, circumstances: Circumstances) -> AccessDenied:
-    sentence = re.search(r"User: (\S+) is not authorized to perform: ([\w-]+:\w+)", message)
-    if sentence:
-        principal, permission = sentence.groups()
-    else:
-        service = circumstances.registry.service if circumstances.registry else "ecr"
-        principal, permission = "the principal", f"{service}:{operation}"
+    if operation == "AssumeRole":
+        return AccessDenied(
+            f"the role of {circumstances.named_profile} cannot be assumed: {message}",
+            "the role's trust policy must allow this principal (and the external_id, if it asks "
+            "for one), and the principal needs sts:AssumeRole",
+        )
     if operation == "GetRoleCredentials":
         return AccessDenied(
-            f"the SSO user of {circumstances.named_profile} has no access to its "
+            f"the SSO user of {circumstances.named_origin} has no access to its "
             f"sso_account_id and sso_role_name: {message}",
             "have them assigned in IAM Identity Center, or correct the profile",
         )
-    return AccessDenied(
-        f"{permission} is denied to {principal}: {message}",
-        f"allow it {permission} on resource * in an IAM policy",
+    is_public = circumstances.registry is not None and circumstances.registry.registry_id is None
+    needed = (
+        "ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken"
+        if is_public
+        else f"ecr:{operation}"
+    )
+    said = re.match(
+        r"User: (\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: \S+)?(.*)", message
+    )
+    if said:
+        principal, permission, reason = said.groups()
+        text = f"{permission} is denied to {principal}{reason}"
+    else:
+        text = f"{needed} is denied to {circumstances.source}: {message}"
+    return AccessDenied(text, f"allow it {needed} on resource * in an IAM policy")
+
+
+def _web_identity_refused(code: str, said: str, circumstances: Circumstances) -> HelperError:
+    origin = circumstances.web_identity
+    if code in _DENIED:
+        return AccessDenied(
+            f"the role of the web identity from {origin} cannot be assumed: {said}",
+            "the role's trust policy must allow sts:AssumeRoleWithWebIdentity to this identity",
+        )
+    if code in _EXPIRED:
+        return CredentialsRefused(
+            f"the web identity token from {origin} has expired: {said}",
+            "put a new one into the token file",
+        )
+    return CredentialsRefused(
+        f"AWS refused the web identity token from {origin}: {said}",
+        "check the token file, the role and its identity provider in IAM",
     )
 
 
-def _renewal(circumstances: Circumstances) -> str:
-    if circumstances.method == "env":
-        return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
-    if circumstances.method == "sso":
-        return f"run: aws sso login{circumstances.profile_option}"
-    if circumstances.method in ("shared-credentials-file", "config-file"):
-        return f"run: aws configure{circumstances.profile_option}"
-    return _SEE_LOG
+# The configuration
 
 
 def _profile_missing(error: Any, circumstances: Circumstances) -> HelperError:
-    circumstances.profile = error.kwargs["profile"]  # it may be that of a source_profile
-    known = ", ".join(circumstances.known_profiles) or "none"
-    missing = circumstances.named_profile
+    circumstances.profile = error.kwargs["profile"]
+    unread = circumstances.environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false")
     return BadConfiguration(
-        f"{missing} does not exist in the AWS configuration; profiles there: {known}",
-        f"run: aws configure{circumstances.profile_option}",
+        f"{circumstances.named_profile} does not exist in the AWS configuration"
+        + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
+        + f"; profiles there: {_listed(list(circumstances.profiles)) or 'none'}",
+        f"run: aws configure{circumstances.option}",
     )
 
 
 def _config_broken(error: Any, _circumstances: Circumstances) -> HelperError:
-    return BadConfiguration(one_line(str(error)), "correct the file")
+    cause = error.kwargs.get("error") or error.__context__
+    line = getattr(cause, "lineno", None)
+    if line is None and (errors := getattr(cause, "errors", None)):
+        line = errors[0][0]
+    # What configparser says quotes the line, which can hold a secret: not for the log.
+    error.__cause__ = error.__context__ = None
+    at = f", line {line}" if line else ""
+    return BadConfiguration(
+        f"the AWS configuration file {error.kwargs.get('path')} cannot be read{at}",
+        "correct the file",
+    )
 
 
 def _setting_wrong(error: Any, circumstances: Circumstances) -> HelperError:
     return BadConfiguration(
         f"the AWS configuration of {circumstances.named_profile} cannot be used: "
         f"{one_line(str(error))}",
-        "correct ~/.aws/config or the environment",
+        f"correct {circumstances.config_file} or the environment",
     )
 
 
 def _partial(error: Any, circumstances: Circumstances) -> HelperError:
+    missing, provider = one_line(str(error.kwargs.get("cred_var"))), error.kwargs.get("provider")
+    if provider == "env":
+        return BadConfiguration(
+            f"half of the credentials is missing in the environment: {missing}",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither",
+        )
+    if provider == "assume-role":
+        return BadConfiguration(
+            f"{circumstances.named_profile} has a role_arn but no {missing}",
+            f"add one to it in {circumstances.config_file}",
+        )
     return BadConfiguration(
-        f"half of the credentials is missing in {circumstances.named_profile} or the environment: "
-        f"{one_line(str(error))}",
-        "set both the access key and the secret key",
+        f"half of the credentials is missing in {circumstances.named_origin}: {missing}",
+        f"run: aws configure{circumstances.option}",
     )
 
 
-def _sso_login(_error: Any, circumstances: Circumstances) -> HelperError:
+def _dependency_missing(error: Any, circumstances: Circumstances) -> HelperError:
+    return BadConfiguration(
+        f"{circumstances.named_profile} needs a library that is not installed: "
+        f"{one_line(str(error.kwargs.get('msg')))}",
+        'run: pip install "botocore[crt]" where this helper is installed',
+    )
+
+
+# Where credentials come from
+
+
+def _sso_login(error: Any, circumstances: Circumstances) -> HelperError:
+    origin = circumstances.named_origin
     return CredentialsRefused(
-        f"the SSO session of {circumstances.named_profile} has expired",
-        f"run: aws sso login{circumstances.profile_option}",
+        f"nobody has signed in to SSO for {origin} yet"
+        if isinstance(error, boto.SSOTokenLoadError)
+        else f"the SSO session of {origin} has expired",
+        f"run: aws sso login{circumstances.option}",
     )
 
 
 def _aws_login(_error: Any, circumstances: Circumstances) -> HelperError:
     return CredentialsRefused(
-        f"the session of {circumstances.named_profile} has expired",
-        f"run: aws login{circumstances.profile_option}",
+        f"the session of {circumstances.named_origin} has expired",
+        f"run: aws login{circumstances.option}",
     )
 
 
 def _retrieval_failed(error: Any, circumstances: Circumstances) -> HelperError:
-    said = one_line(str(error.kwargs.get("error_msg", error)))
+    said = one_line(str(error.kwargs.get("error_msg") or "no message"))
+    said = said.removeprefix("Error retrieving metadata: ")
     if error.kwargs.get("provider") == "custom-process":
-        return CredentialsRefused(
-            f"credential_process of {circumstances.named_profile} failed: {said or 'no message'}",
-            "run the command by hand to see why",
-        )
+        return _process_failed(said, circumstances)
     if error.kwargs.get("provider") == "container-role":
-        return CredentialsRefused(
-            f"the container gave no credentials: {said}",
-            "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod",
-        )
-    return CredentialsRefused(f"no credentials for {circumstances.named_profile}: {said}", _SEE_LOG)
-
-
-def _file_or_program_unusable(error: Any, circumstances: Circumstances) -> HelperError:
-    missing = f": {error.strerror}: {error.filename}" if isinstance(error, OSError) else ""
+        return _container_failed(said)
     return CredentialsRefused(
-        f"a program or file that {circumstances.named_profile} needs for its credentials "
-        f"cannot be used{one_line(missing)}",
-        "correct credential_process or the file named in the profile",
+        f"no credentials for {circumstances.named_profile}: {said}", circumstances.see_log
     )
 
 
-def _tls_untrusted(error: Any, _circumstances: Circumstances) -> HelperError:
+def _process_failed(said: str, circumstances: Circumstances) -> HelperError:
+    return CredentialsRefused(
+        f"credential_process of {circumstances.named_origin} failed: {said}",
+        "run the command by hand to see why",
+    )
+
+
+def _container_failed(said: str) -> HelperError:
+    return CredentialsRefused(
+        f"the container gave no credentials: {said}",
+        "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod",
+    )
+
+
+def _metadata_failed(error: Any, _circumstances: Circumstances) -> HelperError:
+    return CredentialsRefused(
+        f"the metadata service gave no credentials: {one_line(str(error.kwargs['error_msg']))}",
+        "check the instance role or the container's role",
+    )
+
+
+def _source_unusable(error: Exception, circumstances: Circumstances) -> HelperError:
+    """Explain what Python raised while a file or a program was to give credentials."""
+    settings, environ = circumstances.origin_settings, circumstances.environ
+    said = one_line(f"{type(error).__name__}: {error}")
+    if isinstance(error, OSError):
+        said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
+            "web_identity_token_file"
+        )
+        if error.filename and error.filename == token_file:
+            return CredentialsRefused(
+                f"the web identity token from {circumstances.web_identity} cannot be read: {said}",
+                "correct the path, or have the token put there",
+            )
+    if "credential_process" in settings:
+        if not isinstance(error, OSError):
+            said = f"what it prints is not the JSON that AWS asks for ({type(error).__name__})"
+        return _process_failed(said, circumstances)
+    if "sso_account_id" in settings:
+        return CredentialsRefused(
+            f"the SSO session of {circumstances.named_origin} cannot be read: {said}",
+            f"run: aws sso login{circumstances.option}",
+        )
+    if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in environ):
+        return _container_failed(said)
+    return CredentialsRefused(
+        f"the credentials of {circumstances.named_profile} cannot be read: {said}",
+        circumstances.see_log,
+    )
+
+
+# The network
+
+
+def _tls_untrusted(error: Any, circumstances: Circumstances) -> HelperError:
+    bundle = circumstances.environ.get("AWS_CA_BUNDLE")
     return EndpointUnreachable(
-        f"the certificate of {_endpoint(error)} is not trusted: "
-        f"{one_line(_innermost(error.kwargs.get('error', '')))}",
-        "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
+        f"the certificate of {_endpoint(error)} is not trusted: {_innermost(error)}",
+        f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+        if bundle
+        else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
     )
 
 
 def _proxy_unreachable(error: Any, _circumstances: Circumstances) -> HelperError:
+    proxy = one_line(str(error.kwargs.get("proxy_url")))
     return EndpointUnreachable(
-        f"the proxy {one_line(str(error.kwargs.get('proxy_url')))} cannot be reached: "
-        f"{one_line(_innermost(error.kwargs.get('error', '')))}",
-        "check HTTPS_PROXY and NO_PROXY",
+        f"the proxy {proxy} cannot be used: {_innermost(error)}", "check HTTPS_PROXY and NO_PROXY"
     )
 
 
-def _endpoint_unreachable(error: Any, _circumstances: Circumstances) -> HelperError:
-    cause = error.kwargs.get("error", "")
-    if type(cause).__name__ == "NameResolutionError":
+def _endpoint_unreachable(error: Any, circumstances: Circumstances) -> HelperError:
+    endpoint, causes = _endpoint(error), list(_causes(error))
+    if any(isinstance(cause, FileNotFoundError) for cause in causes):
+        bundle = circumstances.environ.get("AWS_CA_BUNDLE")
+        if bundle:
+            return BadConfiguration(
+                f"the certificates of AWS_CA_BUNDLE cannot be read: {bundle}: {_innermost(error)}",
+                "correct the path",
+            )
+    is_configured = any(name.startswith("AWS_ENDPOINT_URL") for name in circumstances.environ)
+    hint = f"check {'AWS_ENDPOINT_URL, ' if is_configured else ''}the network and HTTPS_PROXY"
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
         return EndpointUnreachable(
-            f"the name of {_endpoint(error)} cannot be resolved",
-            "check the network, the region in the host name, and HTTPS_PROXY",
+            f"the name of {endpoint} cannot be resolved", f"{hint}, and the region in the host name"
         )
-    return EndpointUnreachable(
-        f"{_endpoint(error)} cannot be reached: {one_line(_innermost(cause) or str(error))}",
-        "check the network and HTTPS_PROXY",
+    return EndpointUnreachable(f"{endpoint} cannot be reached: {_innermost(error)}", hint)
+
+
+def _answer_unusable(error: Exception, _circumstances: Circumstances) -> HelperError:
+    return UnusableAnswer(
+        f"AWS's answer makes no sense: {one_line(str(error) or type(error).__name__)}",
+        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
     )
 
 
@@ -305,28 +492,31 @@ def _endpoint(error: Any) -> str:
     return f"{url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else "AWS"
 
 
-def _innermost(error: object) -> str:
+def _causes(error: Any) -> Iterator[BaseException]:
+    """Yield the chain of errors below a botocore error, which keeps the first as an argument."""
+    cause: BaseException | None = error.kwargs.get("error")
+    while isinstance(cause, BaseException):
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _innermost(error: Any) -> str:
     """Return what the operating system or OpenSSL said, at the bottom of a chain of errors."""
-    text = str(error)
-    while isinstance(error, BaseException):
-        if isinstance(error, OSError) and (said := error.strerror or str(error)):
+    text = str(error.kwargs.get("error") or error)
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and (said := cause.strerror or str(cause)):
             text = said
-        error = error.__cause__ or error.__context__
-    return re.sub(r"^\[SSL: \w+\] | \(_ssl\.c:\d+\)$", "", text)
+    return one_line(re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", text))
 
 
-def _answer_unusable(error: Any, _circumstances: Circumstances) -> HelperError:
-    return UnusableAnswer(
-        f"AWS's answer makes no sense: {one_line(str(error))}",
-        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
-    )
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(sorted(names)[:_MAX_PROFILES_NAMED])
+    return f"{listed}, …" if len(names) > _MAX_PROFILES_NAMED else listed
 
 
-def _metadata_failed(error: Any, _circumstances: Circumstances) -> HelperError:
-    return CredentialsRefused(
-        f"the metadata service gave no credentials: {one_line(str(error))}",
-        "check the instance role or the container's role",
-    )
+def _quoted(name: str) -> str:
+    """Return a profile name as a shell takes it, a space in double quotes as all shells do."""
+    return f'"{name}"' if re.fullmatch(r"[\w .@/-]* [\w .@/-]*", name) else shlex.quote(name)
 
 
 # The first that fits applies: derived classes stand before their bases.
@@ -340,8 +530,9 @@ _EXPLANATIONS: Sequence[
     (boto.PartialCredentialsError, _partial),
     (boto.ProfileNotFound, _profile_missing),
     ((boto.ConfigParseError, boto.ConfigNotFound), _config_broken),
+    (boto.MissingDependencyException, _dependency_missing),
     ((boto.SSOError, boto.TokenRetrievalError), _sso_login),
-    (boto.LoginError, _aws_login),
+    (getattr(boto, "LoginError", ()), _aws_login),  # older releases do not have it
     (boto.CredentialRetrievalError, _retrieval_failed),
     (boto.MetadataRetrievalError, _metadata_failed),
     (boto.SSLError, _tls_untrusted),
@@ -349,5 +540,4 @@ _EXPLANATIONS: Sequence[
     ((boto.ConnectionError, boto.HTTPClientError), _endpoint_unreachable),
     ((ResponseParserError, boto.IncompleteReadError, boto.ChecksumError), _answer_unusable),
     (boto.BotoCoreError, _setting_wrong),
-    ((OSError, json.JSONDecodeError, UnicodeDecodeError), _file_or_program_unusable),
 )

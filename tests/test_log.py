@@ -1,0 +1,96 @@
+"""The log: what stands in it, what never does, and how large it gets."""
+
+import os
+import stat
+
+import pytest
+
+from docker_credential_ecr_login.log import KEPT, MAX_SIZE
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST, HelperProcess
+
+
+def test_a_miss_is_logged_and_a_hit_is_not(signed_in: HelperProcess) -> None:
+    """A new token is one line with time, process and what it took; a cached one is none."""
+    signed_in.get()
+    signed_in.get()
+    (line,) = signed_in.log.splitlines()
+    time, _, rest = line.partition(" ")
+    assert time.endswith("Z")
+    assert f"INFO {HOST}: a new token from AWS in " in rest
+    assert "credentials by env" in rest
+
+
+def test_hits_are_logged_at_debug(signed_in: HelperProcess) -> None:
+    """At level debug each answer is logged, with where it came from."""
+    signed_in.get()
+    assert signed_in.get(AWS_ECR_LOG_LEVEL="debug").stderr == ""
+    assert f"DEBUG {HOST}: answered with the cached token" in signed_in.log
+
+
+def test_a_failure_is_logged_with_its_traceback(helper: HelperProcess) -> None:
+    """The log has the traceback that nobody sees on stderr."""
+    assert "Traceback" not in helper.get().stderr
+    assert f"ERROR {HOST}: no AWS credentials found" in helper.log
+    assert "Traceback" in helper.log
+
+
+@pytest.mark.parametrize("level", ["error", "ERROR", "warning"])
+def test_the_level_can_be_raised(signed_in: HelperProcess, level: str) -> None:
+    """At a higher level, a new token leaves no line."""
+    signed_in.get(AWS_ECR_LOG_LEVEL=level)
+    assert signed_in.log == ""
+
+
+def test_no_secret_is_logged(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """No password, key or token stands in the log, also not those in URLs."""
+    signed_in.environ["AWS_ECR_LOG_LEVEL"] = "debug"
+    signed_in.get()
+    signed_in.get()
+    signed_in.erase()
+    proxy = "http://user:proxy-password@127.0.0.1:1/?key=query-secret"
+    assert signed_in.get(HTTP_PROXY=proxy, HTTPS_PROXY=proxy).status == 1
+    signed_in.get(HOST.replace("1", "3", 12), AWS_SECRET_ACCESS_KEY="wrong-secret-key")
+    log = signed_in.log
+    assert "ERROR" in log
+    secrets = {*aws.secrets, "proxy-password", "query-secret", "wrong-secret-key"}
+    assert [secret for secret in secrets if secret in log] == []
+
+
+def test_the_log_is_rotated(signed_in: HelperProcess) -> None:
+    """A log of a mebibyte is put aside, and three old ones are kept."""
+    directory = signed_in.cache_directory / "log"
+    directory.mkdir(parents=True, mode=0o700)
+    path = directory / "ecr-login.log"
+    for number in range(KEPT + 2):
+        path.write_text(f"{number}\n" + "x" * MAX_SIZE)
+        signed_in.get(AWS_ECR_DISABLE_CACHE="1")
+    names = sorted(each.name for each in directory.iterdir())
+    assert names == ["ecr-login.log", *(f"ecr-login.log.{n}" for n in range(1, KEPT + 1))]
+    firsts = [path.with_suffix(f".log.{n}").read_text()[0] for n in range(1, KEPT + 1)]
+    assert firsts == ["4", "3", "2"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_size < 1000
+
+
+@pytest.mark.parametrize("obstacle", ["directory", "pipe", "link", "file in the way"])
+def test_a_log_that_cannot_be_written_is_skipped(signed_in: HelperProcess, obstacle: str) -> None:
+    """Whatever is in the log's place, the answer is given, and nothing is written through it."""
+    directory = signed_in.cache_directory / "log"
+    directory.parent.mkdir(mode=0o700)
+    target = signed_in.home / "target"
+    target.write_text("")
+    if obstacle == "file in the way":
+        directory.write_text("")
+    else:
+        directory.mkdir(mode=0o700)
+        path = directory / "ecr-login.log"
+        if obstacle == "directory":
+            path.mkdir()
+        elif obstacle == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(target)
+    outcome = signed_in.get()
+    assert outcome.secret
+    assert target.read_text() == ""

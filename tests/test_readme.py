@@ -1,0 +1,66 @@
+"""What the README claims, as far as text can be checked against text."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from docker_credential_ecr_login import __version__
+from docker_credential_ecr_login.registry import parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PACKAGE = "\n".join(
+    path.read_text() for path in (ROOT / "docker_credential_ecr_login").rglob("*.py")
+)
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_variable_is_described() -> None:
+    """The README's table has exactly the AWS_ECR_ variables that the program reads."""
+    described = set(re.findall(r"^\| `(AWS_ECR_\w+)` \|", README, re.MULTILINE))
+    assert described == set(re.findall(r'"(AWS_ECR_\w+)"', PACKAGE))
+
+
+def test_the_docker_configurations_are_right() -> None:
+    """Each JSON block of the README is JSON, and what it configures is this helper for ECR."""
+    configurations = [json.loads(block) for block in blocks("json")]
+    assert len(configurations) == 3
+    for host, name in configurations[0]["credHelpers"].items():
+        assert parse(host) is not None
+        assert name == "ecr-login"
+    assert configurations[1] == {"credsStore": "ecr-login"}
+    (statement,) = configurations[2]["Statement"]
+    assert statement["Action"] == "ecr:GetAuthorizationToken"
+
+
+def test_the_registries_configuration_is_right() -> None:
+    """The TOML block is TOML, and names this helper."""
+    (block,) = blocks("toml")
+    assert tomllib.loads(block)["credential-helpers"][-1] == "ecr-login"
+
+
+def test_the_targets_exist() -> None:
+    """Every make target that the README names is in the Makefile."""
+    named = set(re.findall(r"\bmake (\w+)", "\n".join(blocks("sh"))))
+    assert named <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"demo", "test", "clients"} <= named
+
+
+def test_the_messages_are_those_of_the_program() -> None:
+    """Each message in the troubleshooting table is one that the program can print."""
+    rows = re.findall(r"^\| `([^`]*)` \|", README.partition("## Troubleshooting")[2], re.MULTILINE)
+    assert len(rows) >= 12
+    source = re.sub(r'"\s*\n\s*f?"', "", PACKAGE)
+    unknown = [row for row in rows if not any(part in source for part in [row.strip("… ")])]
+    assert unknown == []
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """The changelog has a section for what is not released yet, or for this version."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert "## [Unreleased]" in changelog or f"## [{__version__}]" in changelog
