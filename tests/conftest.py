@@ -13,8 +13,10 @@ from tests.helper_process import HelperProcess
 SOURCE = Path(__file__).parent.parent / "docker_credential_ecr_login"
 
 
-def pytest_sessionstart() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse to test an executable that is older than the source."""
+    if hasattr(session.config, "workerinput"):  # the parallel workers come after the check
+        return
     installed = Path(sysconfig.get_path("purelib")) / SOURCE.name
     sources = [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")]
     _, differing, missing = filecmp.cmpfiles(SOURCE, installed, sources, shallow=False)

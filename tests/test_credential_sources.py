@@ -65,17 +65,20 @@ def write(helper: HelperProcess, name: str, text: str) -> Path:
 
 
 def environment_keys(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Set an access key in the environment."""
     helper.environ |= aws.add_user(arn=DEV).environ
     return Expected(DEV)
 
 
 def environment_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Set temporary keys, with AWS_SESSION_TOKEN, in the environment."""
     session = aws.start_session(aws.add_role(arn=PULL), "docker", HOUR)
     helper.environ |= session.environ
     return Expected(PULL_SESSION)
 
 
 def environment_keys_beside_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Set keys in the environment, which win over AWS_PROFILE as in boto3."""
     other = aws.add_user(arn="arn:aws:iam::111111111111:user/other")
     helper.write_credentials(f"[dev]\n{keys(other)}")
     helper.environ |= {**aws.add_user(arn=DEV).environ, "AWS_PROFILE": "dev"}
@@ -83,52 +86,61 @@ def environment_keys_beside_a_profile(aws: AwsEmulator, helper: HelperProcess) -
 
 
 def default_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Write keys into the default profile of the credentials file."""
     helper.write_credentials(f"[default]\n{keys(aws.add_user(arn=DEV))}")
     return Expected(DEV)
 
 
 def default_profile_of_the_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Write keys into the default profile of the config file."""
     helper.write_config(f"[default]\n{keys(aws.add_user(arn=DEV))}")
     return Expected(DEV)
 
 
 def other_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Name a credentials file by AWS_SHARED_CREDENTIALS_FILE."""
     path = write(helper, "elsewhere/keys", f"[default]\n{keys(aws.add_user(arn=DEV))}")
     helper.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(path)
     return Expected(DEV)
 
 
 def other_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Name a config file by AWS_CONFIG_FILE."""
     path = write(helper, "elsewhere/config", f"[profile dev]\n{keys(aws.add_user(arn=DEV))}")
     helper.environ |= {"AWS_CONFIG_FILE": str(path), "AWS_PROFILE": "dev"}
     return Expected(DEV)
 
 
 def aws_profile_in_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Name a profile of the credentials file by AWS_PROFILE."""
     helper.write_credentials(f"[dev]\n{keys(aws.add_user(arn=DEV))}")
     helper.environ["AWS_PROFILE"] = "dev"
     return Expected(DEV)
 
 
 def aws_profile_in_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Name a profile of the config file by AWS_PROFILE."""
     helper.write_config(f"[profile dev]\n{keys(aws.add_user(arn=DEV))}")
     helper.environ["AWS_PROFILE"] = "dev"
     return Expected(DEV)
 
 
 def aws_default_profile_in_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Name a profile of the credentials file by AWS_DEFAULT_PROFILE."""
     helper.write_credentials(f"[dev]\n{keys(aws.add_user(arn=DEV))}")
     helper.environ["AWS_DEFAULT_PROFILE"] = "dev"
     return Expected(DEV)
 
 
 def aws_default_profile_in_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Name a profile of the config file by AWS_DEFAULT_PROFILE."""
     helper.write_config(f"[profile dev]\n{keys(aws.add_user(arn=DEV))}")
     helper.environ["AWS_DEFAULT_PROFILE"] = "dev"
     return Expected(DEV)
 
 
 def profile_with_a_session_token(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Write temporary keys into a profile."""
     session = aws.start_session(aws.add_role(arn=PULL), "docker", HOUR)
     helper.write_credentials(f"[dev]\n{keys(session)}")
     helper.environ["AWS_PROFILE"] = "dev"
@@ -139,6 +151,7 @@ def profile_with_a_session_token(aws: AwsEmulator, helper: HelperProcess) -> Exp
 
 
 def source_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role with the keys of another profile."""
     aws.add_role(arn=PULL, trusted=[DEV])
     helper.write_credentials(f"[base]\n{keys(aws.add_user(arn=DEV))}")
     helper.write_config(
@@ -149,6 +162,7 @@ def source_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 
 def external_id(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role that asks for an external id."""
     expected = source_profile(aws, helper)
     aws.add_role(arn=PULL, trusted=[DEV], external_id="Zephyr/17")
     with (helper.home / ".aws/config").open("a") as config:
@@ -157,6 +171,7 @@ def external_id(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 
 def chained_roles(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role with the session of another role."""
     hop = "arn:aws:iam::111111111111:role/hop"
     aws.add_role(arn=hop, trusted=[DEV])
     aws.add_role(arn=PULL, trusted=[hop])
@@ -171,12 +186,14 @@ def chained_roles(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 
 def credential_source_environment(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role with the keys in the environment."""
     aws.add_role(arn=PULL, trusted=[DEV])
     helper.environ |= aws.add_user(arn=DEV).environ
     return _role_with_credential_source(helper, "Environment", ("AssumeRole",))
 
 
 def credential_source_instance(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role with the role of the instance."""
     instance_role(aws, helper)
     aws.add_role(arn=PULL, trusted=["arn:aws:iam::111111111111:role/ec2-pull"])
     return _role_with_credential_source(
@@ -185,6 +202,7 @@ def credential_source_instance(aws: AwsEmulator, helper: HelperProcess) -> Expec
 
 
 def credential_source_container(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role with the role of the container."""
     container_full_uri(aws, helper)
     aws.add_role(arn=PULL, trusted=["arn:aws:iam::111111111111:role/task-pull"])
     return _role_with_credential_source(
@@ -207,6 +225,7 @@ def _role_with_credential_source(
 
 
 def web_identity_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Exchange the token file that a profile names."""
     aws.add_role(arn=PULL, web_identity_token="header.payload.signature")
     path = write(helper, "oidc-token", "header.payload.signature")
     helper.write_config(
@@ -218,6 +237,7 @@ def web_identity_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expect
 
 
 def web_identity_of_the_environment(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Exchange the token file that the environment names, as IRSA does."""
     aws.add_role(arn=PULL, web_identity_token="header.payload.signature")
     helper.environ |= {
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(write(helper, "token", "header.payload.signature")),
@@ -233,12 +253,14 @@ DEVELOPER = "arn:aws:sts::333333333333:assumed-role/AWSReservedSSO_Developer_*/d
 
 
 def sso_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Sign in to an sso-session, as `aws sso login` does."""
     name, text = aws.add_sso(region="eu-north-1").cache_file("corp")
     write(helper, f".aws/sso/cache/{name}", text)
     return _sso_profile(helper, ("GetRoleCredentials",))
 
 
 def sso_session_refreshed(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Leave an expired SSO token with a refresh token that is still good."""
     sign_in = aws.add_sso(region="eu-north-1", expired=True, refresh_token="refresh-1")
     name, text = sign_in.cache_file("corp")
     entry = json.loads(text) | {"registrationExpiresAt": "2099-01-01T00:00:00Z"}
@@ -258,6 +280,7 @@ def _sso_profile(helper: HelperProcess, operations: tuple[str, ...]) -> Expected
 
 
 def sso_of_the_older_form(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Sign in by the SSO settings of the profile itself."""
     name, text = aws.add_sso(region="eu-north-1").cache_file()
     write(helper, f".aws/sso/cache/{name}", text)
     helper.write_config(
@@ -270,6 +293,7 @@ def sso_of_the_older_form(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 
 def role_from_an_sso_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Assume a role with the session of an SSO profile."""
     sso_session(aws, helper)
     aws.add_role(arn=PULL, trusted=["arn:aws:iam::333333333333:root"])
     with (helper.home / ".aws/config").open("a") as config:
@@ -303,12 +327,14 @@ def credential_process(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 
 def container_full_uri(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Serve credentials at a full URI."""
     task = aws.set_container_credentials("/v2/credentials/task")
     helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{aws.url}/v2/credentials/task"
     return Expected(task.arn, ("GetContainerCredentials",), refresh_hours=1)
 
 
 def container_token(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Serve credentials at a full URI to those who know the token."""
     task = aws.set_container_credentials("/v2/credentials/task", "let-me-in")
     helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{aws.url}/v2/credentials/task"
     helper.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "let-me-in"
@@ -316,6 +342,7 @@ def container_token(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 
 def eks_pod_identity(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Serve credentials as the agent of EKS Pod Identity does, with a token file."""
     pod = aws.set_container_credentials(
         "/v1/credentials", "of-the-pod", role_arn="arn:aws:iam::111111111111:role/pod-pull"
     )
@@ -329,6 +356,7 @@ IMDS_OPERATIONS = ("GetMetadataToken", "ListInstanceRoles", "GetInstanceRoleCred
 
 
 def instance_role(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Serve the role of the instance by IMDSv2."""
     instance = aws.set_instance_role("ec2-pull")
     helper.environ |= {
         "AWS_EC2_METADATA_DISABLED": "false",
@@ -646,6 +674,7 @@ def test_load_config_is_the_default(value: str, aws: AwsEmulator, helper: Helper
 
 # The addresses of instances and containers, which need a network of its own
 
+_UNSHARE = ("unshare", "--map-root-user", "--net")
 _NAMESPACE = """
 ip link set lo up
 ip address add 169.254.169.254/32 dev lo
@@ -657,7 +686,7 @@ exec "$@"
 def _can_make_a_network() -> bool:
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
-    command = ["unshare", "--map-root-user", "--net", "ip", "link", "set", "lo", "up"]
+    command = [*_UNSHARE, "ip", "link", "set", "lo", "up"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -706,8 +735,7 @@ def test_default_addresses_of_instances_and_containers(
     """Without an endpoint in the environment the link-local addresses of AWS are asked."""
     code = f"from {__name__} import run_scenario; run_scenario({scenario.__name__!r})"
     completed = subprocess.run(
-        ["unshare", "--map-root-user", "--net", "sh", "-euc", _NAMESPACE, "sh"]
-        + [sys.executable, "-c", code],
+        [*_UNSHARE, "sh", "-euc", _NAMESPACE, "sh", sys.executable, "-c", code],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,

@@ -146,8 +146,9 @@ def _prepare_credential_chain(session: Session, region: str, circumstances: Circ
     the first client decides.
     """
     chain = create_credential_resolver(session, region_name=region)
+    roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
-    chain.get_provider("assume-role")._prompter = _refuse_mfa  # noqa: SLF001 - no public way
+    roles._prompter = _refuse_mfa  # noqa: SLF001 - no public way to replace it
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that
         # is made to start from them: its role would never be assumed.
@@ -174,7 +175,7 @@ def _client(session: Session, registry: Registry, environ: Mapping[str, str]) ->
             use_dualstack_endpoint=registry.dual_stack or None,
         )
     return session.create_client(
-        registry.service,  # type: ignore[call-overload] # one of two names that it knows
+        registry.service,
         region_name=registry.region,
         endpoint_url=endpoint_url,
         config=variant,
