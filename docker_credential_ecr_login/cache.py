@@ -304,7 +304,7 @@ def _read_text(path: str) -> str:
         if hasattr(system, "geteuid") and (
             state.st_uid != system.geteuid()
             or state.st_mode & _OPEN_TO_OTHERS
-            or state.st_nlink != 1
+            or state.st_nlink > 1  # none where it was replaced since it was opened
         ):
             return ""
         return system.read(descriptor, _MAX_FILE_SIZE).decode("utf-8", "surrogateescape")

@@ -200,6 +200,24 @@ def test_modes(signed_in: HelperProcess) -> None:
     assert len(paths) > 6
 
 
+def test_a_file_replaced_while_it_is_read_is_good(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that opened the token just before a refresh replaced it has that token."""
+    cache.store_token(registry(), TOKEN)
+    newer = Entry("bmV3ZXI=", TOKEN.expires_at, TOKEN.refresh_at)
+    fstat = os.fstat
+
+    def replace_first(descriptor: int) -> os.stat_result:
+        monkeypatch.undo()
+        cache.store_token(registry(), newer)
+        return fstat(descriptor)
+
+    monkeypatch.setattr("docker_credential_ecr_login.cache.system.fstat", replace_first)
+    assert contents(cache.token(registry())) == contents(TOKEN)
+    assert contents(cache.token(registry())) == contents(newer)
+
+
 def test_no_temporary_file_stays(signed_in: HelperProcess) -> None:
     """After a token is stored, nothing but whole files is there."""
     signed_in.get()
