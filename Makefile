@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*')
 
+OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
+
 .DEFAULT_GOAL := help
-.PHONY: help install test demo lint types format clients build clean
+.PHONY: help install test oldest demo lint types format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +24,12 @@ $(VENV)/installed: pyproject.toml $(SOURCES)
 
 test: install ## run the tests, in parallel
 	$(BIN)/python -m pytest -n auto
+
+oldest: ## run the tests with the oldest dependencies that pyproject.toml allows
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]' $(OLDEST)
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	.venv-oldest/bin/python -m pytest -n auto
 
 demo: install ## show the helper at work against an AWS emulator; needs no account
 	$(BIN)/python -m tests.demo
@@ -44,4 +52,4 @@ build: install ## make the wheel and the sdist in dist/
 	$(BIN)/python -m build
 
 clean: ## remove all that make made
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -204,17 +204,24 @@ class Cache:
         return True
 
     def sweep(self, now: float) -> None:
-        """Remove the directories of identities for which nothing was stored in 13 hours."""
+        """Remove what can only hold expired tokens at ``now`` (epoch seconds).
+
+        That is the logins, and the directories of identities, in which nothing
+        was written for 13 hours.
+        """
+        for host in _names(f"{self.directory}/logins"):
+            login = f"{self.directory}/logins/{host}"
+            if _is_dead(login, now):
+                _remove(login)
         for identity in _names(f"{self.directory}/tokens"):
             tokens = f"{self.directory}/tokens/{identity}"
-            try:
-                if system.stat(tokens).st_mtime > now - MAX_TOKEN_LIFETIME - 3600:
-                    continue
+            if _is_dead(tokens, now):
                 for name in _names(tokens):
                     _remove(f"{tokens}/{name}")
-                system.rmdir(tokens)
-            except OSError:
-                continue  # another process sweeps too, or has just stored a token there
+                try:
+                    system.rmdir(tokens)
+                except OSError:
+                    continue  # another process has just stored a token there
 
     def _path(self, registry: "Registry") -> str:
         return f"{self._tokens}/{registry.scope}"
@@ -339,6 +346,14 @@ def _remove(path: str) -> None:
         system.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
         pass
+
+
+def _is_dead(path: str, now: float) -> bool:
+    """Say whether nothing was written at ``path`` for longer than a token lives."""
+    try:
+        return system.stat(path).st_mtime < now - MAX_TOKEN_LIFETIME - 3600
+    except OSError:
+        return False  # another process sweeps too
 
 
 def _names(directory: str) -> list[str]:

@@ -338,15 +338,30 @@ def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
 
 
 def test_sweep_removes_what_is_dead(cache: Cache) -> None:
-    """Directories in which nothing was stored for 13 hours go, the others stay."""
-    cache.store_token(registry(), TOKEN)
-    cache.add_to_list(registry())
-    other = Cache(cache.directory, "another identity")
-    other.store_token(registry(), TOKEN)
-    directories = sorted(Path(cache.directory, "tokens").iterdir())
+    """Logins, and identities, in which nothing was written for 13 hours go; the others stay."""
     now = time.time()
+    other = Cache(cache.directory, "another identity")
+    for each in (cache, other):
+        each.store_token(registry(), TOKEN)
+        each.add_to_list(registry())
+    for host in (HOST, SECOND_ACCOUNT):
+        cache.store_login(registry(host), TOKEN)
+    directory = Path(cache.directory)
+    first, second = sorted((directory / "tokens").iterdir())
     cache.sweep(now)
-    assert sorted(Path(cache.directory, "tokens").iterdir()) == directories
-    os.utime(directories[0], (now - 14 * 3600, now - 14 * 3600))
+    assert sorted((directory / "tokens").iterdir()) == [first, second]
+    for path in (first, directory / "logins" / HOST):
+        os.utime(path, (now - 14 * 3600, now - 14 * 3600))
     cache.sweep(now)
-    assert sorted(Path(cache.directory, "tokens").iterdir()) == directories[1:]
+    assert list((directory / "tokens").iterdir()) == [second]
+    assert list((directory / "logins").iterdir()) == [directory / "logins" / SECOND_ACCOUNT]
+
+
+def test_a_fetch_sweeps(signed_in: HelperProcess) -> None:
+    """Whoever fetches a token also removes what is dead."""
+    dead = signed_in.cache_directory / "tokens" / "0" / "aws.us-east-1.ecr"
+    dead.parent.mkdir(parents=True)
+    dead.touch()
+    os.utime(dead.parent, (0, 0))
+    signed_in.get()
+    assert not dead.parent.exists()
