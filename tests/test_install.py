@@ -1,0 +1,274 @@
+"""The package as it is built, and the executable as each way of installing it leaves it.
+
+Nothing is downloaded: the dependencies of this Python are linked into every layout.
+pipx and ``uv tool`` leave a virtual environment and a link on PATH.
+"""
+
+import email
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from dataclasses import replace
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from docker_credential_ecr_login import __version__
+from tests.emulator import AwsEmulator
+from tests.helper_process import HelperProcess
+
+NAME = "docker-credential-ecr-login"
+PACKAGE = "docker_credential_ecr_login"
+ROOT = Path(__file__).parent.parent
+SITE_PACKAGES = Path("lib") / f"python3.{sys.version_info.minor}" / "site-packages"
+
+
+def execute(*command: str | Path, **environ: str) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    completed = subprocess.run(
+        list(map(str, command)),
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stdout
+    return completed.stdout
+
+
+def pip(python: Path, *arguments: str | Path, **environ: str) -> None:
+    """Run this Python's pip for another one, without network and dependencies."""
+    execute(
+        *(sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check"),
+        *("--python", python, "install", "--quiet", "--no-index", "--no-deps", "--no-compile"),
+        *arguments,
+        **environ,
+    )
+
+
+def add_dependencies(packages: Path) -> None:
+    """Link all that is installed here, but for the package itself, into a directory."""
+    packages.mkdir(parents=True, exist_ok=True)
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(PACKAGE) and not (packages / path.name).exists():
+            (packages / path.name).symlink_to(path)
+
+
+def make_venv(directory: Path) -> Path:
+    """Make a virtual environment with the dependencies, and return its Python."""
+    venv.create(directory, symlinks=True)
+    add_dependencies(directory / SITE_PACKAGES)
+    return directory / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the sdist and of the wheel that was built from it, once for all tests."""
+    directory = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        directory = directory.parent  # which the workers share
+    built = directory / "distributions"
+    with FileLock(directory / "distributions.lock"):
+        if not built.exists():
+            unfinished = directory / "unfinished"
+            execute(
+                *(sys.executable, "-m", "build", "--no-isolation", "--outdir", unfinished), ROOT
+            )
+            unfinished.rename(built)
+    return built
+
+
+@pytest.fixture
+def wheel(distributions: Path) -> Path:
+    """The wheel."""
+    return distributions / f"{PACKAGE}-{__version__}-py3-none-any.whl"
+
+
+@pytest.fixture
+def sdist(distributions: Path) -> Path:
+    """The source distribution."""
+    return distributions / f"{PACKAGE}-{__version__}.tar.gz"
+
+
+class TestWheel:
+    """What the wheel holds, and nothing else."""
+
+    @pytest.fixture
+    def archive(self, wheel: Path) -> zipfile.ZipFile:
+        """The wheel, opened."""
+        return zipfile.ZipFile(wheel)
+
+    @pytest.fixture
+    def metadata(self, archive: zipfile.ZipFile) -> Message:
+        """Its metadata."""
+        return email.message_from_bytes(archive.read(f"{PACKAGE}-{__version__}.dist-info/METADATA"))
+
+    def test_holds_the_package_and_the_launchers(self, archive: zipfile.ZipFile) -> None:
+        """All modules, py.typed, both launchers and LICENSE are in it, and no tests."""
+        modules = {
+            str(path.relative_to(ROOT))
+            for path in (ROOT / PACKAGE).rglob("*")
+            if path.suffix == ".py" or path.name == "py.typed"
+        }
+        assert f"{PACKAGE}/py.typed" in modules
+        info = f"{PACKAGE}-{__version__}.dist-info"
+        scripts = f"{PACKAGE}-{__version__}.data/scripts"
+        assert set(archive.namelist()) == modules | {
+            f"{scripts}/{NAME}",
+            f"{scripts}/{NAME}.cmd",
+            f"{info}/METADATA",
+            f"{info}/RECORD",
+            f"{info}/WHEEL",
+            f"{info}/licenses/LICENSE",
+        }
+
+    def test_holds_the_launcher_as_it_is(self, archive: zipfile.ZipFile) -> None:
+        """The launchers are in it byte for byte, the one for sh executable."""
+        scripts = f"{PACKAGE}-{__version__}.data/scripts"
+        for name in (NAME, f"{NAME}.cmd"):
+            source = ROOT / PACKAGE / "launcher" / name
+            assert archive.read(f"{scripts}/{name}") == source.read_bytes()
+        assert archive.getinfo(f"{scripts}/{NAME}").external_attr >> 16 & 0o111 == 0o111
+
+    def test_needs_three_packages_at_run_time(self, metadata: Message) -> None:
+        """boto3, filelock and platformdirs are its dependencies; all others are extras."""
+        requirements = metadata.get_all("Requires-Dist") or []
+        names = {
+            requirement.partition(">")[0]
+            for requirement in requirements
+            if "extra ==" not in requirement
+        }
+        assert names == {"boto3", "filelock", "platformdirs"}
+
+    def test_names_its_licence_and_python(self, metadata: Message) -> None:
+        """The licence is Apache-2.0, and Python must be 3.11 or later."""
+        assert metadata["License-Expression"] == "Apache-2.0"
+        assert metadata["Requires-Python"] == ">=3.11"
+
+
+def test_the_sdist_can_be_built_and_tested(sdist: Path) -> None:
+    """The source distribution holds what building and testing need, and no leftovers."""
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "CHANGELOG.md",
+        "pyproject.toml",
+        f"{PACKAGE}/launcher/{NAME}",
+        "tests/conftest.py",
+        "tests/demo/__main__.py",
+    } <= names
+    assert [name for name in names if name.endswith((".pyc", ".log")) or "cache/" in name] == []
+
+
+class TestInstalled:
+    """In every layout the executable gets a token from AWS, and answers it again."""
+
+    @pytest.fixture
+    def python(self, tmp_path: Path) -> Path:
+        """The Python of a virtual environment without the package."""
+        return make_venv(tmp_path / "venv")
+
+    def assert_works(
+        self, helper: HelperProcess, aws: AwsEmulator, executable: Path, *arguments: str
+    ) -> None:
+        """Check ``version``, and two answers to ``get`` for one call."""
+        installed = replace(helper, executable=executable)
+        version = installed.run(*arguments, "version")
+        assert version.stdout == f"{NAME} ({PACKAGE}) {__version__}\n", version
+        calls_before = aws.count("GetAuthorizationToken")
+        host = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
+        first = installed.run(*arguments, "get", stdin=host)
+        assert aws.accepts(first.secret)
+        assert installed.run(*arguments, "get", stdin=host).secret == first.secret
+        assert aws.count("GetAuthorizationToken") == calls_before + 1
+
+    def test_by_pip(
+        self, python: Path, wheel: Path, signed_in: HelperProcess, aws: AwsEmulator
+    ) -> None:
+        """``pip install`` puts the launcher, unchanged, beside the Python of the environment."""
+        pip(python, wheel)
+        executable = python.parent / NAME
+        assert executable.read_bytes() == (ROOT / PACKAGE / "launcher" / NAME).read_bytes()
+        self.assert_works(signed_in, aws, executable)
+
+    def test_by_pipx_or_uv_tool(
+        self,
+        python: Path,
+        wheel: Path,
+        tmp_path: Path,
+        signed_in: HelperProcess,
+        aws: AwsEmulator,
+    ) -> None:
+        """A link on PATH to the launcher in a virtual environment works the same."""
+        pip(python, wheel)
+        link = tmp_path / "bin" / NAME
+        link.parent.mkdir()
+        link.symlink_to(python.parent / NAME)
+        self.assert_works(signed_in, aws, link)
+
+    def test_as_a_module(
+        self, python: Path, wheel: Path, signed_in: HelperProcess, aws: AwsEmulator
+    ) -> None:
+        """``python -m docker_credential_ecr_login`` does the same as the executable."""
+        pip(python, wheel)
+        self.assert_works(signed_in, aws, python, "-m", PACKAGE)
+
+    @pytest.mark.parametrize("option", ["--user", "--prefix"])
+    def test_beside_another_python(
+        self,
+        option: str,
+        wheel: Path,
+        tmp_path: Path,
+        signed_in: HelperProcess,
+        aws: AwsEmulator,
+    ) -> None:
+        """``pip install --user`` and ``--prefix`` leave it where no Python is: PATH has one."""
+        base = Path(sys.executable).resolve()
+        directory = tmp_path / "base"
+        options = [option] if option == "--user" else [option, directory]
+        pip(base, wheel, *options, "--break-system-packages", PYTHONUSERBASE=str(directory))
+        executable = next(directory.rglob(f"bin/{NAME}"))
+        add_dependencies(next(directory.rglob(f"*-packages/{PACKAGE}")).parent)
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        (programs / f"python3.{sys.version_info.minor}").symlink_to(base)
+        signed_in.environ["PATH"] = str(programs)
+        self.assert_works(signed_in, aws, executable)
+
+    def test_editable(
+        self,
+        python: Path,
+        sdist: Path,
+        tmp_path: Path,
+        signed_in: HelperProcess,
+        aws: AwsEmulator,
+    ) -> None:
+        """``pip install --editable`` runs the source where it is."""
+        shutil.unpack_archive(sdist, tmp_path / "source", filter="data")
+        source = tmp_path / "source" / f"{PACKAGE}-{__version__}"
+        pip(python, "--no-build-isolation", "--editable", source)
+        assert not (python.parent.parent / SITE_PACKAGES / PACKAGE).exists()
+        self.assert_works(signed_in, aws, python.parent / NAME)
+        self.assert_works(replace(signed_in, home=source), aws, python, "-m", PACKAGE)
+
+    def test_upgraded_in_place(
+        self, python: Path, wheel: Path, signed_in: HelperProcess, aws: AwsEmulator
+    ) -> None:
+        """Installed over itself, it answers the token that it had before."""
+        pip(python, wheel)
+        installed = replace(signed_in, executable=python.parent / NAME)
+        secret = installed.get().secret
+        pip(python, "--force-reinstall", wheel)
+        assert installed.get().secret == secret
+        assert aws.count("GetAuthorizationToken") == 1
