@@ -62,8 +62,14 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> str:
             "no cache directory can be written, so the login cannot be kept",
             "set AWS_ECR_CACHE_DIR to a directory of yours",
         )
+    cache = Cache(directory, configured_identity(environ))
+    own = cache.token(registry)
+    if own and own.secret == secret:
+        # `docker login` without a password stores what it was just answered. As a login
+        # it would outlive a change of the profile, and hide it.
+        return ""
     try:
-        Cache(directory, configured_identity(environ)).store_login(registry, entry)
+        cache.store_login(registry, entry)
     except OSError as error:
         raise BadConfiguration(f"the login cannot be kept: {error}") from None
     return ""

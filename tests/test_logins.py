@@ -64,6 +64,16 @@ def test_a_password_of_unknown_age_is_kept_for_twelve_hours(helper: HelperProces
     assert 12 * 3600 - 60 <= expires_at - time.time() <= 12 * 3600
 
 
+def test_what_was_just_answered_is_not_kept_as_a_login(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """``docker login`` without a password, which stores what ``get`` gave, binds no other profile."""
+    assert signed_in.store(HOST, signed_in.get(HOST).secret).status == 0
+    other = aws.add_user(arn="arn:aws:iam::111111111111:user/other")
+    signed_in.get(HOST, **other.environ)
+    assert [call.principal for call in aws.calls][-1] == other.arn
+
+
 @pytest.mark.parametrize("expires_in", [-1, -86_400, 30])
 def test_an_expired_token_is_refused(helper: HelperProcess, expires_in: int) -> None:
     """``docker login`` with a token at its end fails, and says how to get another."""

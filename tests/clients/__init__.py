@@ -1,0 +1,10 @@
+"""Real clients: docker, podman, skopeo and buildah pull and push with the helper.
+
+`run` starts these tests; an ordinary run of pytest leaves them out.
+
+    run           enters namespaces with the names and addresses of hosts
+    packages.txt  Debian packages, and the program that each is needed for
+    network       those names, and a certificate for them
+    servers       the registry and the docker engine
+    machine       one person's home, where clients run
+"""
