@@ -67,7 +67,7 @@ def test_a_password_of_unknown_age_is_kept_for_twelve_hours(helper: HelperProces
 def test_what_was_just_answered_is_not_kept_as_a_login(
     signed_in: HelperProcess, aws: AwsEmulator
 ) -> None:
-    """``docker login`` without a password, which stores what ``get`` gave, binds no other profile."""
+    """``docker login`` without a password stores what ``get`` gave: it binds no other profile."""
     assert signed_in.store(HOST, signed_in.get(HOST).secret).status == 0
     other = aws.add_user(arn="arn:aws:iam::111111111111:user/other")
     signed_in.get(HOST, **other.environ)

@@ -223,7 +223,8 @@ def _token(answer: Any, source: str, now: float) -> AuthorizationToken:
         data = answer["authorizationData"]
         if isinstance(data, list):
             data = data[0]
-        user, _, secret = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+        pair = base64.b64decode(data["authorizationToken"], validate=True).decode()
+        user, _, secret = pair.partition(":")
         expires_at = int(data["expiresAt"].timestamp())
         host = data.get("proxyEndpoint", "").removeprefix("https://")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):

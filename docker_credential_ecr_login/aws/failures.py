@@ -7,8 +7,10 @@ every exception that botocore has.
 import re
 import shlex
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -129,17 +131,22 @@ class Circumstances:
 
     @property
     def source(self) -> str:
-        """Where the credentials that sign came from."""
-        key = f" (access key ending in {self.access_key[-4:]})" if self.access_key else ""
-        if self.method == "env" or (self.phase == "credentials" and self._starts_from_environment):
-            return f"the credentials in the environment{key}"
+        """The credentials that sign, and where they came from."""
+        key = f"access key ...{self.access_key[-4:]}" if self.access_key else "the credentials"
+        if self.is_from_environment:
+            return f"{key} in the environment"
         if self.method == "iam-role":
-            return f"the credentials of the instance role{key}"
+            return f"{key} of the instance role"
         if self.method == "container-role":
-            return f"the credentials of the container{key}"
-        if self.phase == "credentials":
-            return f"the credentials of {self.named_origin}{key}"
-        return f"the credentials of {self.named_profile}{key}"
+            return f"{key} of the container"
+        return f"{key} of {self.named_origin}"
+
+    @property
+    def is_from_environment(self) -> bool:
+        """Whether the keys that sign stand in the environment."""
+        if self.phase == "call":
+            return self.method == "env"
+        return self.origin_settings.get("credential_source") == "Environment"
 
     @property
     def web_identity(self) -> str:
@@ -157,7 +164,7 @@ class Circumstances:
     @property
     def renewal(self) -> str:
         """What to do about credentials that AWS no longer takes."""
-        if self.method == "env" or (self.phase == "credentials" and self._starts_from_environment):
+        if self.is_from_environment:
             return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
         settings = self.origin_settings
         if "credential_process" in settings:
@@ -182,10 +189,6 @@ class Circumstances:
             if known
             else "run: aws configure sso",
         )
-
-    @property
-    def _starts_from_environment(self) -> bool:
-        return self.origin_settings.get("credential_source") == "Environment"
 
 
 def is_throttling(answer: Mapping[str, Any]) -> bool:
@@ -235,7 +238,7 @@ def _explain_answer(error: boto.ClientError, circumstances: Circumstances) -> He
                 f"AWS does not accept the time of this machine: {message}", "set the clock"
             )
         return CredentialsRefused(
-            f"the secret access key of {circumstances.source} is wrong: AWS answered {code}",
+            f"the secret for {circumstances.source} is wrong: AWS answered {code}",
             circumstances.renewal,
         )
     if code in _UNKNOWN_KEY:
@@ -318,7 +321,7 @@ def _config_broken(error: Any, _circumstances: Circumstances) -> HelperError:
     error.__cause__ = error.__context__ = None
     at = f", line {line}" if line else ""
     return BadConfiguration(
-        f"the AWS configuration file {error.kwargs.get('path')} cannot be read{at}",
+        f"the AWS configuration file {one_line(str(error.kwargs.get('path')))} cannot be read{at}",
         "correct the file",
     )
 
@@ -413,7 +416,8 @@ def _metadata_failed(error: Any, _circumstances: Circumstances) -> HelperError:
 def _source_unusable(error: Exception, circumstances: Circumstances) -> HelperError:
     """Explain what Python raised while a file or a program was to give credentials."""
     settings, environ = circumstances.origin_settings, circumstances.environ
-    said = one_line(f"{type(error).__name__}: {error}")
+    # What Python says of a wrong type would help nobody; the log has it.
+    said = one_line(str(error)) if isinstance(error, ValueError) else "what is there makes no sense"
     if isinstance(error, OSError):
         said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
@@ -426,7 +430,7 @@ def _source_unusable(error: Exception, circumstances: Circumstances) -> HelperEr
             )
     if "credential_process" in settings:
         if not isinstance(error, OSError):
-            said = f"what it prints is not the JSON that AWS asks for ({type(error).__name__})"
+            said = "what it prints is not the JSON that AWS asks for"
         return _process_failed(said, circumstances)
     if "sso_account_id" in settings:
         return CredentialsRefused(
@@ -436,7 +440,7 @@ def _source_unusable(error: Exception, circumstances: Circumstances) -> HelperEr
     if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in environ):
         return _container_failed(said)
     return CredentialsRefused(
-        f"the credentials of {circumstances.named_profile} cannot be read: {said}",
+        f"the credentials of {circumstances.named_profile} cannot be got: {said}",
         circumstances.see_log,
     )
 
@@ -444,14 +448,32 @@ def _source_unusable(error: Exception, circumstances: Circumstances) -> HelperEr
 # The network
 
 
-def _tls_untrusted(error: Any, circumstances: Circumstances) -> HelperError:
-    bundle = circumstances.environ.get("AWS_CA_BUNDLE")
-    return EndpointUnreachable(
-        f"the certificate of {_endpoint(error)} is not trusted: {_innermost(error)}",
-        f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
-        if bundle
-        else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
+def _tls_failed(error: Any, circumstances: Circumstances) -> HelperError:
+    bundle, causes = circumstances.environ.get("AWS_CA_BUNDLE"), list(_causes(error))
+    endpoint, said = _endpoint(error), _innermost(error)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return EndpointUnreachable(
+            f"the certificate of {endpoint} is not trusted: {said}",
+            f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+            if bundle
+            else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
+        )
+    if bundle and any(_is_about_bundle(cause) for cause in causes):
+        return BadConfiguration(
+            f"the certificates of AWS_CA_BUNDLE cannot be read: {bundle}: {said}",
+            "correct the path or the file",
+        )
+    return EndpointUnreachable(  # a certificate of another host is among these
+        f"TLS with {endpoint} failed: {said}",
+        "check the endpoint, AWS_CA_BUNDLE and the proxy settings",
     )
+
+
+def _is_about_bundle(cause: BaseException) -> bool:
+    """Say whether a file of certificates could not be read, or holds none."""
+    if isinstance(cause, ssl.SSLError):
+        return "CERTIFICATE_OR_CRL" in (cause.reason or "")
+    return isinstance(cause, OSError) and cause.errno is not None
 
 
 def _proxy_unreachable(error: Any, _circumstances: Circumstances) -> HelperError:
@@ -463,13 +485,6 @@ def _proxy_unreachable(error: Any, _circumstances: Circumstances) -> HelperError
 
 def _endpoint_unreachable(error: Any, circumstances: Circumstances) -> HelperError:
     endpoint, causes = _endpoint(error), list(_causes(error))
-    if any(isinstance(cause, FileNotFoundError) for cause in causes):
-        bundle = circumstances.environ.get("AWS_CA_BUNDLE")
-        if bundle:
-            return BadConfiguration(
-                f"the certificates of AWS_CA_BUNDLE cannot be read: {bundle}: {_innermost(error)}",
-                "correct the path",
-            )
     is_configured = any(name.startswith("AWS_ENDPOINT_URL") for name in circumstances.environ)
     hint = f"check {'AWS_ENDPOINT_URL, ' if is_configured else ''}the network and HTTPS_PROXY"
     if any(isinstance(cause, socket.gaierror) for cause in causes):
@@ -480,8 +495,10 @@ def _endpoint_unreachable(error: Any, circumstances: Circumstances) -> HelperErr
 
 
 def _answer_unusable(error: Exception, _circumstances: Circumstances) -> HelperError:
+    # What Python says of a wrong type would help nobody; the log has it.
+    said = str(error) if isinstance(error, boto.BotoCoreError | ResponseParserError) else ""
     return UnusableAnswer(
-        f"AWS's answer makes no sense: {one_line(str(error) or type(error).__name__)}",
+        f"AWS's answer makes no sense: {one_line(said) or 'it cannot be read'}",
         "check AWS_ENDPOINT_URL and the proxy settings, and try again",
     )
 
@@ -501,11 +518,13 @@ def _causes(error: Any) -> Iterator[BaseException]:
 
 
 def _innermost(error: Any) -> str:
-    """Return what the operating system or OpenSSL said, at the bottom of a chain of errors."""
+    """Return what the system, OpenSSL or HTTP said, at the bottom of a chain of errors."""
     text = str(error.kwargs.get("error") or error)
     for cause in _causes(error):
         if isinstance(cause, OSError) and (said := cause.strerror or str(cause)):
             text = said
+        elif isinstance(cause, HTTPException):  # an answer that broke off
+            text = str(cause)
     return one_line(re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", text))
 
 
@@ -535,9 +554,17 @@ _EXPLANATIONS: Sequence[
     (getattr(boto, "LoginError", ()), _aws_login),  # older releases do not have it
     (boto.CredentialRetrievalError, _retrieval_failed),
     (boto.MetadataRetrievalError, _metadata_failed),
-    (boto.SSLError, _tls_untrusted),
+    (boto.SSLError, _tls_failed),
     (boto.ProxyConnectionError, _proxy_unreachable),
+    (
+        (
+            ResponseParserError,
+            boto.ResponseStreamingError,
+            boto.IncompleteReadError,
+            boto.ChecksumError,
+        ),
+        _answer_unusable,
+    ),
     ((boto.ConnectionError, boto.HTTPClientError), _endpoint_unreachable),
-    ((ResponseParserError, boto.IncompleteReadError, boto.ChecksumError), _answer_unusable),
     (boto.BotoCoreError, _setting_wrong),
 )

@@ -1,0 +1,1417 @@
+"""What people read when there is no token: each failure through the executable, to the letter.
+
+In the expected lines ``*`` stands for what differs from run to run. They leave out the
+``ecr-login: <host>: `` that every line begins with.
+"""
+
+import base64
+import contextlib
+import json
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+import trustme
+from botocore.exceptions import ClientError
+
+from docker_credential_ecr_login import errors
+from docker_credential_ecr_login.aws.failures import Circumstances, explain
+from docker_credential_ecr_login.errors import HelperError, one_line, redact
+from docker_credential_ecr_login.registry import parse
+from tests.emulator import AwsEmulator, Fault, Principal
+from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess
+
+DEV = "arn:aws:iam::111111111111:user/dev"
+PULL = "arn:aws:iam::222222222222:role/pull"
+
+Case = Callable[[AwsEmulator, HelperProcess], str]
+"""Makes ``get`` fail, and returns the line that is to be read."""
+
+
+def matches(line: str, expected: str) -> bool:
+    """Say whether a line is the expected one, in which ``*`` stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, expected.split("*"))), line) is not None
+
+
+def told(stderr: str, host: str = HOST) -> str:
+    """Return what the one line on stderr says about the host; fails the test if it is not one."""
+    prefix = f"ecr-login: {host}: "
+    assert stderr.startswith(prefix), stderr
+    assert stderr.count("\n") == 1, stderr
+    assert stderr.endswith("\n"), stderr
+    return stderr[len(prefix) : -1]
+
+
+def assert_no_secret(aws: AwsEmulator, *texts: str) -> None:
+    """Check that nothing the emulator handed in or out stands in the texts."""
+    for text in texts:
+        assert not [secret for secret in aws.secrets if secret in text], text
+
+
+def keys(principal: Principal) -> str:
+    """Return the lines of a profile that hold a principal's keys."""
+    lines = [
+        f"aws_access_key_id = {principal.access_key_id}",
+        f"aws_secret_access_key = {principal.secret_access_key}",
+    ]
+    if principal.session_token:
+        lines.append(f"aws_session_token = {principal.session_token}")
+    return "\n".join([*lines, ""])
+
+
+def write(helper: HelperProcess, name: str, text: str) -> Path:
+    """Write a file in the helper's home."""
+    path = helper.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def use_profile(helper: HelperProcess, config: str, name: str = "dev") -> None:
+    """Write the config file, and name a profile by AWS_PROFILE."""
+    helper.write_config(config)
+    helper.environ["AWS_PROFILE"] = name
+
+
+def tls_url(aws: AwsEmulator, authority: trustme.CA) -> str:
+    """Serve the emulator over TLS with a certificate of that authority; return the URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return aws.listen("127.0.0.1", ssl_context=context)
+
+
+# No credentials, no profile
+
+
+def no_credentials(_aws: AwsEmulator, _helper: HelperProcess) -> str:
+    """Configure nothing at all."""
+    return (
+        'no AWS credentials found: not in the environment, not in profile "default", '
+        "not from a container or an instance role; run: aws configure sso"
+    )
+
+
+def no_credentials_but_profiles(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Have profiles, and name none of them."""
+    user = aws.add_user()
+    helper.write_credentials(f"[prod]\n{keys(user)}[dev]\n{keys(user)}")
+    return (
+        'no AWS credentials found: not in the environment, not in profile "default", '
+        "not from a container or an instance role; set AWS_PROFILE to one of dev, prod"
+    )
+
+
+def profile_without_credentials(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a profile that has settings, and no credentials."""
+    use_profile(helper, "[profile dev]\nregion = eu-west-1\n")
+    return (
+        'no AWS credentials found: not in the environment, not in profile "dev" '
+        "(from AWS_PROFILE), not from a container or an instance role; "
+        "run: aws configure --profile dev"
+    )
+
+
+def profile_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a profile that does not exist."""
+    helper.write_credentials(f"[prod]\n{keys(aws.add_user())}")
+    helper.write_config("[profile build]\nregion = eu-west-1\n")
+    helper.environ["AWS_PROFILE"] = "dev"
+    return (
+        'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration; '
+        "profiles there: build, prod; run: aws configure --profile dev"
+    )
+
+
+def default_profile_variable(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a missing profile by AWS_DEFAULT_PROFILE, with a space in its name."""
+    helper.environ["AWS_DEFAULT_PROFILE"] = "my dev"
+    return (
+        'profile "my dev" (from AWS_DEFAULT_PROFILE) does not exist in the AWS configuration; '
+        'profiles there: none; run: aws configure --profile "my dev"'
+    )
+
+
+def profile_in_unread_config(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a profile of the config file, which AWS_SDK_LOAD_CONFIG leaves unread."""
+    use_profile(helper, "[profile dev]\nregion = eu-west-1\n")
+    helper.environ["AWS_SDK_LOAD_CONFIG"] = "false"
+    return (
+        'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration '
+        "(AWS_SDK_LOAD_CONFIG leaves the config file unread); profiles there: none; "
+        "run: aws configure --profile dev"
+    )
+
+
+# IAM Identity Center
+
+SSO_SESSION = (
+    "[profile dev]\nsso_session = corp\nsso_account_id = 333333333333\nsso_role_name = Developer\n"
+    "[sso-session corp]\n"
+    "sso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n"
+)
+SSO_OLDER_FORM = (
+    "[profile dev]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n"
+    "sso_account_id = 333333333333\nsso_role_name = Developer\n"
+)
+SSO_EXPIRED = (
+    'the SSO session of profile "dev" (from AWS_PROFILE) has expired; '
+    "run: aws sso login --profile dev"
+)
+
+
+def sso_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Sign in to an sso-session, and let it expire."""
+    name, text = aws.add_sso(expired=True).cache_file("corp")
+    write(helper, f".aws/sso/cache/{name}", text)
+    use_profile(helper, SSO_SESSION)
+    return SSO_EXPIRED
+
+
+def sso_expired_older_form(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Sign in by the settings of the profile, and let it expire."""
+    name, text = aws.add_sso(expired=True).cache_file()
+    write(helper, f".aws/sso/cache/{name}", text)
+    use_profile(helper, SSO_OLDER_FORM)
+    return SSO_EXPIRED
+
+
+def sso_revoked(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Sign in, and have the session ended by an administrator."""
+    name, text = aws.add_sso().cache_file("corp")
+    entry = json.loads(text) | {"accessToken": "forgotten"}
+    write(helper, f".aws/sso/cache/{name}", json.dumps(entry))
+    use_profile(helper, SSO_SESSION)
+    return SSO_EXPIRED
+
+
+def sso_refresh_refused(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Leave a refresh token that is not good any more."""
+    name, text = aws.add_sso(expired=True, refresh_token="refresh-1").cache_file("corp")
+    entry = json.loads(text) | {
+        "refreshToken": "refresh-0",
+        "registrationExpiresAt": "2099-01-01T00:00:00Z",
+    }
+    write(helper, f".aws/sso/cache/{name}", json.dumps(entry))
+    use_profile(helper, SSO_SESSION)
+    return SSO_EXPIRED
+
+
+def sso_never_signed_in(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Configure an sso-session, and never sign in."""
+    use_profile(helper, SSO_SESSION)
+    return (
+        'nobody has signed in to SSO for profile "dev" (from AWS_PROFILE) yet; '
+        "run: aws sso login --profile dev"
+    )
+
+
+def sso_never_signed_in_older_form(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Configure SSO in the default profile, and never sign in."""
+    helper.write_config(SSO_OLDER_FORM.replace("profile dev", "default"))
+    return 'nobody has signed in to SSO for profile "default" yet; run: aws sso login'
+
+
+def sso_of_the_source_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Assume a role with the session of an SSO profile that has expired."""
+    sso_expired(aws, helper)
+    use_profile(
+        helper, f"{SSO_SESSION}[profile pull]\nrole_arn = {PULL}\nsource_profile = dev\n", "pull"
+    )
+    return (
+        'the SSO session of profile "dev" (source of profile "pull" (from AWS_PROFILE)) '
+        "has expired; run: aws sso login --profile dev"
+    )
+
+
+def sso_cache_broken(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Leave half a file in the cache of `aws sso login`."""
+    name, text = aws.add_sso().cache_file("corp")
+    write(helper, f".aws/sso/cache/{name}", text[:-20])
+    use_profile(helper, SSO_SESSION)
+    return (
+        'the SSO session of profile "dev" (from AWS_PROFILE) cannot be read: *; '
+        "run: aws sso login --profile dev"
+    )
+
+
+def sso_role_not_assigned(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Ask for a role that the signed-in person does not have."""
+    name, text = aws.add_sso(role_name="Reader").cache_file("corp")
+    write(helper, f".aws/sso/cache/{name}", text)
+    use_profile(helper, SSO_SESSION)
+    return (
+        'the SSO user of profile "dev" (from AWS_PROFILE) has no access to its sso_account_id and '
+        "sso_role_name: No access; "
+        "have them assigned in IAM Identity Center, or correct the profile"
+    )
+
+
+def sso_settings_incomplete(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Leave out the region of SSO."""
+    use_profile(helper, SSO_OLDER_FORM.replace("sso_region = us-east-1\n", ""))
+    return (
+        'the AWS configuration of profile "dev" (from AWS_PROFILE) cannot be used: The profile '
+        '"dev" is configured to use SSO but is missing required configuration: sso_region; '
+        "correct ~/.aws/config or the environment"
+    )
+
+
+# Keys that AWS does not take
+
+
+def unknown_key(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Set a key that AWS does not know."""
+    user = aws.add_user()
+    helper.environ |= {**user.environ, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}
+    return (
+        "AWS does not know access key ...MPLE in the environment "
+        "in us-east-1: UnrecognizedClientException: The security token included in the request is "
+        "invalid; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+    )
+
+
+def unknown_key_of_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a key into a profile that AWS does not know."""
+    helper.write_credentials(
+        "[dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = nonsense\n"
+    )
+    helper.environ["AWS_PROFILE"] = "dev"
+    return (
+        'AWS does not know access key ...MPLE of profile "dev" (from AWS_PROFILE) '
+        "in us-east-1: UnrecognizedClientException: The security token included in the "
+        "request is invalid; run: aws configure --profile dev"
+    )
+
+
+def wrong_secret(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Set a wrong secret key."""
+    user = aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE")
+    helper.environ |= {**user.environ, "AWS_SECRET_ACCESS_KEY": "nonsense"}
+    return (
+        "the secret for access key ...MPLE in the environment "
+        "is wrong: AWS answered InvalidSignatureException; set AWS_ACCESS_KEY_ID, "
+        "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+    )
+
+
+def wrong_secret_of_the_default_profile(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a wrong secret key into the default profile."""
+    user = aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE")
+    helper.write_credentials(
+        f"[default]\naws_access_key_id = {user.access_key_id}\naws_secret_access_key = nonsense\n"
+    )
+    return (
+        'the secret for access key ...MPLE of profile "default" '
+        "is wrong: AWS answered InvalidSignatureException; run: aws configure"
+    )
+
+
+def expired_session(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Set temporary keys that have expired."""
+    helper.environ |= _expired(aws).environ
+    return (
+        "the session token of access key ...MPLE in the environment has "
+        "expired; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+    )
+
+
+def expired_session_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write temporary keys into a profile that have expired."""
+    helper.write_credentials(f"[dev]\n{keys(_expired(aws))}")
+    helper.environ["AWS_PROFILE"] = "dev"
+    return (
+        'the session token of access key ...MPLE of profile "dev" (from AWS_PROFILE) '
+        "has expired; put new keys and session token into ~/.aws/credentials"
+    )
+
+
+def _expired(aws: AwsEmulator) -> Principal:
+    return aws.add_user(
+        access_key_id="ASIAIOSFODNN7EXAMPLE",
+        session_token="an-old-session",
+        expires_at=time.time() - 60,
+    )
+
+
+def wrong_clock(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Let this machine's clock be an hour slow."""
+    helper.environ |= aws.add_user().environ
+    aws.clock_offset = 3600
+    return "AWS does not accept the time of this machine: Signature expired: *; set the clock"
+
+
+# Roles
+
+NEEDED_FOR_A_ROLE = (
+    "the role's trust policy must allow this principal (and the external_id, if it asks for one), "
+    "and the principal needs sts:AssumeRole"
+)
+
+
+def _role(aws: AwsEmulator, helper: HelperProcess, settings: str = "") -> None:
+    helper.write_credentials(f"[base]\n{keys(aws.add_user(arn=DEV))}")
+    use_profile(
+        helper, f"[profile pull]\nrole_arn = {PULL}\nsource_profile = base\n{settings}", "pull"
+    )
+
+
+def role_does_not_trust(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Assume a role that trusts others."""
+    aws.add_role(arn=PULL, trusted=["arn:aws:iam::111111111111:user/other"])
+    _role(aws, helper)
+    return (
+        'the role of profile "pull" (from AWS_PROFILE) cannot be assumed: '
+        f"User: {DEV} is not authorized to perform: sts:AssumeRole on resource: {PULL}; "
+        f"{NEEDED_FOR_A_ROLE}"
+    )
+
+
+def role_asks_for_another_external_id(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Assume a role with a wrong external id."""
+    aws.add_role(arn=PULL, external_id="Zephyr/17")
+    _role(aws, helper, "external_id = Zephyr/18\n")
+    return (
+        'the role of profile "pull" (from AWS_PROFILE) cannot be assumed: '
+        f"User: {DEV} is not authorized to perform: sts:AssumeRole on resource: {PULL}; "
+        f"{NEEDED_FOR_A_ROLE}"
+    )
+
+
+def role_with_unknown_source_key(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Assume a role with keys that AWS does not know."""
+    _role(aws, helper)
+    helper.write_credentials(
+        "[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = nonsense\n"
+    )
+    return (
+        'AWS does not know the credentials of profile "base" (source of profile "pull" '
+        "(from AWS_PROFILE)) in us-east-1: InvalidClientTokenId: The security token included in "
+        "the request is invalid; run: aws configure --profile base"
+    )
+
+
+def role_with_unknown_environment_key(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Assume a role with keys of the environment that AWS does not know."""
+    use_profile(
+        helper, f"[profile pull]\nrole_arn = {PULL}\ncredential_source = Environment\n", "pull"
+    )
+    helper.environ |= {
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "nonsense",
+    }
+    return (
+        "AWS does not know the credentials in the environment in us-east-1: InvalidClientTokenId: "
+        "The security token included in the request is invalid; "
+        "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+    )
+
+
+def role_without_source(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a profile with a role_arn alone."""
+    use_profile(helper, f"[profile pull]\nrole_arn = {PULL}\n", "pull")
+    return (
+        'profile "pull" (from AWS_PROFILE) has a role_arn but no source_profile or '
+        "credential_source; add one to it in ~/.aws/config"
+    )
+
+
+def role_with_missing_source(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a source_profile that does not exist."""
+    use_profile(helper, f"[profile pull]\nrole_arn = {PULL}\nsource_profile = gone\n", "pull")
+    return (
+        'the AWS configuration of profile "pull" (from AWS_PROFILE) cannot be used: The '
+        'source_profile "gone" referenced in the profile "pull" does not exist*; '
+        "correct ~/.aws/config or the environment"
+    )
+
+
+def roles_in_a_circle(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Let two roles be each other's source_profile."""
+    use_profile(
+        helper,
+        f"[profile a]\nrole_arn = {PULL}\nsource_profile = b\n"
+        f"[profile b]\nrole_arn = {PULL}\nsource_profile = a\n",
+        "a",
+    )
+    return (
+        'the AWS configuration of profile "a" (from AWS_PROFILE) cannot be used: Infinite loop in '
+        "credential configuration detected. *; correct ~/.aws/config or the environment"
+    )
+
+
+def role_with_malformed_arn(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Let STS find fault with a setting of the profile."""
+    _role(aws, helper)
+    aws.fail("AssumeRole", Fault(status=400, error="ValidationError", message="no ARN"))
+    return (
+        'AWS answered AssumeRole for profile "pull" (from AWS_PROFILE) with '
+        "ValidationError: no ARN; see the log, */.ecr/log/ecr-login.log"
+    )
+
+
+def role_asks_for_mfa(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Assume a role that wants an MFA code, which nobody can type here."""
+    aws.add_role(arn=PULL, mfa_serial="arn:aws:iam::111111111111:mfa/dev", mfa_code="123456")
+    _role(aws, helper, "mfa_serial = arn:aws:iam::111111111111:mfa/dev\n")
+    return (
+        "the profile asks for an MFA code (mfa_serial), which cannot be typed here; put session "
+        "credentials into the environment or another profile: "
+        "aws sts get-session-token --serial-number <device> --token-code <code>"
+    )
+
+
+def credential_source_without_credentials(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name an instance role as the source, where there is no instance."""
+    use_profile(
+        helper,
+        f"[profile pull]\nrole_arn = {PULL}\ncredential_source = Ec2InstanceMetadata\n",
+        "pull",
+    )
+    return (
+        'no credentials for profile "pull" (from AWS_PROFILE): No credentials found in '
+        "credential_source referenced in profile pull; see the log, */.ecr/log/ecr-login.log"
+    )
+
+
+# Web identities
+
+
+def _web_identity(aws: AwsEmulator, helper: HelperProcess) -> None:
+    aws.add_role(arn=PULL, web_identity_token="header.payload.signature")
+    helper.environ |= {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(write(helper, "token", "header.payload.signature")),
+        "AWS_ROLE_ARN": PULL,
+    }
+
+
+def web_identity_refused(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Present a token that is none."""
+    _web_identity(aws, helper)
+    write(helper, "token", "nonsense")
+    return (
+        "AWS refused the web identity token from AWS_WEB_IDENTITY_TOKEN_FILE: "
+        "InvalidIdentityToken: The ID Token provided is not a valid JWT. *; "
+        "check the token file, the role and its identity provider in IAM"
+    )
+
+
+def web_identity_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Present a token that has expired."""
+    _web_identity(aws, helper)
+    aws.fail(
+        "AssumeRoleWithWebIdentity",
+        Fault(status=400, error="ExpiredTokenException", message="Token expired: 1700000000"),
+    )
+    return (
+        "the web identity token from AWS_WEB_IDENTITY_TOKEN_FILE has expired: "
+        "ExpiredTokenException: Token expired: 1700000000; put a new one into the token file"
+    )
+
+
+def web_identity_role_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Ask for a role that does not trust the identity provider."""
+    _web_identity(aws, helper)
+    aws.add_role(arn=PULL)
+    return (
+        "the role of the web identity from AWS_WEB_IDENTITY_TOKEN_FILE cannot be assumed: "
+        "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity; the role's trust "
+        "policy must allow sts:AssumeRoleWithWebIdentity to this identity"
+    )
+
+
+def web_identity_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a token file that does not exist."""
+    _web_identity(aws, helper)
+    (helper.home / "token").unlink()
+    return (
+        "the web identity token from AWS_WEB_IDENTITY_TOKEN_FILE cannot be read: "
+        f"{helper.home}/token: No such file or directory; "
+        "correct the path, or have the token put there"
+    )
+
+
+def web_identity_file_of_a_profile_missing(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a token file that does not exist in a profile."""
+    use_profile(
+        helper,
+        f"[profile pull]\nrole_arn = {PULL}\nweb_identity_token_file = /no/such/token\n",
+        "pull",
+    )
+    return (
+        'the web identity token from profile "pull" (from AWS_PROFILE) cannot be read: '
+        "/no/such/token: No such file or directory; correct the path, or have the token put there"
+    )
+
+
+def web_identity_without_role(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Leave out AWS_ROLE_ARN."""
+    _web_identity(aws, helper)
+    del helper.environ["AWS_ROLE_ARN"]
+    return (
+        'the AWS configuration of profile "default" cannot be used: The provided profile or the '
+        "current environment is configured to assume role with web identity but has no role ARN "
+        "configured. *; correct ~/.aws/config or the environment"
+    )
+
+
+# Permissions and limits
+
+
+def token_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Deny ecr:GetAuthorizationToken to a user."""
+    helper.environ |= aws.add_user(arn=DEV, deny=["ecr:GetAuthorizationToken"]).environ
+    return (
+        f"ecr:GetAuthorizationToken is denied to {DEV} because no identity-based policy allows the "
+        "ecr:GetAuthorizationToken action; "
+        "allow it ecr:GetAuthorizationToken on resource * in an IAM policy"
+    )
+
+
+def token_denied_to_a_role(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Deny ecr:GetAuthorizationToken to an assumed role."""
+    aws.add_role(arn=PULL, deny=["ecr:GetAuthorizationToken"])
+    _role(aws, helper, "role_session_name = docker\n")
+    return (
+        "ecr:GetAuthorizationToken is denied to "
+        "arn:aws:sts::222222222222:assumed-role/pull/docker because no identity-based policy "
+        "allows the ecr:GetAuthorizationToken action; "
+        "allow it ecr:GetAuthorizationToken on resource * in an IAM policy"
+    )
+
+
+def token_denied_in_other_words(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Deny in a sentence that does not name the principal."""
+    helper.environ |= aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE").environ
+    aws.fail("GetAuthorizationToken", Fault(error="AccessDeniedException", message="Closed today."))
+    return (
+        "ecr:GetAuthorizationToken is denied to access key ...MPLE in the environment: "
+        "Closed today; "
+        "allow it ecr:GetAuthorizationToken on resource * in an IAM policy"
+    )
+
+
+def throttled(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Throttle every call until the time is over."""
+    helper.environ |= {**aws.add_user().environ, "AWS_ECR_TIMEOUT": "1.5"}
+    aws.throttle(rate=0, burst=0)
+    return (
+        "AWS throttled GetAuthorizationToken until the time limit (ThrottlingException: "
+        "Rate exceeded); try again later, or set AWS_ECR_TIMEOUT to more seconds"
+    )
+
+
+def other_error(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Answer an error that nobody foresaw."""
+    helper.environ |= aws.add_user().environ
+    aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException", message="Tea."))
+    return (
+        "AWS answered GetAuthorizationToken with TeapotException: Tea; "
+        "see the log, */.ecr/log/ecr-login.log"
+    )
+
+
+# The network
+
+
+def endpoint_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name an endpoint where nobody listens."""
+    helper.environ |= {**aws.add_user().environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    return (
+        "http://127.0.0.1:1 cannot be reached: Connection refused; "
+        "check AWS_ENDPOINT_URL, the network and HTTPS_PROXY"
+    )
+
+
+def endpoint_of_sts_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name an endpoint of STS where nobody listens."""
+    _role(aws, helper)
+    helper.environ["AWS_ENDPOINT_URL_STS"] = "http://127.0.0.1:1"
+    return (
+        "http://127.0.0.1:1 cannot be reached: Connection refused; "
+        "check AWS_ENDPOINT_URL, the network and HTTPS_PROXY"
+    )
+
+
+def endpoint_unknown(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name an endpoint whose name does not exist."""
+    helper.environ |= {**aws.add_user().environ, "AWS_ENDPOINT_URL": "http://ecr.invalid"}
+    return (
+        "the name of http://ecr.invalid cannot be resolved; "
+        "check AWS_ENDPOINT_URL, the network and HTTPS_PROXY, and the region in the host name"
+    )
+
+
+def endpoint_hangs_up(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Close every connection without an answer."""
+    helper.environ |= aws.add_user().environ
+    aws.fail("GetAuthorizationToken", Fault(drop="before"))
+    return (
+        f"{aws.url} cannot be reached: Remote end closed connection without response; "
+        "check AWS_ENDPOINT_URL, the network and HTTPS_PROXY"
+    )
+
+
+def endpoint_not_trusted(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Serve TLS with the certificate of an unknown authority."""
+    helper.environ |= {**aws.add_user().environ, "AWS_ENDPOINT_URL": tls_url(aws, trustme.CA())}
+    return (
+        "the certificate of https://127.0.0.1:* is not trusted: certificate verify failed: "
+        "unable to get local issuer certificate; "
+        "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates"
+    )
+
+
+def endpoint_not_in_the_bundle(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Trust another authority than that of the endpoint."""
+    bundle = helper.home / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(bundle)
+    helper.environ |= {
+        **aws.add_user().environ,
+        "AWS_ENDPOINT_URL": tls_url(aws, trustme.CA()),
+        "AWS_CA_BUNDLE": str(bundle),
+    }
+    return (
+        "the certificate of https://127.0.0.1:* is not trusted: certificate verify failed: *; "
+        f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+    )
+
+
+def bundle_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a bundle of certificates that does not exist."""
+    helper.environ |= {
+        **aws.add_user().environ,
+        "AWS_ENDPOINT_URL": tls_url(aws, trustme.CA()),
+        "AWS_CA_BUNDLE": "/no/such/bundle.pem",
+    }
+    return (
+        "the certificates of AWS_CA_BUNDLE cannot be read: /no/such/bundle.pem: "
+        "No such file or directory; correct the path or the file"
+    )
+
+
+def proxy_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a proxy where nobody listens."""
+    helper.environ |= {
+        **aws.add_user().environ,
+        "AWS_ENDPOINT_URL": "https://ecr.example.com",
+        "HTTPS_PROXY": "http://dev:hunter2@127.0.0.1:1",
+    }
+    return (
+        "the proxy http://***@127.0.0.1:1 cannot be used: Connection refused; "
+        "check HTTPS_PROXY and NO_PROXY"
+    )
+
+
+# Programs, containers, instances
+
+
+def _process(helper: HelperProcess, script: str) -> None:
+    path = write(helper, "vend", f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    use_profile(helper, f"[profile dev]\ncredential_process = {path}\n")
+
+
+def process_fails(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that fails."""
+    _process(helper, "echo 'vault: sealed' >&2; exit 1")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: vault: sealed; '
+        "run the command by hand to see why"
+    )
+
+
+def process_fails_silently(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that fails without a word."""
+    _process(helper, "exit 3")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: no message; '
+        "run the command by hand to see why"
+    )
+
+
+def process_missing(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a credential_process that does not exist."""
+    use_profile(helper, "[profile dev]\ncredential_process = no-such-program --now\n")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: no-such-program: '
+        "No such file or directory; run the command by hand to see why"
+    )
+
+
+def process_prints_garbage(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that prints no JSON."""
+    _process(helper, "echo Welcome to the vault")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it prints is not the '
+        "JSON that AWS asks for; run the command by hand to see why"
+    )
+
+
+def process_prints_another_type(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that prints a JSON array."""
+    _process(helper, "echo '[1]'")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it prints is not the '
+        "JSON that AWS asks for; run the command by hand to see why"
+    )
+
+
+def process_prints_half(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that leaves out the secret key."""
+    _process(helper, """echo '{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}'""")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: Missing required key in '
+        "response: 'SecretAccessKey'; run the command by hand to see why"
+    )
+
+
+def process_gives_an_unknown_key(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process whose key AWS does not know."""
+    _process(
+        helper,
+        """echo '{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "x"}'""",
+    )
+    return (
+        'AWS does not know access key ...MPLE of profile "dev" (from AWS_PROFILE) '
+        "in us-east-1: UnrecognizedClientException: The security token included in the "
+        "request is invalid; run its credential_process by hand to see what it gives"
+    )
+
+
+def container_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Ask the container's agent without its token."""
+    aws.set_container_credentials("/v2/credentials/task", "let-me-in")
+    helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{aws.url}/v2/credentials/task"
+    return (
+        "the container gave no credentials: Received non 200 response 401 from container "
+        "metadata: 401 - Unauthorized: the Authorization header is missing or not valid; "
+        "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod"
+    )
+
+
+def container_token_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a token file of EKS Pod Identity that does not exist."""
+    aws.set_container_credentials("/v1/credentials", "let-me-in")
+    helper.environ |= {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{aws.url}/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/no/such/token",
+    }
+    return (
+        "the container gave no credentials: /no/such/token: No such file or directory; "
+        "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod"
+    )
+
+
+def container_address_not_allowed(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name an address that is none of a container's agent."""
+    helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://192.0.2.1/credentials"
+    return (
+        "the container gave no credentials: Unsupported host '192.0.2.1'. *; "
+        "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod"
+    )
+
+
+def instance_metadata_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Ask an instance metadata service that is switched off."""
+    aws.fail("*", Fault(status=403, error="Forbidden"))
+    helper.environ |= {
+        "AWS_EC2_METADATA_DISABLED": "false",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
+    }
+    return (
+        'no AWS credentials found: not in the environment, not in profile "default", '
+        "not from a container or an instance role; run: aws configure sso"
+    )
+
+
+# Files and variables
+
+
+def config_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a config file that is none."""
+    helper.write_config("aws_secret_access_key = no-section-has-it\n")
+    return (
+        f"the AWS configuration file {helper.home}/.aws/config cannot be read, line 1; "
+        "correct the file"
+    )
+
+
+def credentials_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a line into the credentials file that is no setting."""
+    helper.write_credentials("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\nhunter2\n")
+    return (
+        f"the AWS configuration file {helper.home}/.aws/credentials cannot be read, line 3; "
+        "correct the file"
+    )
+
+
+def half_an_environment(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Set an access key without its secret."""
+    helper.environ["AWS_ACCESS_KEY_ID"] = "AKIAIOSFODNN7EXAMPLE"
+    return (
+        "half of the credentials is missing in the environment: AWS_SECRET_ACCESS_KEY; "
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither"
+    )
+
+
+def half_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write an access key without its secret into a profile."""
+    helper.write_credentials("[dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n")
+    helper.environ["AWS_PROFILE"] = "dev"
+    return (
+        'half of the credentials is missing in profile "dev" (from AWS_PROFILE): '
+        "aws_secret_access_key; run: aws configure --profile dev"
+    )
+
+
+def bundle_without_certificates(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a bundle of certificates that holds none."""
+    bundle = write(helper, "ca.pem", "nothing\n")
+    helper.environ |= {
+        **aws.add_user().environ,
+        "AWS_ENDPOINT_URL": tls_url(aws, trustme.CA()),
+        "AWS_CA_BUNDLE": str(bundle),
+    }
+    return (
+        f"the certificates of AWS_CA_BUNDLE cannot be read: {bundle}: *; "
+        "correct the path or the file"
+    )
+
+
+def endpoint_speaks_no_tls(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name an endpoint by https that serves http."""
+    url = aws.url.replace("http:", "https:")
+    helper.environ |= {**aws.add_user().environ, "AWS_ENDPOINT_URL": url}
+    return f"TLS with {url} failed: *; check the endpoint, AWS_CA_BUNDLE and the proxy settings"
+
+
+CASES: tuple[Case, ...] = (
+    no_credentials,
+    no_credentials_but_profiles,
+    profile_without_credentials,
+    profile_missing,
+    default_profile_variable,
+    profile_in_unread_config,
+    sso_expired,
+    sso_expired_older_form,
+    sso_revoked,
+    sso_refresh_refused,
+    sso_never_signed_in,
+    sso_never_signed_in_older_form,
+    sso_of_the_source_expired,
+    sso_cache_broken,
+    sso_role_not_assigned,
+    sso_settings_incomplete,
+    unknown_key,
+    unknown_key_of_a_profile,
+    wrong_secret,
+    wrong_secret_of_the_default_profile,
+    expired_session,
+    expired_session_of_a_profile,
+    wrong_clock,
+    role_does_not_trust,
+    role_asks_for_another_external_id,
+    role_with_unknown_source_key,
+    role_with_unknown_environment_key,
+    role_without_source,
+    role_with_missing_source,
+    roles_in_a_circle,
+    role_with_malformed_arn,
+    role_asks_for_mfa,
+    credential_source_without_credentials,
+    web_identity_refused,
+    web_identity_expired,
+    web_identity_role_denied,
+    web_identity_file_missing,
+    web_identity_file_of_a_profile_missing,
+    web_identity_without_role,
+    token_denied,
+    token_denied_to_a_role,
+    token_denied_in_other_words,
+    throttled,
+    other_error,
+    endpoint_refuses,
+    endpoint_of_sts_refuses,
+    endpoint_unknown,
+    endpoint_hangs_up,
+    endpoint_not_trusted,
+    endpoint_not_in_the_bundle,
+    bundle_missing,
+    bundle_without_certificates,
+    endpoint_speaks_no_tls,
+    proxy_refuses,
+    process_fails,
+    process_fails_silently,
+    process_missing,
+    process_prints_garbage,
+    process_prints_another_type,
+    process_prints_half,
+    process_gives_an_unknown_key,
+    container_refuses,
+    container_token_file_missing,
+    container_address_not_allowed,
+    instance_metadata_refuses,
+    config_broken,
+    credentials_broken,
+    half_an_environment,
+    half_a_profile,
+)
+
+all_cases = pytest.mark.parametrize("case", CASES, ids=[case.__name__ for case in CASES])
+
+
+@all_cases
+def test_failure_is_told_logged_and_remembered(
+    case: Case, aws: AwsEmulator, helper: HelperProcess
+) -> None:
+    """A failure is one line on stderr, its traceback in the log, and no second call to AWS."""
+    expected = case(aws, helper)
+
+    outcome = helper.get()
+
+    assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+    line = told(outcome.stderr)
+    assert matches(line, expected), line
+    assert "Traceback (most recent call last)" in helper.log
+    assert_no_secret(aws, outcome.stderr, helper.log)
+    calls = aws.calls
+    again = helper.get(AWS_ECR_STRICT="true")
+    assert (again.stdout, again.status) == (f"{HOST}: {line}\n", 1)
+    assert told(again.stderr) == line
+    assert aws.calls == calls
+
+
+def test_failure_is_forgotten_when_the_configuration_changes(
+    aws: AwsEmulator, helper: HelperProcess
+) -> None:
+    """Whoever mends the configuration is not told the old failure again."""
+    assert helper.get().status == 1
+    helper.write_credentials(f"[default]\n{keys(aws.add_user())}")
+    assert aws.issued(helper.get().secret)
+
+
+def test_failure_is_forgotten_when_another_profile_is_named(
+    aws: AwsEmulator, helper: HelperProcess
+) -> None:
+    """A failure belongs to the profile it befell."""
+    helper.write_credentials(f"[dev]\n{keys(aws.add_user())}")
+    assert helper.get(AWS_PROFILE="gone").status == 1
+    assert aws.issued(helper.get(AWS_PROFILE="dev").secret)
+
+
+def test_failure_of_one_region_does_not_touch_another(
+    aws: AwsEmulator, signed_in: HelperProcess
+) -> None:
+    """A failure is remembered for its region only."""
+    aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException"), times=1)
+    assert signed_in.get().status == 1
+    assert aws.issued(signed_in.get(HOST.replace("us-east-1", "eu-west-1")).secret)
+
+
+def test_every_failure_is_asked_again_without_a_cache(
+    aws: AwsEmulator, signed_in: HelperProcess
+) -> None:
+    """With AWS_ECR_DISABLE_CACHE nothing is remembered, failures neither."""
+    aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException"))
+    for _ in range(2):
+        told(signed_in.get(AWS_ECR_DISABLE_CACHE="1").stderr)
+    assert aws.count("GetAuthorizationToken") == 2
+
+
+def test_log_has_the_request_id(aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """The id that AWS support asks for stands in the log of a refused call, and not in the line."""
+    aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException", message="Tea."))
+    line = signed_in.get().stderr
+    found = re.search(r"request id: ([0-9a-f-]{36})", signed_in.log)
+    assert found
+    assert found[1] not in line
+
+
+def test_hint_names_the_log_that_is_written(
+    aws: AwsEmulator, signed_in: HelperProcess, tmp_path: Path
+) -> None:
+    """The log in the hint is that of AWS_ECR_CACHE_DIR."""
+    aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException", message="Tea."))
+    line = signed_in.get(AWS_ECR_CACHE_DIR=str(tmp_path / "elsewhere")).stderr
+    log = tmp_path / "elsewhere/log/ecr-login.log"
+    assert line.endswith(f"see the log, {log}\n")
+    assert "TeapotException" in log.read_text()
+
+
+def test_mfa_is_refused_at_once_without_a_prompt(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """Nothing is printed for a code to be typed, and STS is not asked."""
+    expected = role_asks_for_mfa(aws, helper)
+    started = time.monotonic()
+    outcome = helper.get()
+    assert time.monotonic() - started < 5
+    assert matches(told(outcome.stderr), expected)
+    assert aws.calls == []
+
+
+def test_name_with_a_line_break_makes_one_line(helper: HelperProcess) -> None:
+    """What the environment holds cannot break the line, nor move a terminal's cursor."""
+    line = told(helper.get(AWS_PROFILE="a\nb\x1b[2J").stderr)
+    assert line.startswith('profile "a b?[2J" ')
+
+
+# ECR Public
+
+
+def test_public_denial_names_both_permissions(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """ECR Public needs two permissions; the hint names them, whichever is missing."""
+    for permission in ("ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"):
+        user = aws.add_user(arn=DEV, deny=[permission])
+        line = told(helper.get(PUBLIC, **user.environ).stderr, PUBLIC)
+        assert line == (
+            f"{permission} is denied to {DEV} because no identity-based policy allows the "
+            f"{permission} action; allow it ecr-public:GetAuthorizationToken and "
+            "sts:GetServiceBearerToken on resource * in an IAM policy"
+        )
+
+
+def test_public_failure_answers_not_found_even_when_strict(
+    aws: AwsEmulator, helper: HelperProcess
+) -> None:
+    """A failure for public.ecr.aws never stops an anonymous pull."""
+    outcome = helper.get(PUBLIC, AWS_ECR_STRICT="true")
+    assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+    assert told(outcome.stderr, PUBLIC).startswith("no AWS credentials found")
+    assert aws.calls == []
+
+
+# Answers that make no sense
+
+
+def ecr_answer(**fields: object) -> bytes:
+    """Return an answer of GetAuthorizationToken, whole but for the fields given."""
+    data = {
+        "authorizationToken": encoded("AWS:password"),
+        "expiresAt": time.time() + 3600,
+        "proxyEndpoint": f"https://{HOST}",
+        **fields,
+    }
+    present = {name: value for name, value in data.items() if value is not None}
+    return json.dumps({"authorizationData": [present]}).encode()
+
+
+def encoded(text: str) -> str:
+    """Return text in base64."""
+    return base64.b64encode(text.encode()).decode()
+
+
+NONSENSE: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "it holds no authorization token"),
+    "not_json": (b"Welcome!", "it holds no authorization token"),
+    "html_page": (b"<html><body>Sign in to the hotel</body></html>", "it holds no *"),
+    "half_json": (ecr_answer()[:40], "it holds no authorization token"),
+    "json_array": (b"[]", "*"),
+    "json_null": (b"null", "it cannot be read"),
+    "json_number": (b"7", "*"),
+    "no_data": (b"{}", "it holds no authorization token"),
+    "empty_data": (b'{"authorizationData": []}', "it holds no authorization token"),
+    "data_is_text": (b'{"authorizationData": "x"}', "*"),
+    "data_of_texts": (b'{"authorizationData": ["x"]}', "*"),
+    "no_token": (ecr_answer(authorizationToken=None), "it holds no authorization token"),
+    "token_is_number": (ecr_answer(authorizationToken=7), "it holds no authorization token"),
+    "token_not_base64": (ecr_answer(authorizationToken="!"), "it holds no authorization token"),
+    "token_not_utf8": (
+        ecr_answer(authorizationToken=base64.b64encode(b"AWS:\xff\xff").decode()),
+        "it holds no authorization token",
+    ),
+    "no_colon": (
+        ecr_answer(authorizationToken=encoded("AWS")),
+        "its authorization token is not one of ECR",
+    ),
+    "wrong_user": (
+        ecr_answer(authorizationToken=encoded("root:password")),
+        "its authorization token is not one of ECR",
+    ),
+    "no_password": (
+        ecr_answer(authorizationToken=encoded("AWS:")),
+        "its authorization token is not one of ECR",
+    ),
+    "line_break_in_password": (
+        ecr_answer(authorizationToken=encoded('AWS:a"\n,b')),
+        "its authorization token is not one of ECR",
+    ),
+    "no_expiry": (ecr_answer(expiresAt=None), "it holds no authorization token"),
+    "expiry_is_word": (ecr_answer(expiresAt="tomorrow"), "*"),
+    "expiry_is_huge": (ecr_answer(expiresAt=1e300), "*"),
+    "expiry_is_list": (ecr_answer(expiresAt=[1]), "*"),
+    "expired": (
+        ecr_answer(expiresAt=time.time() - 3600),
+        "its token has expired already; is this machine's clock right?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), NONSENSE.values(), ids=NONSENSE.keys())
+def test_answer_that_makes_no_sense(
+    body: bytes, reason: str, aws: AwsEmulator, signed_in: HelperProcess
+) -> None:
+    """An answer that is none is named as such, whatever it is; none of it is cached."""
+    aws.fail("GetAuthorizationToken", Fault(body=body))
+    outcome = signed_in.get(AWS_ECR_STRICT="true")
+    line = told(outcome.stderr)
+    assert matches(
+        line,
+        f"AWS's answer makes no sense: {reason}; "
+        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
+    ), line
+    assert (outcome.stdout, outcome.status) == (f"{HOST}: {line}\n", 1)
+    assert signed_in.list().hosts == []
+
+
+def test_answer_cut_short_is_no_answer(aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """Half an answer of a connection that broke is not taken for a whole one."""
+    aws.fail("GetAuthorizationToken", Fault(drop="mid"))
+    line = told(signed_in.get().stderr)
+    # Releases of botocore differ in whether they count the bytes or parse what came.
+    assert matches(line, "AWS's answer makes no sense: *; check *") or matches(
+        line, f"{aws.url} cannot be reached: IncompleteRead(*); check *"
+    ), line
+    assert signed_in.list().hosts == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"<AssumeRoleResponse/>", b"{}"], ids=["empty", "html", "xml", "json"]
+)
+def test_answer_of_sts_that_makes_no_sense(
+    body: bytes, aws: AwsEmulator, helper: HelperProcess
+) -> None:
+    """Nonsense instead of a role's credentials is one line, too."""
+    _role(aws, helper)
+    aws.fail("AssumeRole", Fault(body=body, content_type="text/xml"))
+    line = told(helper.get().stderr)
+    assert "Error" not in line, line
+
+
+# The one place that knows botocore's exceptions
+
+
+def every_botocore_error() -> Iterator[type[Exception]]:
+    """Yield every exception class that botocore.exceptions has."""
+    for value in vars(botocore.exceptions).values():
+        if (
+            isinstance(value, type)
+            and issubclass(value, Exception)
+            and not issubclass(value, Warning)
+            and value.__module__ == "botocore.exceptions"
+        ):
+            yield value
+
+
+def made_up(kind: type[Exception]) -> Exception:
+    """Return an exception of that class, whose texts hold a secret."""
+    if issubclass(kind, ClientError):
+        return kind({"Error": {"Code": "Odd", "Message": SECRET}}, "GetAuthorizationToken")
+    arguments: dict[str, Any] = dict.fromkeys(
+        re.findall(r"{(\w+)", getattr(kind, "fmt", "")), f"what {SECRET} is"
+    )
+    if "profile" in arguments:
+        arguments["profile"] = "dev"  # the one argument that is a name, and no text
+    # Some stand for another error and keep it, others refuse what they do not know.
+    extras: tuple[dict[str, Any], ...] = (
+        {"error": OSError(f"low {SECRET}")},
+        {"last_response": {}},
+        {},
+    )
+    for extra in extras:
+        with contextlib.suppress(TypeError):
+            return kind(**{**arguments, **extra})
+    return kind(f"what {SECRET} is")
+
+
+SECRET = "wJalrXUtnFEMI0K7MDENGbPxRfiCYEXAMPLEKEY1"
+KINDS = sorted(every_botocore_error(), key=lambda kind: kind.__name__)
+PHASES = ("configuration", "credentials", "call")
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
+def test_every_exception_of_botocore_is_explained(
+    kind: type[Exception], phase: Any, tmp_path: Path
+) -> None:
+    """Whatever botocore raises becomes a HelperError in one line of plain words."""
+    circumstances = Circumstances(parse(HOST), {"AWS_ECR_CACHE_DIR": str(tmp_path)}, phase=phase)
+
+    explained = explain(made_up(kind), circumstances)
+
+    assert isinstance(explained, HelperError)
+    assert explained.message
+    line = str(explained)
+    assert "\n" not in line
+    assert "Traceback" not in line
+    assert "kwargs" not in line
+    assert SECRET not in line
+    assert len(line) < 1000
+
+
+EXPLAINED: dict[str, tuple[Exception, type[HelperError]]] = {
+    name: (made_up(getattr(botocore.exceptions, name)), kind)
+    for name, kind in {
+        "NoCredentialsError": errors.NoCredentials,
+        "PartialCredentialsError": errors.BadConfiguration,
+        "ProfileNotFound": errors.BadConfiguration,
+        "ConfigParseError": errors.BadConfiguration,
+        "ConfigNotFound": errors.BadConfiguration,
+        "InvalidConfigError": errors.BadConfiguration,
+        "InfiniteLoopConfigError": errors.BadConfiguration,
+        "InvalidRegionError": errors.BadConfiguration,
+        "MissingDependencyException": errors.BadConfiguration,
+        "UnauthorizedSSOTokenError": errors.CredentialsRefused,
+        "SSOTokenLoadError": errors.CredentialsRefused,
+        "TokenRetrievalError": errors.CredentialsRefused,
+        "CredentialRetrievalError": errors.CredentialsRefused,
+        "MetadataRetrievalError": errors.CredentialsRefused,
+        "EndpointConnectionError": errors.EndpointUnreachable,
+        "ConnectTimeoutError": errors.EndpointUnreachable,
+        "ReadTimeoutError": errors.EndpointUnreachable,
+        "ConnectionClosedError": errors.EndpointUnreachable,
+        "SSLError": errors.EndpointUnreachable,
+        "ProxyConnectionError": errors.EndpointUnreachable,
+        "HTTPClientError": errors.EndpointUnreachable,
+        "IncompleteReadError": errors.UnusableAnswer,
+        "ChecksumError": errors.UnusableAnswer,
+    }.items()
+} | {
+    code: (ClientError({"Error": {"Code": code, "Message": "No."}}, operation), kind)
+    for code, operation, kind in (
+        ("ThrottlingException", "GetAuthorizationToken", errors.Throttled),
+        ("TooManyRequestsException", "GetRoleCredentials", errors.Throttled),
+        ("AccessDeniedException", "GetAuthorizationToken", errors.AccessDenied),
+        ("AccessDenied", "AssumeRole", errors.AccessDenied),
+        ("ForbiddenException", "GetRoleCredentials", errors.AccessDenied),
+        ("ExpiredTokenException", "GetAuthorizationToken", errors.CredentialsRefused),
+        ("ExpiredToken", "AssumeRole", errors.CredentialsRefused),
+        ("UnrecognizedClientException", "GetAuthorizationToken", errors.CredentialsRefused),
+        ("InvalidClientTokenId", "AssumeRole", errors.CredentialsRefused),
+        ("InvalidSignatureException", "GetAuthorizationToken", errors.CredentialsRefused),
+        ("SignatureDoesNotMatch", "AssumeRole", errors.CredentialsRefused),
+        ("InvalidIdentityToken", "AssumeRoleWithWebIdentity", errors.CredentialsRefused),
+        ("IDPRejectedClaim", "AssumeRoleWithWebIdentity", errors.CredentialsRefused),
+        ("ServerException", "GetAuthorizationToken", errors.AwsFailure),
+    )
+}
+
+
+@pytest.mark.parametrize(("error", "kind"), EXPLAINED.values(), ids=EXPLAINED.keys())
+def test_family_of_an_exception(error: Exception, kind: type[HelperError]) -> None:
+    """Each family of failures becomes the class that callers can tell apart."""
+    explained = explain(error, Circumstances(parse(HOST), {}, phase="credentials"))
+    assert type(explained) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("AccessKeyId"),
+        TypeError("x"),
+        ValueError(SECRET),
+        OSError(SECRET),
+        socket.gaierror(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("phase", PHASES)
+def test_what_python_raises_is_explained_too(error: Exception, phase: Any, tmp_path: Path) -> None:
+    """Files, programs and parsers raise what is not botocore's; that is one line as well."""
+    circumstances = Circumstances(parse(HOST), {"AWS_ECR_CACHE_DIR": str(tmp_path)}, phase=phase)
+    explained = explain(error, circumstances)
+    assert type(explained) is (
+        errors.UnusableAnswer if phase == "call" else errors.CredentialsRefused
+    )
+    assert SECRET not in str(explained)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        (None, ""),
+        ("dev", " --profile dev"),
+        ("default", " --profile default"),
+        ("my dev", ' --profile "my dev"'),
+        ("a;b", " --profile 'a;b'"),
+        ("$HOME", " --profile '$HOME'"),
+        ("it's", """ --profile 'it'"'"'s'"""),
+    ],
+)
+def test_profile_in_a_command_can_be_pasted(name: str | None, option: str) -> None:
+    """The command in a hint names the profile as a shell takes it."""
+    assert Circumstances(None, {}, profile=name).option == option
+
+
+# Texts of others
+
+KEPT = [
+    "",
+    "Rate exceeded",
+    "arn:aws:sts::333333333333:assumed-role/AWSReservedSSO_Developer_0123456789abcdef/dev@example.com",
+    "arn:aws-us-gov:iam::111111111111:role/a-long-path-1/and-a-longer-name-2/and-more-3",
+    "01234567-89ab-cdef-0123-456789abcdef",
+    "111111111111.dkr.ecr.us-east-1.amazonaws.com",
+    "https://api.ecr.us-east-1.amazonaws.com/",
+    "http://169.254.170.2/v2/credentials/0123456789abcdef0123456789abcdef",
+    "~/.aws/sso/cache/da39a3ee5e6b4b0d3255bfef95601890afd80709.json",
+    "/tmp/da39a3ee5e6b4b0d3255bfef95601890afd80709/missing-token",  # noqa: S108 - only a name
+    'File "/usr/lib/python3.11/site-packages/botocore/credentials.py", line 3, in load',
+    "_load_credentials_via_assume_role_with_web_identity",
+]
+REDACTED = [
+    (f"key {SECRET}.", "key ***."),
+    (f'{{"SecretAccessKey":"{SECRET}"}}', '{"SecretAccessKey":"***"}'),
+    (f"aws_secret_access_key={SECRET}", "aws_secret_access_key=***"),
+    (f"x-amz-security-token:{SECRET}", "x-amz-security-token:***"),
+    ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEK3Y", "***"),
+    ("/K7MDENGwJalrXUtnFEMI/bPxRfiCYEXAMPLEK3Y", "***"),
+    ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "***"),
+    ("http://dev:hunter2@proxy:3128", "http://***@proxy:3128"),
+    ("http://dev:hunt@er2@proxy:3128/", "http://***@proxy:3128/"),
+    ("https://example.com/a?token=hunter2 x", "https://example.com/a?*** x"),
+]
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_redact_keeps_what_helps(text: str) -> None:
+    """Names, paths, hosts, ARNs and request ids stay in messages and in the log."""
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(("text", "expected"), REDACTED)
+def test_redact_leaves_out_secrets(text: str, expected: str) -> None:
+    """Keys, tokens, passwords and queries of URLs go."""
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+)
+def test_redact_knows_the_secrets_of_the_environment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret of the environment goes even where it does not look like one."""
+    monkeypatch.setenv(name, "hunter2")
+    assert redact("it was hunter2!") == "it was ***!"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        (" a \n\t b\r\n", "a b"),
+        ("bell\a and \x1b[31mred", "bell? and ?[31mred"),
+        (f"a\n{SECRET}\nb", "a *** b"),
+        ("x y " * 200, "x y " * 99 + "x y…"),
+    ],
+    ids=["empty", "spaces", "control", "secret", "long"],
+)
+def test_one_line(text: str, expected: str) -> None:
+    """Foreign text is one line of at most 400 printable characters."""
+    assert one_line(text) == expected
+    assert len(one_line(text)) <= 400
