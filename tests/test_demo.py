@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,7 +157,10 @@ def test_leaves_nothing_when_it_is_stopped(temporary: Path, number: signal.Signa
     output = finish(process)
     assert process.returncode == 128 + number, output
     assert output.endswith(f"Stopped by {number.name}. Nothing is left behind.\n")
-    assert list(left_behind(temporary)) == []
+    # A command that the signal caught while it was being started ends by itself.
+    deadline = time.monotonic() + 10
+    while left := list(left_behind(temporary)):
+        assert time.monotonic() < deadline, left
 
 
 def test_a_reader_that_goes_away_is_no_traceback(temporary: Path) -> None:

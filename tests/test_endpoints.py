@@ -6,9 +6,9 @@ checks that the signature is for the service and the region of the name.
 
 import pytest
 
+from tests.connect_proxy import NOBODY, ConnectProxy, aws_under_its_own_names
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, PUBLIC, HelperProcess
-from tests.test_network import NOBODY, ConnectProxy, aws_under_its_own_names
 
 ACCOUNT = "111111111111"
 FIPS_HOST = f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com"
