@@ -38,9 +38,11 @@ def main() -> "NoReturn":
         if remark:
             _write(2, f"ecr-login: {remark}\n")
         _write(1, answer)
-    except BaseException:  # a traceback would leave the client without an answer
-        # Ctrl-C, or nobody reads the answer: there is no one left to tell.
+    except (KeyboardInterrupt, OSError):  # Ctrl-C, or nobody reads the answer
         status = 1
+    except BaseException as error:  # a traceback would leave the client without an answer
+        status = 1
+        _write_last_words(f"{protocol.NAME}: internal error: {type(error).__name__}\n")
     system._exit(status)
 
 
@@ -101,14 +103,19 @@ def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
 
 def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -> str:
     """Log ``error``, with its traceback, and return the one line that tells a person."""
-    from .errors import BadInput, HelperError, one_line
+    from .errors import BadInput, HelperError, RememberedFailure, one_line
     from .log import logger
 
     if isinstance(error, BadInput):
         return str(error)
-    logger(environ).error("%s: %s", subject, error, exc_info=error)
+    traceback = None if isinstance(error, RememberedFailure) else error
+    logger(environ).error("%s: %s", subject, error, exc_info=traceback)
     if isinstance(error, HelperError):
         return str(error)
+    if isinstance(error, ImportError):
+        return one_line(
+            f"the installation is not complete ({error}); install {protocol.NAME} again"
+        )
     return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
@@ -124,6 +131,13 @@ def _read_input() -> bytes:
             break
         frame += block
     return frame
+
+
+def _write_last_words(line: str) -> None:
+    try:
+        _write(1, line)
+    except OSError:
+        pass  # nobody reads them
 
 
 def _write(descriptor: int, text: str) -> None:

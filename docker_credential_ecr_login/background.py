@@ -4,31 +4,46 @@ import sys
 
 from .registry import Registry
 
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
     "from docker_credential_ecr_login.__main__ import main; main()"
 )
 
 
-def start_refresh(registry: Registry) -> None:
+_PATHS = (
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_ECR_CACHE_DIR",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+
+
+def start_refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
     """Start ``refresh`` for ``registry`` in a detached process.
 
     It has none of the caller's pipes (docker waits for their end of file), no
-    terminal and no working directory that could be in somebody's way. Only the
-    host name is on its command line. A system that cannot start it is no
-    failure: the token that is answered is good.
+    terminal, and no working directory that could be in somebody's way, unless a
+    variable names a path in it. Only the host name is on its command line. A
+    system that cannot start it is no failure: the token that is answered is good.
     """
     package = __file__.replace("\\", "/").rpartition("/")[0].rpartition("/")[0]
     command = [sys.executable, "-IS", "-c", _CODE, package, "refresh", registry.host]
+    is_relative = any(environ.get(name, "")[:1] not in ("", "/", "~", "$") for name in _PATHS)
     try:
-        _start(command)
+        _start(command, None if is_relative else "/")
     except OSError:
         pass
 
 
 if sys.platform == "win32":
 
-    def _start(command: list[str]) -> None:
+    def _start(command: list[str], _directory: str | None) -> None:
         import subprocess
 
         subprocess.Popen(  # noqa: S603 - our own Python and module
@@ -42,7 +57,7 @@ if sys.platform == "win32":
 else:
     import posix
 
-    def _start(command: list[str]) -> None:
+    def _start(command: list[str], directory: str | None) -> None:
         # Forked twice, so that no zombie stays with a caller that does not wait.
         child = posix.fork()
         if child:
@@ -52,7 +67,8 @@ else:
             posix.setsid()
             if posix.fork():
                 posix._exit(0)  # noqa: SLF001 - its public name is os._exit
-            posix.chdir("/")
+            if directory:
+                posix.chdir(directory)
             null = posix.open("/dev/null", posix.O_RDWR)
             for descriptor in (0, 1, 2):
                 posix.dup2(null, descriptor)

@@ -158,26 +158,41 @@ class Cache:
         A token of another identity goes too: ``docker logout`` is to leave none
         behind that opens this registry. Raises OSError if something cannot be removed.
         """
-        _remove(f"{self.directory}/logins/{registry.host}")
+        paths = [f"{self.directory}/logins/{registry.host}"]
         for identity in _names(f"{self.directory}/tokens"):
             tokens = f"{self.directory}/tokens/{identity}"
-            _remove(f"{tokens}/{registry.scope}")
-            _remove(f"{tokens}/{registry.scope}.failure")
-            _remove(f"{tokens}/{registry.host}")
+            paths += [
+                f"{tokens}/{registry.scope}",
+                f"{tokens}/{registry.scope}.failure",
+                f"{tokens}/{registry.host}",
+            ]
+        for path in paths:
+            try:
+                _remove(path)
+            except OSError:
+                if _read_text(path):
+                    raise  # what is there would be answered; all else is as good as gone
 
-    def failure(self, registry: "Registry", now: float) -> str | None:
-        """Return the failure line of the last few seconds for this scope, or None."""
+    def failure(self, registry: "Registry", circumstances: str, now: float) -> str | None:
+        """Return the failure line of the last few seconds for this scope, or None.
+
+        A failure under other ``circumstances`` (one line) is none: what people
+        change after a failure may be the cure.
+        """
         text = _read_text(self._path(registry) + ".failure")
         failed_at, _, rest = text.partition("\n")
         message, _, key = rest.partition("\n")
-        if key != self._key(registry) or not failed_at.isdecimal():
+        if key != f"{circumstances}\n{self._key(registry)}" or not failed_at.isdecimal():
             return None
         return message if 0 <= now - int(failed_at) <= FAILURE_MEMORY else None
 
-    def store_failure(self, registry: "Registry", message: str, now: float) -> None:
+    def store_failure(
+        self, registry: "Registry", circumstances: str, message: str, now: float
+    ) -> None:
         """Remember the one-line ``message`` from ``now`` on (epoch seconds)."""
         _write_text(
-            self._path(registry) + ".failure", f"{int(now)}\n{message}\n{self._key(registry)}"
+            self._path(registry) + ".failure",
+            f"{int(now)}\n{message}\n{circumstances}\n{self._key(registry)}",
         )
 
     def lock_path(self, registry: "Registry") -> str:
@@ -266,15 +281,19 @@ def make_directory(path: str) -> None:
         if dirname(path) in ("", path):
             raise
         make_directory(dirname(path))
-        make_directory(path)
+        # Not again by way of ourselves: under a dangling link it is never found.
+        system.mkdir(path, 0o700)
 
 
 def _is_writable(directory: str) -> bool:
     try:
         make_directory(directory)
-        return system.access(directory, system.R_OK | system.W_OK | system.X_OK)
     except (OSError, ValueError):
         return False
+    # Root may have made these, by `sudo -E`.
+    within = [f"{directory}/{name}" for name in _names(directory) if name in ("tokens", "logins")]
+    mode = system.R_OK | system.W_OK | system.X_OK
+    return all(system.access(each, mode) for each in (directory, *within))
 
 
 def _read(path: str, key: str) -> Entry | None:

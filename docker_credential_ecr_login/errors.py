@@ -5,6 +5,7 @@
     ├── NotAnEcrRegistry         a login was to be stored for another registry
     ├── BadConfiguration         a setting, a profile or an AWS file is wrong
     └── AwsFailure               AWS was asked, or was about to be
+        ├── RememberedFailure    it failed some seconds ago, and is not asked again yet
         ├── NoCredentials        the provider chain found none
         ├── CredentialsRefused   wrong, unknown or expired credentials
         ├── AccessDenied         a permission or a trust policy is missing
@@ -47,6 +48,10 @@ class BadConfiguration(HelperError):
 
 class AwsFailure(HelperError):
     """AWS was asked, or was about to be, and there is no token."""
+
+
+class RememberedFailure(AwsFailure):
+    """The same failed some seconds ago, for another caller perhaps."""
 
 
 class NoCredentials(AwsFailure):

@@ -81,11 +81,7 @@ def erase(url: str, environ: "Mapping[str, str]") -> None:
     Raises `HelperError` if there is something that cannot be removed.
     """
     registry = parse(url)
-    if (
-        registry is None
-        or token_cache.is_disabled(environ)
-        or is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE")
-    ):
+    if registry is None or is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE"):
         return
     for directory in _directories(environ):
         try:
@@ -164,7 +160,7 @@ def _cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> E
     if not entry.young(now) and cache.claim_refresh(registry, now):
         from .background import start_refresh
 
-        start_refresh(registry)
+        start_refresh(registry, environ)
     _note_hit(registry, "cached token", environ)
     return entry
 

@@ -7,9 +7,11 @@ endpoints, never give the same text; a change of any of them gives another.
 """
 
 try:
-    from posix import stat
+    from posix import geteuid, stat
 except ImportError:  # Windows
     from os import stat
+
+    geteuid = None  # type: ignore[assignment]
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ SELECTORS = (
 )
 """The environment variables that select credentials or endpoint, by the botocore
 documentation ("Credentials", "Configuration") and its ``configprovider`` and
-``credentials`` modules. None of them holds a secret."""
+``credentials`` modules. None of them holds a secret, but for the user part or
+query of a URL, of which a digest is taken."""
 
 _FILES = (
     ("AWS_CONFIG_FILE", "~/.aws/config"),
@@ -65,9 +68,11 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
     configuration file its path, size (bytes), inode and modification time
     (nanoseconds), as git's index does.
     """
-    parts = [f"{name}={environ[name]}" for name in SELECTORS if name in environ]
+    parts = [f"{name}={_without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
     parts.append(f"secret={'AWS_SECRET_ACCESS_KEY' in environ}")
+    if geteuid is not None:  # files of another user are not believed, nor are theirs of ours
+        parts.append(f"user={geteuid()}")
     for name, default in _FILES:
         parts.append(_file_state(expand(environ.get(name) or default, environ)))
     return "\0".join(parts)  # the one character that no environment variable holds
@@ -95,6 +100,14 @@ def expand(path: str, environ: "Mapping[str, str]") -> str:
     import os.path
 
     return os.path.expanduser(os.path.expandvars(path))
+
+
+def _without_secret(value: str) -> str:
+    if "://" not in value or not ("@" in value or "?" in value):
+        return value
+    import hashlib
+
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _file_state(path: str) -> str:

@@ -32,8 +32,8 @@ def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Regi
             f"the password is what this prints: {command}",
         )
     expires_at = password_expiration(secret)
-    if expires_at is None:
-        expires_at = int(now) + MAX_TOKEN_LIFETIME
+    latest = int(now) + MAX_TOKEN_LIFETIME
+    expires_at = latest if expires_at is None else min(expires_at, latest)
     if expires_at - now < MIN_LIFETIME:
         raise BadInput(
             f"{registry.host}: the token has expired",

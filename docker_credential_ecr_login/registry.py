@@ -21,6 +21,17 @@ SUFFIXES = {
     "csp.hci.ic.gov": ("aws-iso-f", False),
 }
 
+# Partition -> how its regions begin. All others are of "aws".
+REGION_PREFIXES = {
+    "aws-cn": "cn-",
+    "aws-eusc": "eusc-",
+    "aws-iso": "us-iso-",
+    "aws-iso-b": "us-isob-",
+    "aws-iso-e": "eu-isoe-",
+    "aws-iso-f": "us-isof-",
+    "aws-us-gov": "us-gov-",
+}
+
 PUBLIC_HOSTS = {"public.ecr.aws": False, "ecr-public.aws.com": True}
 """Hosts of ECR Public, and whether they are dual-stack."""
 
@@ -93,17 +104,16 @@ def parse(server_url: str) -> Registry | None:
     else:
         return None
     registry_id, region = labels[0], rest[0] if rest else ""
-    partition, dual_stack = SUFFIXES.get(".".join(rest[1:]), ("", False))
+    owner, dual_stack = SUFFIXES.get(".".join(rest[1:]), ("", False))
+    partition = _partition(region)
     if (
-        not partition
+        owner != ("aws" if partition == "aws-us-gov" else partition)
         or dual_stack != on_dual_stack_host
         or len(registry_id) != _ACCOUNT_ID_LENGTH
         or not _DIGITS.issuperset(registry_id)
         or not _is_region(region)
     ):
         return None
-    if partition == "aws" and region.startswith("us-gov-"):
-        partition = "aws-us-gov"
     return Registry(
         host,
         registry_id,
@@ -112,6 +122,13 @@ def parse(server_url: str) -> Registry | None:
         fips=kind.endswith("-fips"),
         dual_stack=dual_stack,
     )
+
+
+def _partition(region: str) -> str:
+    for partition, prefix in REGION_PREFIXES.items():
+        if region.startswith(prefix):
+            return partition
+    return "aws"
 
 
 def _is_region(label: str) -> bool:

@@ -5,10 +5,14 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess
+
+hypothesis.settings.register_profile("shared", deadline=None)  # machines are noisy
+hypothesis.settings.load_profile("shared")
 
 SOURCE = Path(__file__).parent.parent / "docker_credential_ecr_login"
 

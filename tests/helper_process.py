@@ -61,6 +61,7 @@ class HelperProcess:
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
     executable: Path = EXECUTABLE
+    user: int | None = None
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of a run, with ``changes`` for this one only."""
@@ -82,6 +83,7 @@ class HelperProcess:
             capture_output=True,
             env=self.environment(changes),
             cwd=self.home,
+            user=self.user,
             timeout=60,
             check=False,
         )

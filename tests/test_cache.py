@@ -1,5 +1,6 @@
 """Token files: what is kept, what is trusted, and what becomes of the rest."""
 
+import json
 import os
 import stat
 import tempfile
@@ -287,6 +288,38 @@ def test_fall_back_directory(signed_in: HelperProcess, aws: AwsEmulator, obstacl
     assert signed_in.list().hosts == []
 
 
+@pytest.mark.parametrize("action", ["get", "list", "erase", "store"])
+@pytest.mark.parametrize("directory", ["link/ecr", "/proc/nope"])
+def test_a_directory_that_cannot_be_made(
+    signed_in: HelperProcess, directory: str, action: str
+) -> None:
+    """Under a dangling link, or where no directory can be, every action answers as it should."""
+    (signed_in.home / "link").symlink_to("/nonexistent/place")
+    signed_in.environ["AWS_ECR_CACHE_DIR"] = str(signed_in.home / directory)
+    frame = json.dumps({"ServerURL": HOST, "Username": "AWS", "Secret": "c2VjcmV0"})
+    outcome = signed_in.run(action, stdin=frame if action == "store" else HOST)
+    assert (outcome.stderr, outcome.status) == ("", 0)
+    assert bool(outcome.stdout) == (action in ("get", "list"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_cache_that_root_made_is_no_trouble(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """After ``sudo -E docker pull`` made ~/.ecr, the user caches elsewhere, and can log out."""
+    signed_in.environ["XDG_CACHE_HOME"] = str(signed_in.home / "xdg")
+    signed_in.get()
+    for path in (signed_in.home, *signed_in.home.parents):
+        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
+            break
+        path.chmod(0o755)
+    os.chown(signed_in.home, 65534, 65534)
+    as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
+    assert aws.accepts(as_user.get().secret)
+    assert aws.accepts(as_user.get().secret)
+    assert aws.count("GetAuthorizationToken") == 2
+    outcome = as_user.erase()
+    assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
+
+
 def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Where nothing can be written there is no cache, and no complaint either."""
     signed_in.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/x"
@@ -300,16 +333,17 @@ def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None
 
 def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
     """A failure is known for some seconds, and a token or an erase ends it at once."""
-    cache.store_failure(registry(), "it failed", NOW)
-    assert cache.failure(registry(SECOND_ACCOUNT), NOW + FAILURE_MEMORY) == "it failed"
-    assert cache.failure(registry(), NOW + FAILURE_MEMORY + 1) is None
-    assert cache.failure(registry(), NOW - 1) is None
-    assert cache.failure(registry(OTHER_REGION), NOW) is None
+    cache.store_failure(registry(), "then", "it failed", NOW)
+    assert cache.failure(registry(SECOND_ACCOUNT), "then", NOW + FAILURE_MEMORY) == "it failed"
+    assert cache.failure(registry(), "then", NOW + FAILURE_MEMORY + 1) is None
+    assert cache.failure(registry(), "then", NOW - 1) is None
+    assert cache.failure(registry(), "now", NOW) is None
+    assert cache.failure(registry(OTHER_REGION), "then", NOW) is None
     cache.store_token(registry(), TOKEN)
-    assert cache.failure(registry(), NOW) is None
-    cache.store_failure(registry(), "it failed", NOW)
+    assert cache.failure(registry(), "then", NOW) is None
+    cache.store_failure(registry(), "then", "it failed", NOW)
     cache.erase(registry())
-    assert cache.failure(registry(), NOW) is None
+    assert cache.failure(registry(), "then", NOW) is None
 
 
 def test_one_caller_starts_the_refresh(cache: Cache) -> None:

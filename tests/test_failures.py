@@ -1415,3 +1415,27 @@ def test_one_line(text: str, expected: str) -> None:
     """Foreign text is one line of at most 400 printable characters."""
     assert one_line(text) == expected
     assert len(one_line(text)) <= 400
+
+
+# What people meet in containers and under sudo
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE"])
+def test_an_empty_variable_is_an_unset_one(signed_in: HelperProcess, name: str) -> None:
+    """``AWS_PROFILE=${AWS_PROFILE}`` in a compose file does not name a profile."""
+    assert signed_in.get(**{name: ""}).secret
+
+
+@pytest.mark.parametrize("name", ["config", "credentials"])
+def test_a_file_that_cannot_be_read_is_named(helper: HelperProcess, name: str) -> None:
+    """Where the AWS files are there and cannot be read, that is what the line says."""
+    (helper.home / ".aws" / name).mkdir(parents=True)
+    path = helper.home / ".aws" / name
+    assert f"no AWS credentials found: {path} cannot be read by this user" in helper.get().stderr
+
+
+@pytest.mark.parametrize("url", ["foo", "http://"])
+def test_an_endpoint_that_is_no_url(signed_in: HelperProcess, url: str) -> None:
+    """A malformed AWS_ENDPOINT_URL is a setting to correct, not an answer that makes no sense."""
+    stderr = signed_in.get(AWS_ENDPOINT_URL=url).stderr
+    assert f"cannot be used: Invalid endpoint: {url}" in stderr

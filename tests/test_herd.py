@@ -69,3 +69,17 @@ def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator)
     assert finish(leader)[2] == -signal.SIGKILL
     assert {status for _, _, status in outcomes} == {0}
     assert aws.count("GetAuthorizationToken") == 2
+
+
+def test_what_people_change_ends_the_memory_of_a_failure(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """A failure is remembered only as long as the environment is the same."""
+    wrong = {"AWS_SECRET_ACCESS_KEY": "x" * 40}
+    assert signed_in.get(**wrong).stderr == signed_in.get(**wrong).stderr
+    assert aws.count("GetAuthorizationToken") == 1
+    assert signed_in.log.count("Traceback (most recent call last)") >= 1
+    tracebacks = signed_in.log.count("Traceback")
+    assert signed_in.get(**wrong).status == 1
+    assert signed_in.log.count("Traceback") == tracebacks
+    assert signed_in.get().secret

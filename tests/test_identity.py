@@ -43,6 +43,15 @@ def test_no_secret_is_part_of_it(name: str, tmp_path: Path) -> None:
     assert secret not in configured_identity({"HOME": str(tmp_path), name: secret})
 
 
+def test_no_password_of_a_url_is_part_of_it(tmp_path: Path) -> None:
+    """The user part and the query of an endpoint's URL are told apart, and not written down."""
+    home = {"HOME": str(tmp_path)}
+    urls = ["http://dev:hunter2@aws/", "http://dev:hunter3@aws/", "http://aws/?key=hunter2"]
+    texts = {configured_identity({**home, "AWS_ENDPOINT_URL": url}) for url in urls}
+    assert len(texts) == len(urls)
+    assert not [text for text in texts if "hunter" in text]
+
+
 def test_what_selects_nothing_is_left_out(tmp_path: Path) -> None:
     """A variable that has no part in the choice of credentials does not cost a call."""
     home = {"HOME": str(tmp_path)}

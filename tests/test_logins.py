@@ -74,6 +74,20 @@ def test_what_was_just_answered_is_not_kept_as_a_login(
     assert [call.principal for call in aws.calls][-1] == other.arn
 
 
+def test_no_login_is_kept_for_longer(helper: HelperProcess) -> None:
+    """A password that claims to hold for a year is kept for the 12 hours of an ECR token."""
+    helper.store(HOST, password(365 * 86_400))
+    (path,) = helper.cache_directory.glob("logins/*")
+    assert int(path.read_text().splitlines()[1]) - time.time() <= 12 * 3600
+
+
+def test_logout_forgets_also_while_the_cache_is_disabled(signed_in: HelperProcess) -> None:
+    """What earlier runs kept is forgotten even where the cache is disabled by now."""
+    signed_in.get()
+    assert signed_in.erase(AWS_ECR_DISABLE_CACHE="1").status == 0
+    assert signed_in.list().hosts == []
+
+
 @pytest.mark.parametrize("expires_in", [-1, -86_400, 30])
 def test_an_expired_token_is_refused(helper: HelperProcess, expires_in: int) -> None:
     """``docker login`` with a token at its end fails, and says how to get another."""

@@ -113,6 +113,21 @@ def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) 
         os.kill(refresh, 9)
 
 
+def test_relative_paths_hold_for_the_refresh(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """A cache directory that is relative to the caller's directory is the refresh's too."""
+    signed_in.environ["AWS_ECR_CACHE_DIR"] = "here"
+    signed_in.get()
+    cache = Cache(str(signed_in.home / "here"), configured_identity(signed_in.environment()))
+    registry = parse(HOST)
+    assert registry is not None
+    old = cache.token(registry)
+    assert old is not None
+    cache.store_token(registry, Entry(old.secret, old.expires_at, int(time.time()) - 1))
+    assert signed_in.get().secret == old.secret
+    wait_for(lambda: (found := cache.token(registry)) is not None and found.secret != old.secret)
+    assert aws.count("GetAuthorizationToken") == 2
+
+
 def refreshes(caller: int) -> list[int]:
     """The process ids of the refreshes that run for this test's home directory."""
     found = []

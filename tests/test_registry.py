@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.registry import SUFFIXES, Registry, parse
+from docker_credential_ecr_login.registry import REGION_PREFIXES, SUFFIXES, Registry, parse
 
 ACCOUNT = "123456789012"
 
@@ -157,6 +157,9 @@ def test_every_spelling_is_the_same_registry(server_url: str) -> None:
         f"{ACCOUNT}.dkr-ecr",
         f"{ACCOUNT}.dkr.s3.us-east-1.amazonaws.com",
         f"{ACCOUNT}.ecr.us-east-1.amazonaws.com",
+        f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com.cn",
+        f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com",
+        f"{ACCOUNT}.dkr.ecr.us-gov-west-1.amazonaws.eu",
         "public.ecr.aws.evil.example",
         "xpublic.ecr.aws",
         f"{ACCOUNT}.public.ecr.aws",
@@ -169,7 +172,9 @@ def test_other_hosts_are_not_ecr(server_url: str) -> None:
     assert parse(server_url) is None
 
 
-regions = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
+regions = st.from_regex(r"[a-z0-9][a-z0-9-]{0,61}", fullmatch=True).filter(
+    lambda region: not region.startswith(tuple(REGION_PREFIXES.values()))
+)
 accounts = st.from_regex(r"[0-9]{12}", fullmatch=True)
 
 
@@ -186,6 +191,7 @@ def test_any_account_and_region(
 ) -> None:
     """Every account and every region, also one that is not there yet, is understood."""
     kind = ("dkr-ecr" if SUFFIXES[suffix][1] else "dkr.ecr") + ("-fips" if fips else "")
+    region = (REGION_PREFIXES.get(SUFFIXES[suffix][0], "") + region)[:63]
     host = f"{account}.{kind}.{region}.{suffix}"
     registry = parse(f"{scheme}{host}{tail}")
     assert registry is not None
@@ -207,7 +213,7 @@ def test_one_token_serves_all_accounts_of_a_region(first: str, second: str, regi
     two = parse(f"{second}.dkr.ecr.{region}.amazonaws.com")
     others = [
         parse(f"{first}.dkr.ecr.{region}x.amazonaws.com"),
-        parse(f"{first}.dkr.ecr.{region}.amazonaws.com.cn"),
+        parse(f"{first}.dkr.ecr.cn-{region[:50]}.amazonaws.com.cn"),
         parse(f"{first}.dkr.ecr-fips.{region}.amazonaws.com"),
         parse(f"{first}.dkr-ecr.{region}.on.aws"),
         parse(f"{first}.dkr-ecr-fips.{region}.on.aws"),
@@ -232,3 +238,6 @@ def test_suffixes_are_those_of_botocore() -> None:
         suffix = partition["outputs"]["dnsSuffix"]
         name = partition["id"]
         assert SUFFIXES[suffix] == ("aws" if name == "aws-us-gov" else name, False)
+        for region in partition["regions"]:
+            if not region.endswith("-global"):
+                assert described(parse(f"{ACCOUNT}.dkr.ecr.{region}.{suffix}"))[2] == name

@@ -21,6 +21,13 @@ from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
 from .failures import Circumstances, explain, is_throttling
 
+_EMPTY_IS_UNSET = (
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
+
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for each try."""
 
@@ -125,6 +132,9 @@ def configured_endpoint(session: Session, service: str, environ: Mapping[str, st
 
 
 def _session(environ: Mapping[str, str]) -> Session:
+    for name in _EMPTY_IS_UNSET:
+        if environ.get(name) == "":  # as `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it
+            os.environ.pop(name, None)
     session = Session()
     if environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false"):
         session.set_config_variable("config_file", os.devnull)

@@ -4,6 +4,7 @@
 every exception that botocore has.
 """
 
+import os
 import re
 import shlex
 import socket
@@ -30,6 +31,7 @@ from ..errors import (
     UnusableAnswer,
     one_line,
 )
+from ..identity import expand
 from ..registry import Registry
 
 _THROTTLING = frozenset(
@@ -179,6 +181,16 @@ class Circumstances:
 
     def no_credentials(self) -> NoCredentials:
         """Say that the chain ended without credentials."""
+        for name, default in (
+            ("AWS_CONFIG_FILE", "~/.aws/config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        ):
+            path = expand(self.environ.get(name) or default, self.environ)
+            if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+                return NoCredentials(
+                    f"no AWS credentials found: {path} cannot be read by this user",
+                    "correct its owner and mode, or set AWS_PROFILE and HOME for this user",
+                )
         known = [name for name in self.profiles if name != (self.profile or "default")]
         return NoCredentials(
             f"no AWS credentials found: not in the environment, not in {self.named_profile}, "
@@ -203,6 +215,8 @@ def explain(error: Exception, circumstances: Circumstances) -> HelperError:
     for kinds, explanation in _EXPLANATIONS:
         if isinstance(error, kinds):
             return explanation(error, circumstances)
+    if str(error).startswith("Invalid endpoint: "):  # a bare ValueError of botocore
+        return _setting_wrong(error, circumstances)
     if circumstances.phase == "call":
         return _answer_unusable(error, circumstances)
     return _source_unusable(error, circumstances)

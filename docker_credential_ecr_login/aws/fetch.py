@@ -4,6 +4,7 @@ The file lock is taken before botocore is imported, so that those who wait for
 another's call are light.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from filelock import FileLock, Timeout
 
 from ..cache import Cache, Entry, is_disabled, writable_directory
-from ..errors import AwsFailure, BadConfiguration, EndpointUnreachable, HelperError
+from ..errors import BadConfiguration, EndpointUnreachable, HelperError, RememberedFailure
 from ..log import logger
 from ..registry import Registry, parse
 
@@ -26,6 +27,7 @@ Result = TypeVar("Result")
 DEFAULT_TIMEOUT = 15.0
 """Seconds that an answer may take in all, unless AWS_ECR_TIMEOUT says otherwise."""
 
+_APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's outcome
 _POLL_INTERVAL = 0.02  # seconds between two tries for a lock that another process holds
 
 
@@ -49,12 +51,12 @@ def fetch(
                     cache.add_to_list(registry)
                 return entry
         if not ahead:
-            _raise_remembered(cache, registry, now)
+            _raise_remembered(cache, registry, environ)
         try:
             entry = _ask(registry, environ, limit).entry
         except HelperError as error:
             if not ahead:  # the token that is there is still answered
-                _remember(cache, registry, error)
+                _remember(cache, registry, environ, error)
             raise
         _keep(cache, registry, entry, environ)
         return entry
@@ -82,11 +84,11 @@ def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> 
     with _held(cache, registry, limit):
         if hosts := cache.hosts(time.time()):
             return hosts[0]
-        _raise_remembered(cache, registry, time.time())
+        _raise_remembered(cache, registry, environ)
         try:
             token = _ask(registry, environ, limit)
         except HelperError as error:
-            _remember(cache, registry, error)
+            _remember(cache, registry, environ, error)
             raise
         own = parse(token.proxy_host)
         if own is not None:
@@ -124,7 +126,7 @@ class _Limit:
     def exceeded(self) -> EndpointUnreachable:
         return EndpointUnreachable(
             f"no answer within {self.seconds:g} seconds",
-            "check the network and the proxy settings, or set AWS_ECR_TIMEOUT to more seconds",
+            "check the network, the proxy and credential_process, or set AWS_ECR_TIMEOUT to more",
         )
 
 
@@ -195,14 +197,24 @@ def _within(limit: _Limit, function: Callable[[], Result]) -> Result:
     return results[0]
 
 
-def _raise_remembered(cache: Cache, registry: Registry, now: float) -> None:
-    if line := cache.failure(registry, now):
-        raise AwsFailure(line)
+def _raise_remembered(cache: Cache, registry: Registry, environ: Mapping[str, str]) -> None:
+    if line := cache.failure(registry, _digest(environ), time.time()):
+        raise RememberedFailure(line)
 
 
-def _remember(cache: Cache, registry: Registry, error: HelperError) -> None:
+def _remember(
+    cache: Cache, registry: Registry, environ: Mapping[str, str], error: HelperError
+) -> None:
     with suppress(OSError):
-        cache.store_failure(registry, str(error), time.time())
+        cache.store_failure(registry, _digest(environ), str(error), time.time())
+
+
+def _digest(environ: Mapping[str, str]) -> str:
+    """Return a digest of the environment: a secret, a proxy or a time limit may be new."""
+    text = "\0".join(
+        f"{name}={value}" for name, value in sorted(environ.items()) if name not in _APPEARANCE
+    )
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, str]) -> None:
