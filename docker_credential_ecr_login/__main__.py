@@ -14,8 +14,9 @@ try:
     import posix as system
 
     def _environ() -> dict[str, str]:
+        encoding = sys.getfilesystemencoding()
         return {
-            name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+            name.decode(encoding, "surrogateescape"): value.decode(encoding, "surrogateescape")
             for name, value in system.environ.items()
         }
 
@@ -34,16 +35,30 @@ def main() -> "NoReturn":
     """
     environ = _environ()
     try:
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            _fill_streams()
         answer, remark, status = run(sys.argv[1:], environ)
-        if remark:
-            _write(2, f"ecr-login: {remark}\n")
         _write(1, answer)
+        if remark:
+            try:
+                _write(2, f"ecr-login: {remark}\n")
+            except OSError:
+                pass  # nobody reads it; the answer is as good without
     except (KeyboardInterrupt, OSError):  # Ctrl-C, or nobody reads the answer
         status = 1
     except BaseException as error:  # a traceback would leave the client without an answer
         status = 1
         _write_last_words(f"{protocol.NAME}: internal error: {type(error).__name__}\n")
     system._exit(status)
+
+
+def _fill_streams() -> None:
+    """Let no file get the number of a stream that the caller closed, and its answer."""
+    from os import O_RDWR, devnull
+
+    while (descriptor := system.open(devnull, O_RDWR)) < 3:
+        pass
+    system.close(descriptor)
 
 
 def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:
@@ -109,7 +124,10 @@ def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") 
     if isinstance(error, BadInput):
         return str(error)
     traceback = None if isinstance(error, RememberedFailure) else error
-    logger(environ).error("%s: %s", subject, error, exc_info=traceback)
+    try:
+        logger(environ).error("%s: %s", subject, error, exc_info=traceback)
+    except Exception:
+        pass  # an answer does not depend on the log
     if isinstance(error, HelperError):
         return str(error)
     if isinstance(error, ImportError):

@@ -43,12 +43,14 @@ REFRESH_PAUSE = 60
 MAX_TOKEN_LIFETIME = 12 * 3600
 """Seconds that an ECR authorization token lives, by the API reference."""
 
+MAX_CLOCK_SKEW = 900
+"""Seconds by which AWS lets a clock be wrong."""
+
 _MAGIC = "ecr-login/1"
 _MAX_FILE_SIZE = 256 * 1024
 _CHECKSUM_PRIME = 2**61 - 1
 _READ_FLAGS = (
     system.O_RDONLY
-    | getattr(system, "O_CLOEXEC", 0)
     | getattr(system, "O_NOFOLLOW", 0)
     | getattr(system, "O_NONBLOCK", 0)  # a pipe in a file's place is not waited for
     | getattr(system, "O_BINARY", 0)
@@ -57,7 +59,6 @@ _CREATE_FLAGS = (
     system.O_WRONLY
     | system.O_CREAT
     | system.O_EXCL
-    | getattr(system, "O_CLOEXEC", 0)
     | getattr(system, "O_NOFOLLOW", 0)
     | getattr(system, "O_BINARY", 0)
 )
@@ -81,7 +82,8 @@ class Entry:
 
     def usable(self, now: float) -> bool:
         """Say whether the token may be answered at ``now`` (epoch seconds)."""
-        return self.expires_at - now >= MIN_LIFETIME
+        # A token with more than its 12 hours left is from another clock than now's.
+        return MIN_LIFETIME <= self.expires_at - now <= MAX_TOKEN_LIFETIME + MAX_CLOCK_SKEW
 
     def young(self, now: float) -> bool:
         """Say whether the token need not even be refreshed at ``now`` (epoch seconds)."""
@@ -96,7 +98,7 @@ class Cache:
 
     def __init__(self, directory: str, identity: str) -> None:
         self.directory = directory
-        self._identity = identity
+        self.identity = identity
         self._tokens = f"{directory}/tokens/{fingerprint(identity)}"
 
     def token(self, registry: "Registry") -> Entry | None:
@@ -198,6 +200,7 @@ class Cache:
     def lock_path(self, registry: "Registry") -> str:
         """Return the path of the lock of the one process that asks AWS for this scope."""
         make_directory(self._tokens)
+        system.utime(self._tokens)  # no sweep takes the lock away from its holder
         return self._path(registry) + ".lock"
 
     def claim_refresh(self, registry: "Registry", now: float) -> bool:
@@ -207,7 +210,7 @@ class Cache:
         """
         path = self._path(registry) + ".refresh"
         try:
-            if system.stat(path).st_mtime > now - REFRESH_PAUSE:
+            if abs(now - system.stat(path).st_mtime) < REFRESH_PAUSE:
                 return False
             _remove(path)
         except OSError:
@@ -242,7 +245,7 @@ class Cache:
         return f"{self._tokens}/{registry.scope}"
 
     def _key(self, registry: "Registry") -> str:
-        return f"{registry.scope}\0{self._identity}"
+        return f"{registry.scope}\0{self.identity}"
 
 
 def is_disabled(environ: "Mapping[str, str]") -> bool:
@@ -281,8 +284,10 @@ def make_directory(path: str) -> None:
         if dirname(path) in ("", path):
             raise
         make_directory(dirname(path))
-        # Not again by way of ourselves: under a dangling link it is never found.
-        system.mkdir(path, 0o700)
+        try:
+            system.mkdir(path, 0o700)  # not by way of ourselves: see a dangling link
+        except FileExistsError:
+            pass  # another process was faster
 
 
 def _is_writable(directory: str) -> bool:

@@ -89,13 +89,13 @@ _SECRET_VARIABLES = (
 # What has the look of a key or a token, and what has it but is none.
 _SECRETS = r"""
     (?P<harmless>
-        \w+://[^\s"'<>]+  # user and query are gone already
+        (?<!\w) \w{1,20}://[^\s"'<>]+  # user and query are gone already
       | \barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:[^\s"',;]{1,512}
       | \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b  # a request id
     )
-  | (?P<path> (?<![\w+/=:.-]) ~? (?: / [\w.@-]+ )+ )
-  | \beyJ [\w-]+ (?: \.[\w-]+ ){1,4}  # a JSON web token
-  | (?<![\w+/]) (?= [A-Za-z+/_-]* [0-9] ) (?= [0-9+/_-]* [A-Za-z] ) [\w+/-]{32,} ={0,2}
+  | (?P<path> (?<![\w+/=:.-]) ~? (?: / [\w.@-]++ )++ (?! [+=] | /[\w+/=] ) )
+  | (?<![\w-]) eyJ [\w-]+ (?: \.[\w-]+ ){1,4}  # a JSON web token
+  | (?<![\w+/-]) (?= [A-Za-z+/_-]* [0-9] ) (?= [0-9+/_-]* [A-Za-z] ) [\w+/-]{32,} ={0,2}
 """
 
 
@@ -113,8 +113,8 @@ def redact(text: str) -> str:
     for name in _SECRET_VARIABLES:
         if secret := os.environ.get(name):
             text = text.replace(secret, "***")
-    text = re.sub(r"(\w+://)[^/\s]*@", r"\1***@", text)
-    text = re.sub(r"(\w+://[^\s?\"']*)\?[^\s\"']*", r"\1?***", text)
+    text = re.sub(r"(?<!\w)(\w{1,20}://)[^/\s]*@", r"\1***@", text)
+    text = re.sub(r"(?<!\w)(\w{1,20}://[^\s?#\"']*)[?#][^\s\"']*", r"\1?***", text)
 
     def replacement(found: re.Match[str]) -> str:
         if found["harmless"]:

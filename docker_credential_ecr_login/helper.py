@@ -31,7 +31,7 @@ def get(registry: Registry, url: str, environ: "Mapping[str, str]") -> str:
     entry = None
     if not token_cache.is_disabled(environ):
         cache = Cache(token_cache.default_directory(environ), identity)
-        entry = _cached(cache, registry, environ)
+        entry = cached(cache, registry, environ)
     if entry is None:
         complete_python()
         from .aws.fetch import fetch
@@ -107,8 +107,7 @@ def list_hosts(environ: "Mapping[str, str]") -> list[str]:
     complete_python()
     from .aws.fetch import fetch_default
 
-    host = fetch_default(environ, identity, LIST_TIMEOUT)
-    return [host] if host else []
+    return fetch_default(environ, identity, LIST_TIMEOUT)
 
 
 def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
@@ -117,9 +116,9 @@ def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
     Raises `HelperError`.
     """
     complete_python()
-    from .aws.fetch import fetch
+    from .aws.fetch import refresh as refresh_from_aws
 
-    fetch(registry, environ, configured_identity(environ), ahead=True)
+    refresh_from_aws(registry, environ, configured_identity(environ))
 
 
 def is_true(environ: "Mapping[str, str]", name: str) -> bool:
@@ -142,7 +141,7 @@ def complete_python() -> None:
         site.main()
 
 
-def _cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> Entry | None:
+def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> Entry | None:
     """Return the token to answer without asking AWS, if there is one."""
     now = time.time()
     login = cache.login(registry)

@@ -58,6 +58,8 @@ _FILES = (
     ("AWS_CONFIG_FILE", "~/.aws/config"),
     ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
     ("BOTO_CONFIG", "~/.boto"),
+    ("", "/etc/boto.cfg"),
+    ("AWS_CREDENTIAL_FILE", ""),
 )
 
 
@@ -74,7 +76,8 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
     if geteuid is not None:  # files of another user are not believed, nor are theirs of ours
         parts.append(f"user={geteuid()}")
     for name, default in _FILES:
-        parts.append(_file_state(expand(environ.get(name) or default, environ)))
+        if path := environ.get(name) or default:
+            parts.append(_file_state(expand(path, environ)))
     return "\0".join(parts)  # the one character that no environment variable holds
 
 

@@ -20,7 +20,7 @@ from docker_credential_ecr_login.cache import (
     Entry,
 )
 from docker_credential_ecr_login.registry import Registry, parse
-from tests.emulator import AwsEmulator
+from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
 
 NOW = 1_700_000_000
@@ -245,6 +245,30 @@ def test_a_token_at_its_end_is_not_answered(
     signed_in.get()
     signed_in.get()
     assert aws.count("GetAuthorizationToken") == calls
+
+
+def test_a_token_of_another_clock_is_not_answered() -> None:
+    """A token with more than 12 hours left was stored by a clock that ran ahead."""
+    assert TOKEN.usable(NOW)
+    assert not TOKEN.usable(NOW - 3600)
+
+
+def test_a_configuration_changed_meanwhile_is_not_cached(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """A token that was fetched while the AWS files changed is answered once and not kept."""
+    aws.fail("GetAuthorizationToken", Fault(delay=1), times=1)
+    process = signed_in.start("get")
+    assert process.stdin is not None
+    process.stdin.write(HOST.encode())
+    process.stdin.close()
+    process.stdin = None
+    while aws.count("GetAuthorizationToken") == 0:
+        assert process.poll() is None
+    signed_in.write_config("[default]\nregion = eu-west-1\n")
+    answer, _ = process.communicate()
+    assert aws.accepts(json.loads(answer)["Secret"])
+    assert list(signed_in.cache_directory.glob("tokens/*/aws.us-east-1.ecr")) == []
 
 
 def test_disabled(signed_in: HelperProcess, aws: AwsEmulator) -> None:

@@ -200,6 +200,35 @@ def test_closed_stdin_is_empty_input(helper: HelperProcess) -> None:
     assert (completed.stderr, completed.returncode) == ("", 1)
 
 
+def test_closed_streams_get_no_other_file(helper: HelperProcess, aws: AwsEmulator) -> None:
+    """What is meant for a closed stdout or stderr never lands in a file that took its number."""
+    helper.environ |= aws.add_user().environ
+    for closed in ("<&- >&- 2>&-", ">&-", ">&- 2>&-"):
+        helper.erase()
+        subprocess.run(
+            ["/bin/sh", "-c", f'exec "$0" get {closed}', str(helper.executable)],
+            input=HOST.encode(),
+            env=helper.environment({"AWS_ECR_LOG_LEVEL": "debug"}),
+            check=False,
+        )
+    files = [path for path in helper.cache_directory.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if "ServerURL" in path.read_text()] == []
+
+
+def test_a_closed_stderr_costs_no_answer(helper: HelperProcess) -> None:
+    """Where nobody reads stderr, stdout still says what the client must know."""
+    completed = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" get 2>&-', str(helper.executable)],
+        input=HOST,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=helper.environment(),
+        check=False,
+    )
+    assert (completed.stdout, completed.returncode) == (NOT_FOUND, 1)
+
+
 def test_nobody_reads_the_answer(signed_in: HelperProcess) -> None:
     """A caller that has gone away gets no traceback, only exit code 1."""
     process = signed_in.start("get")

@@ -113,6 +113,17 @@ def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) 
         os.kill(refresh, 9)
 
 
+def test_a_logout_meanwhile_is_obeyed(ageing: HelperProcess, aws: AwsEmulator) -> None:
+    """A token that is erased while it is refreshed stays erased."""
+    aws.fail("GetAuthorizationToken", Fault(delay=1), times=1)
+    process = ageing.start("refresh", HOST)
+    while aws.count("GetAuthorizationToken") == 1:
+        assert process.poll() is None
+    assert ageing.erase().status == 0
+    process.communicate()
+    assert list(ageing.cache_directory.glob("tokens/*/aws.us-east-1.ecr")) == []
+
+
 def test_relative_paths_hold_for_the_refresh(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """A cache directory that is relative to the caller's directory is the refresh's too."""
     signed_in.environ["AWS_ECR_CACHE_DIR"] = "here"

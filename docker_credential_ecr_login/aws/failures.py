@@ -229,7 +229,7 @@ def _explain_answer(error: boto.ClientError, circumstances: Circumstances) -> He
     answer = error.response.get("Error", {})
     code = str(answer.get("Code", ""))
     message = one_line(str(answer.get("Message", "")))
-    said = f"{code}: {message}" if message else code
+    said = one_line(f"{code}: {message}" if message else code)
     operation = error.operation_name
     if request_id := error.response.get("ResponseMetadata", {}).get("RequestId"):
         error.add_note(f"request id: {request_id}")  # which the log shows

@@ -16,6 +16,8 @@ from filelock import FileLock, Timeout
 
 from ..cache import Cache, Entry, is_disabled, writable_directory
 from ..errors import BadConfiguration, EndpointUnreachable, HelperError, RememberedFailure
+from ..helper import cached
+from ..identity import configured_identity
 from ..log import logger
 from ..registry import Registry, parse
 
@@ -31,41 +33,56 @@ _APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's o
 _POLL_INTERVAL = 0.02  # seconds between two tries for a lock that another process holds
 
 
-def fetch(
-    registry: Registry, environ: Mapping[str, str], identity: str, *, ahead: bool = False
-) -> Entry:
+def fetch(registry: Registry, environ: Mapping[str, str], identity: str) -> Entry:
     """Return a token for ``registry``, from AWS unless another process was faster.
 
-    With ``ahead``, a token that can still be answered but is past its refresh
-    time is replaced too. Raises `HelperError`.
+    Raises `HelperError`.
     """
     limit = _Limit(answer_timeout(environ))
     cache = _open_cache(environ, identity)
     if cache is None:
         return _ask(registry, environ, limit).entry
     with _held(cache, registry, limit):
-        now = time.time()
-        for entry in (cache.login(registry), cache.token(registry)):
-            if entry and (entry.young(now) if ahead else entry.usable(now)):
-                with suppress(OSError):
-                    cache.add_to_list(registry)
-                return entry
-        if not ahead:
-            _raise_remembered(cache, registry, environ)
-        try:
-            entry = _ask(registry, environ, limit).entry
-        except HelperError as error:
-            if not ahead:  # the token that is there is still answered
-                _remember(cache, registry, environ, error)
-            raise
+        if entry := cached(cache, registry, environ):
+            return entry
+        entry = _ask_once(cache, registry, environ, limit).entry
         _keep(cache, registry, entry, environ)
         return entry
 
 
-def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> str | None:
+def refresh(registry: Registry, environ: Mapping[str, str], identity: str) -> None:
+    """Replace the token for ``registry`` if it is past its refresh time. Raises `HelperError`."""
+    limit = _Limit(answer_timeout(environ))
+    cache = _open_cache(environ, identity)
+    if cache is None:
+        return
+    with _held(cache, registry, limit):
+        old = cache.token(registry)
+        if old is None or old.young(time.time()):  # erased, or another process was faster
+            return
+        entry = _ask_once(cache, registry, environ, limit).entry
+        if cache.token(registry) is not None:  # `docker logout` meanwhile means it
+            _keep(cache, registry, entry, environ)
+
+
+def _ask_once(
+    cache: Cache, registry: Registry, environ: Mapping[str, str], limit: "_Limit"
+) -> "AuthorizationToken":
+    """Ask AWS, unless that failed some seconds ago. Raises `HelperError`."""
+    if line := cache.failure(registry, _digest(environ), time.time()):
+        raise RememberedFailure(line)
+    try:
+        return _ask(registry, environ, limit)
+    except HelperError as error:
+        with suppress(OSError):
+            cache.store_failure(registry, _digest(environ), str(error), time.time())
+        raise
+
+
+def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> list[str]:
     """Fetch the token of the caller's own registry in the configured region.
 
-    Returns the registry's host, or None where no region is configured.
+    Returns the hosts that ``get`` now answers: none where no region is configured.
     ``timeout`` is in seconds. Raises `HelperError`.
     """
     limit = _Limit(min(timeout, answer_timeout(environ)))
@@ -78,22 +95,19 @@ def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> 
 
     registry = _within(limit, configured)
     if registry is None:
-        return None
+        return []
     if cache is None:
-        return _ask(registry, environ, limit).proxy_host or None
+        own = parse(_ask(registry, environ, limit).proxy_host)
+        return [own.host] if own else []
     with _held(cache, registry, limit):
         if hosts := cache.hosts(time.time()):
-            return hosts[0]
-        _raise_remembered(cache, registry, environ)
-        try:
-            token = _ask(registry, environ, limit)
-        except HelperError as error:
-            _remember(cache, registry, environ, error)
-            raise
+            return hosts
+        token = _ask_once(cache, registry, environ, limit)
         own = parse(token.proxy_host)
-        if own is not None:
-            _keep(cache, own, token.entry, environ)
-        return token.proxy_host
+        if own is None:
+            return []
+        _keep(cache, own, token.entry, environ)
+        return [own.host]
 
 
 def answer_timeout(environ: Mapping[str, str]) -> float:
@@ -197,18 +211,6 @@ def _within(limit: _Limit, function: Callable[[], Result]) -> Result:
     return results[0]
 
 
-def _raise_remembered(cache: Cache, registry: Registry, environ: Mapping[str, str]) -> None:
-    if line := cache.failure(registry, _digest(environ), time.time()):
-        raise RememberedFailure(line)
-
-
-def _remember(
-    cache: Cache, registry: Registry, environ: Mapping[str, str], error: HelperError
-) -> None:
-    with suppress(OSError):
-        cache.store_failure(registry, _digest(environ), str(error), time.time())
-
-
 def _digest(environ: Mapping[str, str]) -> str:
     """Return a digest of the environment: a secret, a proxy or a time limit may be new."""
     text = "\0".join(
@@ -218,6 +220,8 @@ def _digest(environ: Mapping[str, str]) -> str:
 
 
 def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, str]) -> None:
+    if configured_identity(environ) != cache.identity:
+        return  # the configuration changed while AWS was asked: nobody knows whose token it is
     try:
         cache.store_token(registry, entry)
         cache.add_to_list(registry)
