@@ -291,6 +291,8 @@ def make_directory(path: str) -> None:
 
 
 def _is_writable(directory: str) -> bool:
+    if directory.startswith("~"):  # nobody knows where the home is
+        return False
     try:
         make_directory(directory)
     except (OSError, ValueError):

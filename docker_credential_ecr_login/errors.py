@@ -79,6 +79,7 @@ class UnusableAnswer(AwsFailure):
 
 
 _MAX_LINE_LENGTH = 400
+_MAX_FOREIGN_LENGTH = 4000  # characters of which a line can come; a proxy may answer a book
 _SECRET_VARIABLES = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -131,7 +132,7 @@ def redact(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return foreign ``text`` redacted, on one line, of at most 400 characters."""
-    line = _printable(redact(text))
+    line = _printable(redact(text[:_MAX_FOREIGN_LENGTH]))
     return line if len(line) <= _MAX_LINE_LENGTH else line[: _MAX_LINE_LENGTH - 1] + "…"
 
 

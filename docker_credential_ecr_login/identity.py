@@ -73,6 +73,9 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
     parts = [f"{name}={_without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
     parts.append(f"secret={'AWS_SECRET_ACCESS_KEY' in environ}")
+    # One address gives out the credentials of each of several containers, by their tokens.
+    if token := environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"):
+        parts.append(f"container={_digest(token)}")
     if geteuid is not None:  # files of another user are not believed, nor are theirs of ours
         parts.append(f"user={geteuid()}")
     for name, default in _FILES:
@@ -108,9 +111,13 @@ def expand(path: str, environ: "Mapping[str, str]") -> str:
 def _without_secret(value: str) -> str:
     if "://" not in value or not ("@" in value or "?" in value):
         return value
+    return _digest(value)
+
+
+def _digest(secret: str) -> str:
     import hashlib
 
-    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _file_state(path: str) -> str:

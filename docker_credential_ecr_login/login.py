@@ -2,7 +2,7 @@
 
 from . import protocol
 from .cache import MAX_TOKEN_LIFETIME, MIN_LIFETIME, Entry
-from .errors import BadInput, NotAnEcrRegistry
+from .errors import BadInput, NotAnEcrRegistry, one_line
 from .registry import Registry, parse
 
 
@@ -15,7 +15,7 @@ def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Regi
     registry = parse(url)
     if registry is None:
         raise NotAnEcrRegistry(
-            f"{protocol.NAME} keeps logins of Amazon ECR only, and {url!r} is none",
+            f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is none",
             "in Docker's config.json, leave credsStore to another helper and name this one "
             'under credHelpers: {"credHelpers": {"<account>.dkr.ecr.<region>.amazonaws.com": '
             '"ecr-login"}}',

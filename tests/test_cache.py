@@ -253,6 +253,17 @@ def test_a_token_of_another_clock_is_not_answered() -> None:
     assert not TOKEN.usable(NOW - 3600)
 
 
+def test_a_token_that_claims_more_than_twelve_hours(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """A token that claims to live longer than ECR's do is kept for twelve hours."""
+    aws.token_lifetime = 100 * 3600
+    secret = signed_in.get().secret
+    assert signed_in.get().secret == secret
+    (path,) = signed_in.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
+    assert int(path.read_text().splitlines()[1]) - time.time() <= 12 * 3600
+
+
 def test_a_configuration_changed_meanwhile_is_not_cached(
     signed_in: HelperProcess, aws: AwsEmulator
 ) -> None:

@@ -43,6 +43,17 @@ def test_no_secret_is_part_of_it(name: str, tmp_path: Path) -> None:
     assert secret not in configured_identity({"HOME": str(tmp_path), name: secret})
 
 
+def test_containers_are_told_apart_by_their_tokens(tmp_path: Path) -> None:
+    """Two containers that ask one address with different tokens are two identities."""
+    base = {"HOME": str(tmp_path), "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1/creds"}
+    texts = [
+        configured_identity({**base, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token})
+        for token in ("token-a", "token-b")
+    ]
+    assert texts[0] != texts[1]
+    assert "token-" not in "".join(texts)
+
+
 def test_no_password_of_a_url_is_part_of_it(tmp_path: Path) -> None:
     """The user part and the query of an endpoint's URL are told apart, and not written down."""
     home = {"HOME": str(tmp_path)}

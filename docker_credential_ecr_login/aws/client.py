@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from .. import __version__
-from ..cache import Entry
+from ..cache import MAX_TOKEN_LIFETIME, Entry
 from ..errors import BadConfiguration, HelperError, UnusableAnswer
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
@@ -243,6 +243,7 @@ def _token(answer: Any, source: str, now: float) -> AuthorizationToken:
         raise _unusable("its authorization token is not one of ECR")
     if expires_at <= now:
         raise _unusable("its token has expired already; is this machine's clock right?")
+    expires_at = min(expires_at, int(now) + MAX_TOKEN_LIFETIME)
     lifetime = expires_at - now
     refresh_in = min(lifetime / 2, _REFRESH_AGE) if source in _CHANGEABLE_SOURCES else lifetime / 2
     return AuthorizationToken(Entry(secret, expires_at, int(now + refresh_in)), host, source)

@@ -225,6 +225,7 @@ def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, 
     try:
         cache.store_token(registry, entry)
         cache.add_to_list(registry)
-        cache.sweep(time.time())
     except OSError as error:
         logger(environ).warning("%s: the token cannot be cached: %s", registry.host, error)
+    with suppress(OSError):
+        cache.sweep(time.time())
