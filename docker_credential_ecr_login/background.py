@@ -13,7 +13,7 @@ _CODE = (
     "from docker_credential_ecr_login.__main__ import main; main()"
 )
 
-
+# What can name a path that is relative to the caller's working directory.
 _PATHS = (
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",

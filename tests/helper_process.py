@@ -117,6 +117,15 @@ class HelperProcess:
             cwd=self.home,
         )
 
+    def ask(self, host: str = HOST) -> "subprocess.Popen[bytes]":
+        """Start ``get`` for a host, its whole stdin given, and leave it running."""
+        process = self.start("get")
+        assert process.stdin is not None
+        process.stdin.write(host.encode())
+        process.stdin.close()
+        process.stdin = None
+        return process
+
     @property
     def cache_directory(self) -> Path:
         """Where the tokens and the log are by default."""

@@ -269,11 +269,7 @@ def test_a_configuration_changed_meanwhile_is_not_cached(
 ) -> None:
     """A token that was fetched while the AWS files changed is answered once and not kept."""
     aws.fail("GetAuthorizationToken", Fault(delay=1), times=1)
-    process = signed_in.start("get")
-    assert process.stdin is not None
-    process.stdin.write(HOST.encode())
-    process.stdin.close()
-    process.stdin = None
+    process = signed_in.ask()
     while aws.count("GetAuthorizationToken") == 0:
         assert process.poll() is None
     signed_in.write_config("[default]\nregion = eu-west-1\n")

@@ -57,11 +57,7 @@ def test_cold_callers_fail_together(signed_in: HelperProcess, aws: AwsEmulator) 
 def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """When the caller that asks AWS is killed, one of those who wait asks instead."""
     aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
-    leader = signed_in.start("get")
-    assert leader.stdin is not None
-    leader.stdin.write(HOST.encode())
-    leader.stdin.close()
-    leader.stdin = None
+    leader = signed_in.ask()
     while aws.count("GetAuthorizationToken") == 0:
         assert leader.poll() is None
     os.kill(leader.pid, signal.SIGKILL)

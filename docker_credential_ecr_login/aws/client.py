@@ -16,10 +16,16 @@ from botocore.session import Session
 
 from .. import __version__
 from ..cache import MAX_TOKEN_LIFETIME, Entry
-from ..errors import BadConfiguration, HelperError, UnusableAnswer
+from ..errors import BadConfiguration, HelperError
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
-from .failures import Circumstances, explain, is_throttling
+from .failures import (
+    Circumstances,
+    explain,
+    is_throttling,
+    leaves_config_unread,
+    unusable_answer,
+)
 
 _EMPTY_IS_UNSET = (
     "AWS_CONFIG_FILE",
@@ -136,7 +142,7 @@ def _session(environ: Mapping[str, str]) -> Session:
         if environ.get(name) == "":  # as `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it
             os.environ.pop(name, None)
     session = Session()
-    if environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false"):
+    if leaves_config_unread(environ):
         session.set_config_variable("config_file", os.devnull)
     session.set_default_client_config(
         Config(
@@ -238,19 +244,12 @@ def _token(answer: Any, source: str, now: float) -> AuthorizationToken:
         expires_at = int(data["expiresAt"].timestamp())
         host = data.get("proxyEndpoint", "").removeprefix("https://")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
-        raise _unusable("it holds no authorization token") from None
+        raise unusable_answer("it holds no authorization token") from None
     if user != USERNAME or not secret or not is_plain(secret):
-        raise _unusable("its authorization token is not one of ECR")
+        raise unusable_answer("its authorization token is not one of ECR")
     if expires_at <= now:
-        raise _unusable("its token has expired already; is this machine's clock right?")
+        raise unusable_answer("its token has expired already; is this machine's clock right?")
     expires_at = min(expires_at, int(now) + MAX_TOKEN_LIFETIME)
     lifetime = expires_at - now
     refresh_in = min(lifetime / 2, _REFRESH_AGE) if source in _CHANGEABLE_SOURCES else lifetime / 2
     return AuthorizationToken(Entry(secret, expires_at, int(now + refresh_in)), host, source)
-
-
-def _unusable(reason: str) -> UnusableAnswer:
-    return UnusableAnswer(
-        f"AWS's answer makes no sense: {reason}",
-        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
-    )

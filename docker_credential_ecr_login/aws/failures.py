@@ -181,11 +181,8 @@ class Circumstances:
 
     def no_credentials(self) -> NoCredentials:
         """Say that the chain ended without credentials."""
-        for name, default in (
-            ("AWS_CONFIG_FILE", "~/.aws/config"),
-            ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-        ):
-            path = expand(self.environ.get(name) or default, self.environ)
+        for name in (self.config_file, self.credentials_file):
+            path = expand(name, self.environ)
             if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
                 return NoCredentials(
                     f"no AWS credentials found: {path} cannot be read by this user",
@@ -201,6 +198,11 @@ class Circumstances:
             if known
             else "run: aws configure sso",
         )
+
+
+def leaves_config_unread(environ: Mapping[str, str]) -> bool:
+    """Say whether ``AWS_SDK_LOAD_CONFIG`` is false: then the AWS config file is not read."""
+    return environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false")
 
 
 def is_throttling(answer: Mapping[str, Any]) -> bool:
@@ -220,6 +222,14 @@ def explain(error: Exception, circumstances: Circumstances) -> HelperError:
     if circumstances.phase == "call":
         return _answer_unusable(error, circumstances)
     return _source_unusable(error, circumstances)
+
+
+def unusable_answer(reason: str) -> UnusableAnswer:
+    """Return what to say of an answer that is none of AWS, or not one to use."""
+    return UnusableAnswer(
+        f"AWS's answer makes no sense: {reason}",
+        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
+    )
 
 
 # An answer of AWS that names an error
@@ -317,7 +327,7 @@ def _web_identity_refused(code: str, said: str, circumstances: Circumstances) ->
 
 def _profile_missing(error: Any, circumstances: Circumstances) -> HelperError:
     circumstances.profile = error.kwargs["profile"]
-    unread = circumstances.environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false")
+    unread = leaves_config_unread(circumstances.environ)
     return BadConfiguration(
         f"{circumstances.named_profile} does not exist in the AWS configuration"
         + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
@@ -511,10 +521,7 @@ def _endpoint_unreachable(error: Any, circumstances: Circumstances) -> HelperErr
 def _answer_unusable(error: Exception, _circumstances: Circumstances) -> HelperError:
     # What Python says of a wrong type would help nobody; the log has it.
     said = str(error) if isinstance(error, boto.BotoCoreError | ResponseParserError) else ""
-    return UnusableAnswer(
-        f"AWS's answer makes no sense: {one_line(said) or 'it cannot be read'}",
-        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
-    )
+    return unusable_answer(one_line(said) or "it cannot be read")
 
 
 def _endpoint(error: Any) -> str:
