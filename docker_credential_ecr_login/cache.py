@@ -7,6 +7,7 @@
       tokens/<fingerprint of the identity>/<scope>.lock      held by the process that asks AWS
       tokens/<fingerprint of the identity>/<host>            empty: this registry was asked for
       logins/<host>                                          a token that ``docker login`` stored
+      ready/<host>,<profile>,<access key id>                 what the launcher needs; see `ready`
       log/ecr-login.log
 
 Files are 0600 and directories 0700; a file is written beside its name, flushed
@@ -94,16 +95,17 @@ class Cache:
     """The tokens in one cache directory that belong to one configured identity.
 
     Reading never raises: whatever is wrong is a miss. Writing raises OSError.
+    ``tokens`` is the directory of the tokens.
     """
 
     def __init__(self, directory: str, identity: str) -> None:
         self.directory = directory
         self.identity = identity
-        self._tokens = f"{directory}/tokens/{fingerprint(identity)}"
+        self.tokens = f"{directory}/tokens/{fingerprint(identity)}"
 
     def token(self, registry: "Registry") -> Entry | None:
         """Return the token for ``registry``, usable or not, or None."""
-        return _read(self._path(registry), self._key(registry))
+        return _read(self.token_path(registry), self._key(registry))
 
     def login(self, registry: "Registry") -> Entry | None:
         """Return the token that ``docker login`` stored for ``registry``, or None."""
@@ -112,34 +114,32 @@ class Cache:
     def is_listed(self, registry: "Registry") -> bool:
         """Say whether the registry was asked for before, under this identity."""
         try:
-            system.stat(f"{self._tokens}/{registry.host}")
+            system.stat(f"{self.tokens}/{registry.host}")
         except OSError:
             return False
         return True
 
-    def hosts(self, now: float) -> list[str]:
-        """Return the hosts, sorted, that ``get`` would answer from this cache at ``now``."""
-        found = set()
+    def hosts(self, now: float) -> dict[str, int]:
+        """Return the hosts, sorted, that ``get`` would answer from this cache at ``now``.
+
+        With each, until when (epoch seconds).
+        """
+        found: dict[str, int] = {}
         for name in _names(f"{self.directory}/logins"):
-            registry = parse(name)
-            if registry and (entry := self.login(registry)) and entry.usable(now):
-                found.add(name)
-        scopes: dict[str, bool] = {}
-        for name in _names(self._tokens):
-            registry = parse(name)
-            if registry is None:
-                continue
-            if registry.scope not in scopes:
-                entry = self.token(registry)
-                scopes[registry.scope] = entry is not None and entry.usable(now)
-            if scopes[registry.scope]:
-                found.add(name)
-        return sorted(found)
+            if registry := parse(name):
+                found[name] = _answerable_until(self.login(registry), now)
+        scopes: dict[str, int] = {}
+        for name in _names(self.tokens):
+            if registry := parse(name):
+                if registry.scope not in scopes:
+                    scopes[registry.scope] = _answerable_until(self.token(registry), now)
+                found[name] = max(found.get(name, 0), scopes[registry.scope])
+        return {name: found[name] for name in sorted(found) if found[name]}
 
     def store_token(self, registry: "Registry", entry: Entry) -> None:
         """Keep ``entry`` for all registries of the scope, and forget a failure."""
-        _write(self._path(registry), self._key(registry), entry)
-        _remove(self._path(registry) + ".failure")
+        _write(self.token_path(registry), self._key(registry), entry)
+        _remove(self.token_path(registry) + ".failure")
 
     def store_login(self, registry: "Registry", entry: Entry) -> None:
         """Keep what ``docker login`` gave for this one registry."""
@@ -147,9 +147,9 @@ class Cache:
 
     def add_to_list(self, registry: "Registry") -> None:
         """Note that ``registry`` was asked for, so that ``list`` shows it."""
-        make_directory(self._tokens)
+        make_directory(self.tokens)
         try:
-            descriptor = system.open(f"{self._tokens}/{registry.host}", _CREATE_FLAGS, 0o600)
+            descriptor = system.open(f"{self.tokens}/{registry.host}", _CREATE_FLAGS, 0o600)
         except FileExistsError:
             return
         system.close(descriptor)
@@ -172,7 +172,7 @@ class Cache:
             try:
                 _remove(path)
             except OSError:
-                if _read_text(path):
+                if read_text(path):
                     raise  # what is there would be answered; all else is as good as gone
 
     def failure(self, registry: "Registry", circumstances: str, now: float) -> str | None:
@@ -181,7 +181,7 @@ class Cache:
         A failure under other ``circumstances`` (one line) is none: what people
         change after a failure may be the cure.
         """
-        text = _read_text(self._path(registry) + ".failure")
+        text = read_text(self.token_path(registry) + ".failure")
         failed_at, _, rest = text.partition("\n")
         message, _, key = rest.partition("\n")
         if key != f"{circumstances}\n{self._key(registry)}" or not failed_at.isdecimal():
@@ -192,23 +192,23 @@ class Cache:
         self, registry: "Registry", circumstances: str, message: str, now: float
     ) -> None:
         """Remember the one-line ``message`` from ``now`` on (epoch seconds)."""
-        _write_text(
-            self._path(registry) + ".failure",
+        write_text(
+            self.token_path(registry) + ".failure",
             f"{int(now)}\n{message}\n{circumstances}\n{self._key(registry)}",
         )
 
     def lock_path(self, registry: "Registry") -> str:
         """Return the path of the lock of the one process that asks AWS for this scope."""
-        make_directory(self._tokens)
-        system.utime(self._tokens)  # no sweep takes the lock away from its holder
-        return self._path(registry) + ".lock"
+        make_directory(self.tokens)
+        system.utime(self.tokens)  # no sweep takes the lock away from its holder
+        return self.token_path(registry) + ".lock"
 
     def claim_refresh(self, registry: "Registry", now: float) -> bool:
         """Say whether the caller is to start the background refresh of this token.
 
         One caller in a minute is told so, however many ask.
         """
-        path = self._path(registry) + ".refresh"
+        path = self.token_path(registry) + ".refresh"
         try:
             if abs(now - system.stat(path).st_mtime) < REFRESH_PAUSE:
                 return False
@@ -222,15 +222,15 @@ class Cache:
         return True
 
     def sweep(self, now: float) -> None:
-        """Remove what can only hold expired tokens at ``now`` (epoch seconds).
+        """Remove what can only belong to expired tokens at ``now`` (epoch seconds).
 
-        That is the logins, and the directories of identities, in which nothing
-        was written for 13 hours.
+        That is the files, and the directories of identities, in which nothing was
+        written for 13 hours.
         """
-        for host in _names(f"{self.directory}/logins"):
-            login = f"{self.directory}/logins/{host}"
-            if _is_dead(login, now):
-                _remove(login)
+        for directory in (f"{self.directory}/logins", f"{self.directory}/ready"):
+            for name in _names(directory):
+                if _is_dead(f"{directory}/{name}", now):
+                    _remove(f"{directory}/{name}")
         for identity in _names(f"{self.directory}/tokens"):
             tokens = f"{self.directory}/tokens/{identity}"
             if _is_dead(tokens, now):
@@ -241,8 +241,9 @@ class Cache:
                 except OSError:
                     continue  # another process has just stored a token there
 
-    def _path(self, registry: "Registry") -> str:
-        return f"{self._tokens}/{registry.scope}"
+    def token_path(self, registry: "Registry") -> str:
+        """Return the path of the token for ``registry``."""
+        return f"{self.tokens}/{registry.scope}"
 
     def _key(self, registry: "Registry") -> str:
         return f"{registry.scope}\0{self.identity}"
@@ -303,8 +304,12 @@ def _is_writable(directory: str) -> bool:
     return all(system.access(each, mode) for each in (directory, *within))
 
 
+def _answerable_until(entry: Entry | None, now: float) -> int:
+    return entry.expires_at - MIN_LIFETIME if entry and entry.usable(now) else 0
+
+
 def _read(path: str, key: str) -> Entry | None:
-    head, _, rest = _read_text(path).partition("\n")
+    head, _, rest = read_text(path).partition("\n")
     if head != f"{_MAGIC} {_checksum(rest)}":
         return None
     try:
@@ -317,14 +322,14 @@ def _read(path: str, key: str) -> Entry | None:
 
 def _write(path: str, key: str, entry: Entry) -> None:
     rest = f"{entry.expires_at}\n{entry.refresh_at}\n{entry.secret}\n{key}"
-    _write_text(path, f"{_MAGIC} {_checksum(rest)}\n{rest}")
+    write_text(path, f"{_MAGIC} {_checksum(rest)}\n{rest}")
 
 
 def _checksum(text: str) -> str:
     return f"{int.from_bytes(text.encode('utf-8', 'surrogateescape'), 'big') % _CHECKSUM_PRIME:x}"
 
 
-def _read_text(path: str) -> str:
+def read_text(path: str) -> str:
     """Return a private file's text, or the empty string whatever is wrong with it."""
     try:
         descriptor = system.open(path, _READ_FLAGS)
@@ -347,8 +352,11 @@ def _read_text(path: str) -> str:
         system.close(descriptor)
 
 
-def _write_text(path: str, text: str) -> None:
-    """Put a private file with ``text`` at ``path``, whole or not at all. Raises OSError."""
+def write_text(path: str, text: str, *, durable: bool = True) -> None:
+    """Put a private file with ``text`` at ``path``, whole or not at all. Raises OSError.
+
+    Only a ``durable`` one is waited for until it is on the disk.
+    """
     make_directory(path.rpartition("/")[0])
     temporary = f"{path}.{system.getpid()}.{time.monotonic_ns()}.tmp"
     descriptor = system.open(temporary, _CREATE_FLAGS, 0o600)
@@ -357,7 +365,8 @@ def _write_text(path: str, text: str) -> None:
             rest = text.encode("utf-8", "surrogateescape")
             while rest:
                 rest = rest[system.write(descriptor, rest) :]
-            system.fsync(descriptor)
+            if durable:
+                system.fsync(descriptor)
         finally:
             system.close(descriptor)
         system.replace(temporary, path)

@@ -11,6 +11,7 @@ from . import cache as token_cache
 from . import protocol
 from .cache import Cache, Entry
 from .identity import configured_identity
+from .ready import prepare_get, prepare_list
 from .registry import Registry, parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
@@ -102,8 +103,10 @@ def list_hosts(environ: "Mapping[str, str]") -> list[str]:
     identity = configured_identity(environ)
     if not token_cache.is_disabled(environ):
         for directory in _directories(environ):
-            if hosts := Cache(directory, identity).hosts(now):
-                return hosts
+            cache = Cache(directory, identity)
+            if hosts := cache.hosts(now):
+                prepare_list(cache, hosts, environ, now)
+                return list(hosts)
     complete_python()
     from .aws.fetch import fetch_default
 
@@ -160,6 +163,7 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
         from .background import start_refresh
 
         start_refresh(registry, environ)
+    prepare_get(cache, registry, entry, environ, now)
     _note_hit(registry, "cached token", environ)
     return entry
 

@@ -70,7 +70,7 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
     configuration file its path, size (bytes), inode and modification time
     (nanoseconds), as git's index does.
     """
-    parts = [f"{name}={_without_secret(environ[name])}" for name in SELECTORS if name in environ]
+    parts = [f"{name}={without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
     parts.append(f"secret={'AWS_SECRET_ACCESS_KEY' in environ}")
     # One address gives out the credentials of each of several containers, by their tokens.
@@ -78,10 +78,14 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
         parts.append(f"container={_digest(token)}")
     if geteuid is not None:  # files of another user are not believed, nor are theirs of ours
         parts.append(f"user={geteuid()}")
-    for name, default in _FILES:
-        if path := environ.get(name) or default:
-            parts.append(_file_state(expand(path, environ)))
+    parts += [_file_state(path) for path in configuration_files(environ)]
     return "\0".join(parts)  # the one character that no environment variable holds
+
+
+def configuration_files(environ: "Mapping[str, str]") -> list[str]:
+    """Return the paths of the files that botocore reads its configuration from."""
+    paths = [environ.get(name) or default for name, default in _FILES]
+    return [expand(path, environ) for path in paths if path]
 
 
 def fingerprint(text: str) -> str:
@@ -108,7 +112,8 @@ def expand(path: str, environ: "Mapping[str, str]") -> str:
     return os.path.expanduser(os.path.expandvars(path))
 
 
-def _without_secret(value: str) -> str:
+def without_secret(value: str) -> str:
+    """Return ``value``, or its digest if it is a URL that can hold a password."""
     if "://" not in value or not ("@" in value or "?" in value):
         return value
     return _digest(value)

@@ -18,6 +18,7 @@ ALLOWED = {
     "docker_credential_ecr_login.helper",
     "docker_credential_ecr_login.identity",
     "docker_credential_ecr_login.protocol",
+    "docker_credential_ecr_login.ready",
     "docker_credential_ecr_login.registry",
 }
 

@@ -19,6 +19,7 @@ from ..errors import BadConfiguration, EndpointUnreachable, HelperError, Remembe
 from ..helper import cached
 from ..identity import configured_identity
 from ..log import logger
+from ..ready import prepare_get
 from ..registry import Registry, parse
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> 
         return [own.host] if own else []
     with _held(cache, registry, limit):
         if hosts := cache.hosts(time.time()):
-            return hosts
+            return list(hosts)
         token = _ask_once(cache, registry, environ, limit)
         own = parse(token.proxy_host)
         if own is None:
@@ -225,6 +226,7 @@ def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, 
     try:
         cache.store_token(registry, entry)
         cache.add_to_list(registry)
+        prepare_get(cache, registry, entry, environ, time.time())
     except OSError as error:
         logger(environ).warning("%s: the token cannot be cached: %s", registry.host, error)
     with suppress(OSError):

@@ -1,0 +1,129 @@
+"""What the launcher needs to answer by itself: that costs less than starting Python.
+
+``ready/<host>,<profile>,<access key id>`` in the cache directory, for ``get`` of that host, and
+``ready/list,<profile>,<access key id>``, for ``list``, hold a line each:
+
+1. the version of this format;
+2. the environment that the answer belongs to, as `environment_line` has it;
+3. from when until when the launcher may give it (epoch seconds);
+4. the answer to ``list``; nothing for ``get``, whose secret stays in the token's file alone;
+5. the state of those of the files below that are there: size, inode, time and so on;
+6. and further: the paths of the files that the answer comes from (the token's file is the
+   first for ``get``), and of the AWS configuration files.
+
+The launcher answers if, and only if, all of this is as it was; else Python decides. So nothing
+has to be removed here when a token is, and what `identity` compares is compared by the same
+facts.
+"""
+
+import sys
+
+from .cache import MIN_LIFETIME, REFRESH_PAUSE, read_text, write_text
+from .identity import SELECTORS, configuration_files, configured_identity, without_secret
+from .protocol import list_answer
+
+try:
+    import posix as system
+except ImportError:  # Windows
+    import os as system  # type: ignore[no-redef]
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .cache import Cache, Entry
+    from .registry import Registry
+
+_MAGIC = "ecr-login/1 ready"
+
+
+def prepare_get(
+    cache: "Cache", registry: "Registry", entry: "Entry", environ: "Mapping[str, str]", now: float
+) -> None:
+    """Let the launcher answer ``get`` of ``registry`` with ``entry``, its cached token.
+
+    From ``now`` until the token is due for a refresh (epoch seconds); where it is due, for as
+    long as no further refresh would be started. What cannot be written is no failure.
+    """
+    until = entry.refresh_at
+    if not entry.young(now):
+        until = min(int(now) + REFRESH_PAUSE, entry.expires_at - MIN_LIFETIME)
+    _prepare(cache, registry.host, environ, sources=[cache.token_path(registry)], until=until)
+
+
+def prepare_list(
+    cache: "Cache", hosts: "Mapping[str, int]", environ: "Mapping[str, str]", now: float
+) -> None:
+    """Let the launcher answer ``list`` with ``hosts``: to each, until when it is right.
+
+    Not where a token was stored within the second before ``now`` (epoch seconds): the next
+    one could give the directory the same time. What cannot be written is no failure.
+    """
+    sources = [cache.tokens, f"{cache.directory}/logins"]
+    if all(_modified(path) < now - 1 for path in sources):
+        until = min(hosts.values())
+        _prepare(cache, "list", environ, answer=list_answer(hosts), sources=sources, until=until)
+
+
+def environment_line(environ: "Mapping[str, str]") -> str | None:
+    """Return all of the environment that selects an identity, as the launcher writes it.
+
+    None where it must not be written down, or where its meaning is not in it.
+    """
+    if sys.platform != "linux" or "AWS_CONTAINER_AUTHORIZATION_TOKEN" in environ:
+        return None
+    values = [environ.get(name) for name in ("HOME", *SELECTORS)]
+    for value in values:
+        if value and ("\n" in value or "$" in value or without_secret(value) != value):
+            return None
+    fields = ["" if value is None else f"={value}" for value in values]
+    # Of these two only whether they are set; the first, as seen above, is not.
+    return "|".join([*fields, "", "=" if "AWS_SECRET_ACCESS_KEY" in environ else ""])
+
+
+def _prepare(
+    cache: "Cache",
+    question: str,
+    environ: "Mapping[str, str]",
+    *,
+    answer: str = "",
+    sources: list[str],
+    until: int,
+) -> None:
+    environment = environment_line(environ)
+    name = f"{question},{environ.get('AWS_PROFILE', '')},{environ.get('AWS_ACCESS_KEY_ID', '')}"
+    files = sources + configuration_files(environ)
+    if environment is None or "/" in name or any(f[:1] != "/" or "\n" in f for f in files):
+        return
+    try:
+        since = int(_modified(sources[0]))
+        states = "".join(map(_state, files))
+        if configured_identity(environ) != cache.identity:
+            return  # a file was changed since the answer was looked for
+        lines = (_MAGIC, environment, f"{since} {until}", answer.rstrip(), states, *files)
+        text = "\n".join(lines) + "\n"
+        path = f"{cache.directory}/ready/{name}"
+        if read_text(path) != text:
+            write_text(path, text, durable=False)
+    except OSError:
+        pass
+
+
+def _modified(path: str) -> float:
+    try:
+        return system.stat(path).st_mtime
+    except OSError:
+        return 0
+
+
+def _state(path: str) -> str:
+    """Return what GNU stat prints for %n %f %u %h %s %i %.9Y and a bar."""
+    try:
+        state = system.stat(path)
+    except OSError:
+        return ""
+    seconds, fraction = divmod(state.st_mtime_ns, 10**9)
+    return (
+        f"{path} {state.st_mode:x} {state.st_uid} {state.st_nlink} {state.st_size}"
+        f" {state.st_ino} {seconds}.{fraction:09d}|"
+    )

@@ -1,0 +1,489 @@
+"""The launcher's own answers: the same as Python's, or none."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docker_credential_ecr_login.cache import REFRESH_PAUSE, Cache, Entry
+from docker_credential_ecr_login.identity import SELECTORS, configured_identity
+from docker_credential_ecr_login.protocol import CREDENTIALS_NOT_FOUND
+from docker_credential_ecr_login.ready import environment_line, prepare_get
+from docker_credential_ecr_login.registry import Registry, parse
+from tests.emulator import AwsEmulator
+from tests.helper_process import (
+    EXECUTABLE,
+    HOST,
+    OTHER_REGION,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    Outcome,
+)
+
+STAT = shutil.which("stat")
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"]}  # busybox brings a stat of its own
+
+pytestmark = pytest.mark.skipif(
+    STAT is None
+    or subprocess.run(
+        [STAT, "-L", "--printf", "%.9Y", "/"], check=False, capture_output=True
+    ).returncode
+    != 0,
+    reason="needs the stat of GNU",
+)
+
+
+def registry(host: str = HOST) -> Registry:
+    """Return what a host means."""
+    found = parse(host)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def lonely(tmp_path: Path) -> Path:
+    """The launcher in a place where it finds no Python that has the package."""
+    assert STAT is not None
+    directory = tmp_path / "lonely"
+    directory.mkdir()
+    (directory / "stat").symlink_to(STAT)
+    return Path(shutil.copy(EXECUTABLE, directory))
+
+
+@pytest.fixture
+def warm(signed_in: HelperProcess) -> HelperProcess:
+    """The executable with AWS configuration files, and a token in its cache."""
+    signed_in.write_config("[default]\nregion = eu-west-1\n")
+    signed_in.write_credentials("[other]\naws_access_key_id = AKIDOTHER\n")
+    assert signed_in.get().secret
+    return signed_in
+
+
+@pytest.fixture
+def launcher(warm: HelperProcess, lonely: Path) -> HelperProcess:
+    """The launcher alone, with the home of the executable: what it answers, it answers itself."""
+    return without_python(warm, lonely)
+
+
+def without_python(helper: HelperProcess, lonely: Path) -> HelperProcess:
+    """The launcher alone, with the home and the environment of ``helper``."""
+    return replace(
+        helper, executable=lonely, environ={**helper.environ, "PATH": str(lonely.parent)}
+    )
+
+
+def has_answer(launcher: HelperProcess, host: str = HOST, **changes: str) -> bool:
+    """Say whether the launcher alone answers ``get``."""
+    outcome = launcher.get(host, **changes)
+    assert outcome.status in (0, 1)
+    assert ("Secret" in outcome.stdout) == (outcome.status == 0), outcome
+    return outcome.status == 0
+
+
+class TestAnswers:
+    """What it answers is what Python answers."""
+
+    def test_get(self, warm: HelperProcess, launcher: HelperProcess, aws: AwsEmulator) -> None:
+        """A hit is answered byte for byte as Python does, without Python and without AWS."""
+        by_python = warm.get(AWS_ECR_LOG_LEVEL="debug")
+        assert "answered with the cached token" in warm.log
+        assert launcher.get() == by_python
+        assert aws.accepts(launcher.get().secret)
+        assert aws.count("GetAuthorizationToken") == 1
+
+    def test_list(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """``list`` is answered byte for byte as Python does, from the second time on."""
+        warm.get(SECOND_ACCOUNT)
+        set_back(warm.cache_directory / "tokens")
+        assert launcher.list().stdout == "{}\n" or launcher.list().status == 1
+        by_python = warm.list()
+        assert by_python.hosts == [HOST, SECOND_ACCOUNT]
+        assert launcher.list() == by_python
+
+    @pytest.mark.parametrize("name", [name for name, [c, *_] in SHELLS.items() if shutil.which(c)])
+    def test_in_every_shell(self, launcher: HelperProcess, warm: HelperProcess, name: str) -> None:
+        """Every shell that can be /bin/sh gives the same answer."""
+        command = [*SHELLS[name], str(launcher.executable), "get"]
+        program = shutil.which(command[0])
+        assert program
+        completed = subprocess.run(
+            [program, *command[1:]],
+            input=HOST.encode(),
+            env=launcher.environment(),
+            capture_output=True,
+            check=True,
+        )
+        assert completed.stdout.decode() == warm.get().stdout
+        assert completed.stderr == b""
+
+    def test_each_host_is_prepared_by_its_first_answer(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """A second account's first answer is Python's, its next one the launcher's."""
+        assert not has_answer(launcher, SECOND_ACCOUNT)
+        answer = warm.get(SECOND_ACCOUNT)
+        assert launcher.get(SECOND_ACCOUNT) == answer
+
+    def test_profiles_side_by_side(
+        self, helper: HelperProcess, lonely: Path, aws: AwsEmulator
+    ) -> None:
+        """Two profiles in turn are both answered by the launcher, each with its own token."""
+        users = {name: aws.add_user() for name in ("one", "two")}
+        helper.write_credentials(
+            "".join(
+                f"[{name}]\naws_access_key_id = {user.access_key_id}\n"
+                f"aws_secret_access_key = {user.secret_access_key}\n"
+                for name, user in users.items()
+            )
+        )
+        secrets = {name: helper.get(AWS_PROFILE=name).secret for name in users}
+        assert secrets["one"] != secrets["two"]
+        launcher = without_python(helper, lonely)
+        for name in ("one", "two", "one"):
+            assert launcher.get(AWS_PROFILE=name).secret == secrets[name]
+
+    def test_lines_are_joined(self, launcher: HelperProcess) -> None:
+        """A host name with a line end, or in two lines, is the same name, as for Python."""
+        for text in (f"{HOST}\n", f"{HOST[:20]}\n{HOST[20:]}"):
+            assert launcher.run("get", stdin=text) == launcher.get()
+
+    @pytest.mark.parametrize(
+        "name", ["https://index.docker.io/v1/", "ghcr.io", "localhost:5000", "10.0.0.1"]
+    )
+    def test_a_name_that_cannot_be_of_ecr(self, lonely: Path, tmp_path: Path, name: str) -> None:
+        """A registry without "ecr" in its name is not found, without Python."""
+        outcome = HelperProcess(tmp_path, executable=lonely).get(name)
+        assert (outcome.stdout, outcome.stderr, outcome.status) == (
+            f"{CREDENTIALS_NOT_FOUND}\n",
+            "",
+            1,
+        )
+
+    @given(st.from_regex(r"[a-z0-9.\-:/]{0,40}", fullmatch=True), st.sampled_from([0, 3, 9]))
+    def test_every_name_of_ecr_has_these_letters(self, text: str, place: int) -> None:
+        """No text without "ecr" is a name of ECR, so the launcher may say that it is not."""
+        for name in (text, HOST[:place] + text + HOST[place:], f"{HOST}.{text}"):
+            assert parse(name) is None or "ecr" in name
+
+
+class TestEnvironment:
+    """Another environment, another question."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *SELECTORS,
+            "HOME",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_ECR_CACHE_DIR",
+            "AWS_ECR_DISABLE_CACHE",
+        ],
+    )
+    def test_each_variable_counts(self, launcher: HelperProcess, name: str) -> None:
+        """With any variable changed that selects identity or cache, Python decides."""
+        assert has_answer(launcher)
+        assert not has_answer(launcher, **{name: "changed"})
+
+    def test_debug_hits_are_logged(self, launcher: HelperProcess) -> None:
+        """At level debug Python answers, for it logs every answer."""
+        assert not has_answer(launcher, AWS_ECR_LOG_LEVEL="DEBUG")
+        assert has_answer(launcher, AWS_ECR_LOG_LEVEL="info")
+
+    def test_a_missing_secret_counts(self, launcher: HelperProcess) -> None:
+        """An access key whose secret is missing is another configuration."""
+        del launcher.environ["AWS_SECRET_ACCESS_KEY"]
+        assert not has_answer(launcher)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AWS_ENDPOINT_URL_STS", "http://user:hunter2@127.0.0.1/"),
+            ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1/?key=hunter2"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter2"),
+            ("AWS_ROLE_SESSION_NAME", "two\nlines"),
+            ("AWS_CREDENTIAL_FILE", "relative/path"),
+            ("AWS_CREDENTIAL_FILE", "$HOME/path"),
+            ("AWS_ROLE_SESSION_NAME", "$HOME"),
+        ],
+    )
+    def test_what_cannot_be_compared_is_not_prepared(
+        self, warm: HelperProcess, lonely: Path, name: str, value: str
+    ) -> None:
+        """Secrets, and values whose meaning is elsewhere, are never written down for it."""
+        warm.environ[name] = value
+        assert warm.get().secret
+        assert warm.get().secret
+        assert not has_answer(without_python(warm, lonely))
+        for path in (warm.cache_directory / "ready").iterdir():
+            assert "hunter2" not in path.read_text()
+
+    @pytest.mark.parametrize("profile", ["../../outside", "a/b"])
+    def test_a_profile_cannot_name_a_place(self, warm: HelperProcess, profile: str) -> None:
+        """A profile's name never makes a file in another directory."""
+        user = (warm.environ["AWS_ACCESS_KEY_ID"], warm.environ["AWS_SECRET_ACCESS_KEY"])
+        warm.write_credentials(
+            f"[{profile}]\naws_access_key_id = {user[0]}\naws_secret_access_key = {user[1]}\n"
+        )
+        before = {path.name for path in warm.home.rglob("*")}
+        assert warm.get(AWS_PROFILE=profile).secret
+        made = {path.name for path in warm.home.rglob("*")} - before
+        assert not any("outside" in name or "b," in name for name in made)
+
+    @settings(max_examples=60)
+    @given(
+        st.dictionaries(
+            st.sampled_from(["HOME", *SELECTORS, "AWS_SECRET_ACCESS_KEY"]),
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+        )
+    )
+    def test_both_write_the_environment_alike(self, environ: dict[str, str]) -> None:
+        """Launcher and Python put every environment that Python writes down into the same line."""
+        text = EXECUTABLE.read_text()
+        begin = text.index("_ecr_environment=")
+        code = text[begin : text.index('"\n', begin) + 2]
+        line = environment_line(environ)
+        completed = subprocess.run(
+            ["/bin/sh", "-c", f'{code}printf %s "$_ecr_environment"'],
+            env=environ,
+            capture_output=True,
+            check=True,
+        )
+        assert line is None or completed.stdout.decode() == line
+
+
+def set_back(*paths: Path) -> None:
+    """Give paths and what is in them a time some seconds ago."""
+    then = time.time() - 5
+    for path in paths:
+        for each in (path, *path.rglob("*")):
+            if each.exists():
+                os.utime(each, (then, then))
+
+
+def _appended(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("\n")
+
+
+def _touched(path: Path) -> None:
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+
+def _replaced(path: Path) -> None:
+    """Put another file of the same size and time into its place."""
+    other = path.with_name("other")
+    shutil.copy2(path, other)
+    other.replace(path)
+
+
+def _exchanged(path: Path) -> None:
+    """Let the other of the two files have this one's state."""
+    path.rename(path.with_name({"config": "credentials", "credentials": "config"}[path.name]))
+
+
+CHANGES = [_appended, _touched, _replaced, _exchanged, Path.unlink]
+
+
+class TestFiles:
+    """Another state of a file, another question."""
+
+    @pytest.mark.parametrize("name", ["config", "credentials"])
+    @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+    def test_the_configuration(
+        self, launcher: HelperProcess, change: Callable[[Path], None], name: str
+    ) -> None:
+        """A configuration file that was changed, replaced or removed leaves it to Python."""
+        change(launcher.home / ".aws" / name)
+        assert not has_answer(launcher)
+
+    def test_a_new_configuration_file(self, launcher: HelperProcess) -> None:
+        """A configuration file that was not there leaves it to Python."""
+        (launcher.home / ".boto").touch()
+        assert not has_answer(launcher)
+
+    def test_a_change_is_noticed_once(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """After Python has answered under the new configuration, the launcher does again."""
+        warm.write_config("[default]\nregion = eu-west-2\n")
+        assert not has_answer(launcher)
+        answer = warm.get()
+        assert launcher.get() == answer
+
+    @pytest.mark.parametrize("mode", [0o640, 0o606, 0o700])
+    def test_the_mode_of_the_token(self, launcher: HelperProcess, mode: int) -> None:
+        """A token's file whose mode was changed leaves it to Python."""
+        token(launcher).chmod(mode)
+        assert not has_answer(launcher)
+
+    def test_links_to_the_token(self, launcher: HelperProcess) -> None:
+        """A token's file that is a link, or has a second name, leaves it to Python."""
+        path = token(launcher)
+        second = path.with_name("second")
+        second.hardlink_to(path)
+        assert not has_answer(launcher)
+        path.unlink()
+        path.symlink_to(second)
+        assert not has_answer(launcher)
+
+    def test_a_pipe_in_its_place(self, launcher: HelperProcess) -> None:
+        """A pipe in place of the token, or of the launcher's file, is not waited for."""
+        for path in (token(launcher), *(launcher.cache_directory / "ready").iterdir()):
+            path.unlink()
+            os.mkfifo(path, 0o600)
+            assert not has_answer(launcher)
+
+    def test_a_link_in_place_of_its_file(self, launcher: HelperProcess) -> None:
+        """What Python left is not believed where it is a link."""
+        (path,) = (launcher.cache_directory / "ready").iterdir()
+        path.symlink_to(path.rename(path.with_name("elsewhere")))
+        assert not has_answer(launcher)
+
+    def test_every_half_of_its_file(self, launcher: HelperProcess) -> None:
+        """No beginning of what Python left, as a crash could leave it, is an answer."""
+        (path,) = (launcher.cache_directory / "ready").iterdir()
+        text = path.read_text()
+        lines = text.splitlines(keepends=True)
+        for length in {0, len(text) // 2, *(len("".join(lines[:n])) for n in range(6))}:
+            path.write_text(text[:length])
+            assert not has_answer(launcher)
+        path.write_text(text)
+        assert has_answer(launcher)
+
+    def test_logout(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """After ``docker logout`` there is no answer, and no secret is left in the cache."""
+        secret = warm.get().secret
+        assert warm.erase().status == 0
+        assert not has_answer(launcher)
+        for path in warm.cache_directory.rglob("*"):
+            assert path.is_dir() or secret not in path.read_text()
+
+    def test_the_secret_is_in_one_file(self, warm: HelperProcess) -> None:
+        """What is left for the launcher holds no secret."""
+        secrets = (warm.get().secret, warm.environ["AWS_SECRET_ACCESS_KEY"])
+        for path in (warm.cache_directory / "ready").iterdir():
+            assert not any(secret in path.read_text() for secret in secrets)
+            assert path.stat().st_mode & 0o777 == 0o600
+
+    def test_login(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """A token that ``docker login`` stores is answered from then on."""
+        secret = warm.get(OTHER_REGION).secret
+        assert warm.store(HOST, secret).status == 0
+        assert not has_answer(launcher)
+        assert warm.get().secret == secret
+
+    def test_list_notices_every_change(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """After a further registry, a logout and a login, ``list`` is right at once."""
+        secret = warm.get(HOST).secret
+        changes: list[Callable[[], Outcome]] = [
+            lambda: warm.get(OTHER_REGION),
+            lambda: warm.erase(OTHER_REGION),
+            lambda: warm.store(OTHER_REGION, secret),
+        ]
+        for change in changes:
+            set_back(warm.cache_directory / "tokens", warm.cache_directory / "logins")
+            warm.list()
+            assert launcher.list().status == 0
+            before = warm.list().hosts
+            change()
+            assert launcher.list().status == 1
+            assert warm.list().hosts != before
+
+    def test_list_is_not_prepared_too_early(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """Right after a change, when the next one could have the same time, it is Python's."""
+        warm.list()
+        assert launcher.list().status == 1
+
+
+def token(helper: HelperProcess) -> Path:
+    """The file of the token."""
+    (path,) = (helper.cache_directory / "tokens").glob("*/aws.us-east-1.ecr")
+    return path
+
+
+class TestTime:
+    """The launcher's clock is that of the files in /proc, or what tests put in its place."""
+
+    @staticmethod
+    def answers_at(launcher: HelperProcess, now: float) -> bool:
+        """Say whether the launcher alone answers when the clock shows ``now``."""
+        stat = launcher.executable.with_name("stat")
+        stat.unlink(missing_ok=True)
+        stat.write_text(
+            "#!/bin/sh\n"
+            f"printf '%s|' '/proc/self/ 416d 0 9 0 1 {now:.9f}'\n"
+            f'shift 4; exec {STAT} -L --printf "%n %f %u %h %s %i %.9Y|" "$@"\n'
+        )
+        stat.chmod(0o755)
+        return has_answer(launcher)
+
+    def entry(self, helper: HelperProcess) -> tuple[Cache, Entry]:
+        """The cache of a helper, and its token."""
+        cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
+        entry = cache.token(registry())
+        assert entry is not None
+        return cache, entry
+
+    def test_a_young_token(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """It answers from the moment the token was stored until its refresh time, no longer."""
+        _, entry = self.entry(warm)
+        stored_at = int(token(warm).stat().st_mtime)
+        for now, expected in [
+            (stored_at - 0.5, False),
+            (stored_at, True),
+            (entry.refresh_at - 0.001, True),
+            (entry.refresh_at, False),
+            (entry.expires_at + 1, False),
+            (0, False),
+        ]:
+            assert self.answers_at(launcher, now) is expected, now
+
+    @pytest.mark.parametrize(("left", "span"), [(3600, REFRESH_PAUSE), (90, 30)])
+    def test_a_token_past_its_refresh_time(
+        self, warm: HelperProcess, launcher: HelperProcess, left: int, span: int
+    ) -> None:
+        """It answers until the next refresh may be started, and never within the last minute."""
+        cache, entry = self.entry(warm)
+        now = int(time.time())
+        old = Entry(entry.secret, now + left, now - 1)
+        cache.store_token(registry(), old)
+        prepare_get(cache, registry(), old, warm.environment(), now)
+        assert self.answers_at(launcher, now)
+        assert self.answers_at(launcher, now + span - 0.001)
+        assert not self.answers_at(launcher, now + span)
+
+    def test_list(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """``list`` is answered until the first of its tokens is of no use."""
+        set_back(warm.cache_directory / "tokens")
+        warm.list()
+        _, entry = self.entry(warm)
+        self.answers_at(launcher, entry.expires_at - 60.001)
+        assert launcher.list().status == 0
+        self.answers_at(launcher, entry.expires_at - 60)
+        assert launcher.list().status == 1
+
+    def test_the_real_clock(self) -> None:
+        """What it takes for the time is the time, to the second."""
+        assert STAT is not None
+        before = int(time.time())
+        completed = subprocess.run(
+            [STAT, "-L", "--printf", "%Y", "/proc/self/"], capture_output=True, check=True
+        )
+        assert before - 1 <= int(completed.stdout) <= time.time()
+
+    @pytest.mark.parametrize("stat", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho '|'\n", None])
+    def test_without_a_usable_stat(self, launcher: HelperProcess, stat: str | None) -> None:
+        """Where stat is another program, or is not there, Python decides."""
+        path = launcher.executable.with_name("stat")
+        path.unlink()
+        if stat:
+            path.write_text(stat)
+            path.chmod(0o755)
+        assert not has_answer(launcher)
