@@ -8,6 +8,7 @@
       tokens/<fingerprint of the identity>/<host>            empty: this registry was asked for
       logins/<host>                                          a token that ``docker login`` stored
       ready/<host>,<profile>,<access key id>                 what the launcher needs; see `ready`
+      swept                                                  empty: when was it swept
       log/ecr-login.log
 
 Files are 0600 and directories 0700; a file is written beside its name, flushed
@@ -47,6 +48,10 @@ MAX_TOKEN_LIFETIME = 12 * 3600
 MAX_CLOCK_SKEW = 900
 """Seconds by which AWS lets a clock be wrong."""
 
+SWEEP_PAUSE = 3600
+"""Seconds between two searches for what can be removed."""
+
+_GRAVE_AGE = MAX_TOKEN_LIFETIME + 3600  # seconds after which no token can be alive
 _MAGIC = "ecr-login/1"
 _MAX_FILE_SIZE = 256 * 1024
 _CHECKSUM_PRIME = 2**61 - 1
@@ -168,6 +173,9 @@ class Cache:
                 f"{tokens}/{registry.scope}.failure",
                 f"{tokens}/{registry.host}",
             ]
+            for name in _names(tokens):  # of writers that were killed, or are late
+                if name.startswith(f"{registry.scope}.") and name.endswith(".tmp"):
+                    paths.append(f"{tokens}/{name}")
         for path in paths:
             try:
                 _remove(path)
@@ -217,6 +225,7 @@ class Cache:
             pass
         try:
             system.close(system.open(path, _CREATE_FLAGS, 0o600))
+            system.utime(path, (now, now))  # by the caller's clock, whatever the disk's is
         except OSError:
             return False  # another caller was faster, or nothing can be written here
         return True
@@ -224,18 +233,26 @@ class Cache:
     def sweep(self, now: float) -> None:
         """Remove what can only belong to expired tokens at ``now`` (epoch seconds).
 
-        That is the files, and the directories of identities, in which nothing was
-        written for 13 hours.
+        That is what nobody has written for 13 hours. It is looked for once an hour.
+        Raises OSError.
         """
+        last = f"{self.directory}/swept"
+        if not _is_older(last, SWEEP_PAUSE, now):
+            return
+        write_text(last, "", durable=False)
         for directory in (f"{self.directory}/logins", f"{self.directory}/ready"):
             for name in _names(directory):
-                if _is_dead(f"{directory}/{name}", now):
+                if _is_older(f"{directory}/{name}", _GRAVE_AGE, now):
                     _remove(f"{directory}/{name}")
         for identity in _names(f"{self.directory}/tokens"):
             tokens = f"{self.directory}/tokens/{identity}"
-            if _is_dead(tokens, now):
-                for name in _names(tokens):
+            is_dead = _is_older(tokens, _GRAVE_AGE, now)
+            for name in _names(tokens):
+                # Locks may be held, and names of hosts are for as long as the identity is.
+                stays = name.endswith(".lock") or parse(name)
+                if is_dead or (not stays and _is_older(f"{tokens}/{name}", _GRAVE_AGE, now)):
                     _remove(f"{tokens}/{name}")
+            if is_dead:
                 try:
                     system.rmdir(tokens)
                 except OSError:
@@ -383,12 +400,12 @@ def _remove(path: str) -> None:
         pass
 
 
-def _is_dead(path: str, now: float) -> bool:
-    """Say whether nothing was written at ``path`` for longer than a token lives."""
+def _is_older(path: str, age: int, now: float) -> bool:
+    """Say whether what is at ``path`` was not written for ``age`` seconds, or is not there."""
     try:
-        return system.stat(path).st_mtime < now - MAX_TOKEN_LIFETIME - 3600
+        return system.stat(path).st_mtime < now - age
     except OSError:
-        return False  # another process sweeps too
+        return True
 
 
 def _names(directory: str) -> list[str]:

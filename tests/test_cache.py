@@ -16,6 +16,7 @@ from docker_credential_ecr_login.cache import (
     FAILURE_MEMORY,
     MIN_LIFETIME,
     REFRESH_PAUSE,
+    SWEEP_PAUSE,
     Cache,
     Entry,
 )
@@ -403,23 +404,62 @@ def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
 
 
 def test_sweep_removes_what_is_dead(cache: Cache) -> None:
-    """Logins, and identities, in which nothing was written for 13 hours go; the others stay."""
+    """What nobody has written for 13 hours goes, but locks and names of hosts in use."""
     now = time.time()
     other = Cache(cache.directory, "another identity")
     for each in (cache, other):
         each.store_token(registry(), TOKEN)
+        each.store_token(registry(OTHER_REGION), TOKEN)
         each.add_to_list(registry())
-    for host in (HOST, SECOND_ACCOUNT):
-        cache.store_login(registry(host), TOKEN)
+        Path(each.lock_path(registry())).touch()
+    cache.store_login(registry(HOST), TOKEN)
+    cache.store_login(registry(SECOND_ACCOUNT), TOKEN)
     directory = Path(cache.directory)
-    first, second = sorted((directory / "tokens").iterdir())
+    before = files(directory)
     cache.sweep(now)
-    assert sorted((directory / "tokens").iterdir()) == [first, second]
-    for path in (first, directory / "logins" / HOST):
+    assert files(directory) == before | {directory / "swept"}
+    used, dead = Path(cache.tokens), Path(other.tokens)
+    old = {*used.iterdir(), dead, directory / "logins" / HOST} - {used / "aws.eu-west-1.ecr"}
+    for path in (*old, directory / "swept"):
         os.utime(path, (now - 14 * 3600, now - 14 * 3600))
     cache.sweep(now)
-    assert list((directory / "tokens").iterdir()) == [second]
-    assert list((directory / "logins").iterdir()) == [directory / "logins" / SECOND_ACCOUNT]
+    assert files(directory) == {
+        directory / "logins" / SECOND_ACCOUNT,
+        directory / "swept",
+        used / "aws.eu-west-1.ecr",
+        used / "aws.us-east-1.ecr.lock",
+        used / HOST,
+    }
+    assert not dead.exists()
+
+
+def test_sweep_is_done_once_an_hour(cache: Cache) -> None:
+    """However many ask for it, the cache is searched once an hour."""
+    now = time.time()
+    cache.sweep(now)
+    cache.store_login(registry(), TOKEN)
+    login = Path(cache.directory, "logins", HOST)
+    os.utime(login, (0, 0))
+    cache.sweep(now + SWEEP_PAUSE - 10)
+    assert login.exists()
+    cache.sweep(now + SWEEP_PAUSE + 10)
+    assert not login.exists()
+
+
+def files(directory: Path) -> set[Path]:
+    """All files below a directory."""
+    return {path for path in directory.rglob("*") if path.is_file()}
+
+
+def test_erase_removes_what_a_killed_writer_left(cache: Cache) -> None:
+    """A token that was being written when its writer was killed is erased as well."""
+    cache.store_token(registry(), TOKEN)
+    half = Path(f"{cache.token_path(registry())}.123.456.tmp")
+    other = Path(f"{cache.token_path(registry(OTHER_REGION))}.123.456.tmp")
+    for path in (half, other):
+        path.touch()
+    cache.erase(registry())
+    assert files(Path(cache.directory)) == {other}
 
 
 def test_a_fetch_sweeps(signed_in: HelperProcess) -> None:

@@ -2,15 +2,19 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock, Timeout
 
-from docker_credential_ecr_login.cache import Cache, Entry
+from docker_credential_ecr_login import helper
+from docker_credential_ecr_login.cache import MIN_LIFETIME, Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
 from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator, Fault
@@ -103,7 +107,7 @@ def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) 
     assert (json.loads(answer)["Username"], complaint) == ("AWS", b"")
     wait_for(lambda: aws.count("GetAuthorizationToken") == 2)
     if sys.platform == "linux":
-        (refresh,) = refreshes(process.pid)
+        (refresh,) = refreshes(process.pid, ageing.home)
         descriptors = {os.readlink(path) for path in Path(f"/proc/{refresh}/fd").iterdir()}
         assert not {name for name in descriptors if name.startswith("pipe:")}
         assert os.readlink(f"/proc/{refresh}/cwd") == "/"
@@ -111,6 +115,87 @@ def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) 
         command = Path(f"/proc/{refresh}/cmdline").read_text()
         assert not [secret for secret in aws.secrets if secret in command]
         os.kill(refresh, 9)
+
+
+def test_it_has_no_terminal_and_holds_the_lock(ageing: HelperProcess, aws: AwsEmulator) -> None:
+    """Nobody can be asked by the refresh, and nobody else asks AWS while it does."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True))
+    ageing.environ["AWS_ECR_TIMEOUT"] = "20"
+    ageing.get()
+    wait_for(lambda: aws.count("GetAuthorizationToken") == 2)
+    cache, _ = stored(ageing)
+    registry = parse(HOST)
+    assert registry is not None
+    with pytest.raises(Timeout), FileLock(cache.lock_path(registry), timeout=0):
+        pass
+    if sys.platform == "linux":
+        (refresh,) = refreshes(os.getpid(), ageing.home)
+        standard = {os.readlink(f"/proc/{refresh}/fd/{number}") for number in range(3)}
+        assert standard == {"/dev/null"}
+        stat = Path(f"/proc/{refresh}/stat").read_text().rpartition(")")[2].split()
+        assert stat[4] == "0"  # its controlling terminal
+        os.kill(refresh, 9)
+
+
+def test_it_gives_up_in_time_and_says_so(ageing: HelperProcess, aws: AwsEmulator) -> None:
+    """A refresh that gets no answer ends within the time limit, with a line in the log."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True))
+    ageing.environ["AWS_ECR_TIMEOUT"] = "1"
+    ageing.get()
+    wait_for(lambda: "no answer within 1 seconds" in ageing.log)
+    if sys.platform == "linux":
+        wait_for(lambda: refreshes(os.getpid(), ageing.home) == [])
+
+
+def test_it_says_what_it_did(ageing: HelperProcess) -> None:
+    """The log has a line for the refresh: for which host, how long, with whose credentials."""
+    before = ageing.log
+    ageing.get()
+    wait_for(lambda: ageing.log != before)
+    line = ageing.log.removeprefix(before)
+    assert re.search(f"INFO {HOST}: a new token from AWS in [0-9]+ ms, credentials by env", line)
+
+
+@pytest.mark.parametrize(
+    ("moment", "answers_old", "refreshes"),
+    [
+        (lambda entry: entry.refresh_at - 1, True, 0),
+        (lambda entry: entry.refresh_at, True, 1),
+        (lambda entry: entry.expires_at - MIN_LIFETIME, True, 1),
+        (lambda entry: entry.expires_at - MIN_LIFETIME + 1, False, 0),
+        (lambda entry: entry.expires_at, False, 0),
+        (lambda entry: entry.expires_at + 86400, False, 0),
+        (lambda entry: entry.expires_at - 86400, False, 0),
+    ],
+    ids=["young", "old", "a minute left", "less", "expired", "a day after", "a day before"],
+)
+def test_by_the_clock(
+    signed_in: HelperProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: Callable[[Entry], float],
+    answers_old: bool,
+    refreshes: int,
+) -> None:
+    """What is done at each age: answer, answer and refresh, or ask AWS."""
+    old = signed_in.get().secret
+    _, entry = stored(signed_in)
+    started: list[str] = []
+    environ = {**signed_in.environment(), "HOME": str(signed_in.home)}
+    clock = SimpleNamespace(time=lambda: moment(entry))
+    monkeypatch.setattr("docker_credential_ecr_login.helper.time", clock)
+    monkeypatch.setattr(
+        "docker_credential_ecr_login.background.start_refresh",
+        lambda registry, _: started.append(registry.host),
+    )
+    monkeypatch.setattr(
+        "docker_credential_ecr_login.aws.fetch.fetch",
+        lambda *_: Entry("from-aws", entry.expires_at, entry.refresh_at),
+    )
+    registry = parse(HOST)
+    assert registry is not None
+    answers = [json.loads(helper.get(registry, HOST, environ))["Secret"] for _ in range(3)]
+    assert answers == [old if answers_old else "from-aws"] * 3
+    assert started == [HOST] * refreshes
 
 
 def test_a_logout_meanwhile_is_obeyed(ageing: HelperProcess, aws: AwsEmulator) -> None:
@@ -139,7 +224,7 @@ def test_relative_paths_hold_for_the_refresh(signed_in: HelperProcess, aws: AwsE
     assert aws.count("GetAuthorizationToken") == 2
 
 
-def refreshes(caller: int) -> list[int]:
+def refreshes(caller: int, home: Path) -> list[int]:
     """The process ids of the refreshes that run for this test's home directory."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
@@ -148,7 +233,7 @@ def refreshes(caller: int) -> list[int]:
             environ = (directory / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"refresh" in command and b"AWS_ECR_TIMEOUT=20" in environ:
+        if b"refresh" in command and f"HOME={home}".encode() in environ:
             found.append(int(directory.name))
     assert caller not in found
     return found
