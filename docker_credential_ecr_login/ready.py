@@ -5,7 +5,8 @@
 
 1. the version of this format;
 2. the environment that the answer belongs to, as `environment_line` has it;
-3. from when until when the launcher may give it (epoch seconds);
+3. from when the launcher may give it, when Python is to start a refresh meanwhile, and until
+   when it may be given (epoch seconds);
 4. the answer to ``list``; nothing for ``get``, whose secret stays in the token's file alone;
 5. the state of those of the files below that are there: size, inode, time and so on;
 6. and further: the paths of the files that the answer comes from (the token's file is the
@@ -42,13 +43,12 @@ def prepare_get(
 ) -> None:
     """Let the launcher answer ``get`` of ``registry`` with ``entry``, its cached token.
 
-    From ``now`` until the token is due for a refresh (epoch seconds); where it is due, for as
-    long as no further refresh would be started. What cannot be written is no failure.
+    A refresh that was due before ``now`` (epoch seconds) has just been started, so the next
+    one is due when that may be started again. What cannot be written is no failure.
     """
-    until = entry.refresh_at
-    if not entry.young(now):
-        until = min(int(now) + REFRESH_PAUSE, entry.expires_at - MIN_LIFETIME)
-    _prepare(cache, registry.host, environ, sources=[cache.token_path(registry)], until=until)
+    due = entry.refresh_at if entry.young(now) else int(now) + REFRESH_PAUSE
+    times = (due, entry.expires_at - MIN_LIFETIME)
+    _prepare(cache, registry.host, environ, sources=[cache.token_path(registry)], times=times)
 
 
 def prepare_list(
@@ -61,8 +61,8 @@ def prepare_list(
     """
     sources = [cache.tokens, f"{cache.directory}/logins"]
     if all(_modified(path) < now - 1 for path in sources):
-        until = min(hosts.values())
-        _prepare(cache, "list", environ, answer=list_answer(hosts), sources=sources, until=until)
+        times = (min(hosts.values()),) * 2
+        _prepare(cache, "list", environ, answer=list_answer(hosts), sources=sources, times=times)
 
 
 def environment_line(environ: "Mapping[str, str]") -> str | None:
@@ -88,8 +88,9 @@ def _prepare(
     *,
     answer: str = "",
     sources: list[str],
-    until: int,
+    times: tuple[int, int],
 ) -> None:
+    due, until = times
     environment = environment_line(environ)
     name = f"{question},{environ.get('AWS_PROFILE', '')},{environ.get('AWS_ACCESS_KEY_ID', '')}"
     files = sources + configuration_files(environ)
@@ -100,7 +101,7 @@ def _prepare(
         states = "".join(map(_state, files))
         if configured_identity(environ) != cache.identity:
             return  # a file was changed since the answer was looked for
-        lines = (_MAGIC, environment, f"{since} {until}", answer.rstrip(), states, *files)
+        lines = (_MAGIC, environment, f"{since} {due} {until}", answer.rstrip(), states, *files)
         text = "\n".join(lines) + "\n"
         path = f"{cache.directory}/ready/{name}"
         if read_text(path) != text:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    wait_for,
 )
 
 STAT = shutil.which("stat")
@@ -412,8 +414,8 @@ class TestTime:
     """The launcher's clock is that of the files in /proc, or what tests put in its place."""
 
     @staticmethod
-    def answers_at(launcher: HelperProcess, now: float) -> bool:
-        """Say whether the launcher alone answers when the clock shows ``now``."""
+    def set_clock(launcher: HelperProcess, now: float) -> None:
+        """Let the launcher's clock show ``now``."""
         stat = launcher.executable.with_name("stat")
         stat.unlink(missing_ok=True)
         stat.write_text(
@@ -422,51 +424,87 @@ class TestTime:
             f'shift 4; exec {STAT} -L --printf "%n %f %u %h %s %i %.9Y|" "$@"\n'
         )
         stat.chmod(0o755)
-        return has_answer(launcher)
 
-    def entry(self, helper: HelperProcess) -> tuple[Cache, Entry]:
+    @staticmethod
+    def entry(helper: HelperProcess) -> tuple[Cache, Entry]:
         """The cache of a helper, and its token."""
         cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
         entry = cache.token(registry())
         assert entry is not None
         return cache, entry
 
-    def test_a_young_token(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """It answers from the moment the token was stored until its refresh time, no longer."""
+    @staticmethod
+    def record_python(launcher: HelperProcess) -> Path:
+        """Put a program in Python's place that notes each of its starts in a file."""
+        record = launcher.executable.with_name("starts")
+        record.touch()
+        python = launcher.executable.with_name("python3")
+        python.write_text(
+            "#!/bin/sh\n"
+            f'read -r host; shift 3; printf "%s %s\\n" "$*" "$host" >>{record}; echo by Python\n'
+        )
+        python.chmod(0o755)
+        return record
+
+    @staticmethod
+    def was_asked(record: Path, times: int) -> bool:
+        """Say whether Python was started that often, always for the same."""
+        return record.read_text() == f"get {HOST}\n" * times
+
+    def test_each_age(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """It answers from when the token was stored until it has a minute left, and no longer."""
         _, entry = self.entry(warm)
         stored_at = int(token(warm).stat().st_mtime)
         for now, expected in [
             (stored_at - 0.5, False),
             (stored_at, True),
-            (entry.refresh_at - 0.001, True),
-            (entry.refresh_at, False),
+            (entry.refresh_at, True),
+            (entry.expires_at - 60.001, True),
+            (entry.expires_at - 60, False),
             (entry.expires_at + 1, False),
             (0, False),
         ]:
-            assert self.answers_at(launcher, now) is expected, now
+            self.set_clock(launcher, now)
+            assert has_answer(launcher) is expected, now
+
+    def test_a_refresh_is_left_to_python(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """From the refresh time on, Python is asked the same behind the caller's back."""
+        record = self.record_python(launcher)
+        _, entry = self.entry(warm)
+        answer = warm.get()
+        for age, starts in [(-0.001, 0), (0, 1), (3600, 2)]:
+            self.set_clock(launcher, entry.refresh_at + age)
+            assert launcher.get() == answer
+            wait_for(partial(self.was_asked, record, starts))
 
     @pytest.mark.parametrize(("left", "span"), [(3600, REFRESH_PAUSE), (90, 30)])
-    def test_a_token_past_its_refresh_time(
+    def test_after_a_refresh_was_started(
         self, warm: HelperProcess, launcher: HelperProcess, left: int, span: int
     ) -> None:
-        """It answers until the next refresh may be started, and never within the last minute."""
+        """Then Python is not asked for a minute, and none is answered in the last one."""
+        record = self.record_python(launcher)
         cache, entry = self.entry(warm)
         now = int(time.time())
         old = Entry(entry.secret, now + left, now - 1)
         cache.store_token(registry(), old)
         prepare_get(cache, registry(), old, warm.environment(), now)
-        assert self.answers_at(launcher, now)
-        assert self.answers_at(launcher, now + span - 0.001)
-        assert not self.answers_at(launcher, now + span)
+        for moment in (now, now + span - 0.001):
+            self.set_clock(launcher, moment)
+            assert launcher.get().secret == entry.secret
+        self.set_clock(launcher, now + span)
+        launcher.get()
+        wait_for(partial(self.was_asked, record, 1))
 
     def test_list(self, warm: HelperProcess, launcher: HelperProcess) -> None:
         """``list`` is answered until the first of its tokens is of no use."""
         set_back(warm.cache_directory / "tokens")
         warm.list()
         _, entry = self.entry(warm)
-        self.answers_at(launcher, entry.expires_at - 60.001)
+        self.set_clock(launcher, entry.expires_at - 60.001)
         assert launcher.list().status == 0
-        self.answers_at(launcher, entry.expires_at - 60)
+        self.set_clock(launcher, entry.expires_at - 60)
         assert launcher.list().status == 1
 
     def test_the_real_clock(self) -> None:

@@ -18,14 +18,7 @@ from docker_credential_ecr_login.cache import MIN_LIFETIME, Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
 from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator, Fault
-from tests.helper_process import HOST, HelperProcess
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return as soon as a condition holds; fail the test if it does not within 30 seconds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+from tests.helper_process import HOST, HelperProcess, wait_for
 
 
 def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
