@@ -8,7 +8,7 @@ SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/lau
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install test oldest demo lint types format clients build clean
+.PHONY: help install test oldest demo bench fleet lint types format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,12 @@ oldest: ## run the tests with the oldest dependencies that pyproject.toml allows
 
 demo: install ## show the helper at work against an AWS emulator; needs no account
 	$(BIN)/python -m tests.demo
+
+bench: install ## whole processes against PEER=/another/helper, AWS answering after DELAY_MS
+	$(BIN)/python -m tests.bench
+
+fleet: install ## simulate fleets that start cold at AWS's limit, by retry policy
+	$(BIN)/python -m tests.bench.fleet
 
 lint: install ## check style
 	$(BIN)/ruff check .
