@@ -26,6 +26,7 @@ from .failures import (
     leaves_config_unread,
     unusable_answer,
 )
+from .models import create_loader
 
 _EMPTY_IS_UNSET = (
     "AWS_CONFIG_FILE",
@@ -143,6 +144,9 @@ def _session(environ: Mapping[str, str]) -> Session:
         if environ.get(name) == "":  # as `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it
             os.environ.pop(name, None)
     session = Session()
+    session.lazy_register_component(
+        "data_loader", lambda: create_loader(session.get_config_variable("data_path"))
+    )
     if leaves_config_unread(environ):
         session.set_config_variable("config_file", os.devnull)
     session.set_default_client_config(
