@@ -133,10 +133,13 @@ def complete_python() -> None:
     """Give a Python that was started with -S all its site directories.
 
     The launcher leaves them out because a cached answer needs none. From here
-    on other people's code runs, whose warnings must not reach the client.
+    on other people's code runs, whose warnings must not reach the client, and
+    which makes so much that stays that looking for garbage would only take time.
     """
+    import gc
     import warnings
 
+    gc.disable()
     warnings.simplefilter("ignore")
     if sys.flags.no_site:
         import site
