@@ -5,6 +5,7 @@
       tokens/<fingerprint of the identity>/<scope>.failure   why there is none, for some seconds
       tokens/<fingerprint of the identity>/<scope>.refresh   when a refresh was last started
       tokens/<fingerprint of the identity>/<scope>.lock      held by the process that asks AWS
+      tokens/<fingerprint of the identity>/<scope>.turn      where those queue that wait for it
       tokens/<fingerprint of the identity>/<host>            empty: this registry was asked for
       logins/<host>                                          a token that ``docker login`` stored
       ready/<host>,<profile>,<access key id>                 what the launcher needs; see `ready`
@@ -29,7 +30,7 @@ except ImportError:  # Windows
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .registry import Registry
 
@@ -183,16 +184,18 @@ class Cache:
                 if read_text(path):
                     raise  # what is there would be answered; all else is as good as gone
 
-    def failure(self, registry: "Registry", circumstances: str, now: float) -> str | None:
+    def failure(
+        self, registry: "Registry", circumstances: "Callable[[], str]", now: float
+    ) -> str | None:
         """Return the failure line of the last few seconds for this scope, or None.
 
-        A failure under other ``circumstances`` (one line) is none: what people
-        change after a failure may be the cure.
+        A failure under other ``circumstances`` (one line, asked for if there is a
+        failure) is none: what people change after a failure may be the cure.
         """
         text = read_text(self.token_path(registry) + ".failure")
         failed_at, _, rest = text.partition("\n")
         message, _, key = rest.partition("\n")
-        if key != f"{circumstances}\n{self._key(registry)}" or not failed_at.isdecimal():
+        if not failed_at.isdecimal() or key != f"{circumstances()}\n{self._key(registry)}":
             return None
         return message if 0 <= now - int(failed_at) <= FAILURE_MEMORY else None
 
@@ -210,6 +213,10 @@ class Cache:
         make_directory(self.tokens)
         system.utime(self.tokens)  # no sweep takes the lock away from its holder
         return self.token_path(registry) + ".lock"
+
+    def turn_path(self, registry: "Registry") -> str:
+        """Return the path of the file at which callers of this scope take turns."""
+        return self._path(registry) + ".turn"
 
     def claim_refresh(self, registry: "Registry", now: float) -> bool:
         """Say whether the caller is to start the background refresh of this token.
@@ -282,12 +289,12 @@ def writable_directory(environ: "Mapping[str, str]") -> str | None:
     The default one, else platformdirs' user cache directory, else None.
     """
     directory = default_directory(environ)
-    if _is_writable(directory):
+    if is_writable(directory):
         return directory
     import platformdirs
 
     directory = platformdirs.user_cache_dir("ecr-login", appauthor=False)
-    return directory if _is_writable(directory) else None
+    return directory if is_writable(directory) else None
 
 
 def make_directory(path: str) -> None:
@@ -308,7 +315,8 @@ def make_directory(path: str) -> None:
             pass  # another process was faster
 
 
-def _is_writable(directory: str) -> bool:
+def is_writable(directory: str) -> bool:
+    """Say whether a cache can be kept in ``directory``, which is made if need be."""
     if directory.startswith("~"):  # nobody knows where the home is
         return False
     try:

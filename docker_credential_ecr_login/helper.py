@@ -28,17 +28,40 @@ def get(registry: Registry, url: str, environ: "Mapping[str, str]") -> str:
     The order: a token that ``docker login`` stored, the cached token, AWS.
     Raises `HelperError`.
     """
+    started = time.monotonic()
     identity = configured_identity(environ)
-    entry = None
-    if not token_cache.is_disabled(environ):
+    if token_cache.is_disabled(environ):
+        entry = _fetch(registry, environ, identity, started)
+    else:
         cache = Cache(token_cache.default_directory(environ), identity)
-        entry = cached(cache, registry, environ)
-    if entry is None:
-        complete_python()
-        from .aws.fetch import fetch
-
-        entry = fetch(registry, environ, identity)
+        entry = cached(cache, registry, environ) or _wait(cache, registry, environ, started)
     return protocol.get_answer(url, entry.secret)
+
+
+def _wait(cache: Cache, registry: Registry, environ: "Mapping[str, str]", started: float) -> Entry:
+    """Return the token that another process gets, or when it is our turn, get it."""
+    from .turn import Turn, answer_timeout
+
+    def look() -> Entry | None:
+        entry = cached(cache, registry, environ)
+        if entry is None:
+            raise_remembered(cache, registry, environ)
+        return entry
+
+    deadline = started + answer_timeout(environ)
+    if not token_cache.is_writable(cache.directory):
+        return _fetch(registry, environ, cache.identity, started)
+    with Turn(cache.turn_path(registry)) as turn:
+        return turn.wait(deadline, look) or _fetch(registry, environ, cache.identity, started)
+
+
+def _fetch(
+    registry: Registry, environ: "Mapping[str, str]", identity: str, started: float
+) -> Entry:
+    complete_python()
+    from .aws.fetch import fetch
+
+    return fetch(registry, environ, identity, started)
 
 
 def store(frame: bytes, environ: "Mapping[str, str]") -> str:
@@ -169,6 +192,16 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
     prepare_get(cache, registry, entry, environ, now)
     _note_hit(registry, "cached token", environ)
     return entry
+
+
+def raise_remembered(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> None:
+    """Raise `RememberedFailure` if asking AWS failed some seconds ago."""
+    from .turn import circumstances
+
+    if line := cache.failure(registry, lambda: circumstances(environ), time.time()):
+        from .errors import RememberedFailure
+
+        raise RememberedFailure(line)
 
 
 def _note_hit(registry: Registry, source: str, environ: "Mapping[str, str]") -> None:

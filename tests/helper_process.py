@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,3 +158,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
+
+
+def users_of(path: Path) -> set[int]:
+    """The ids of the other processes that have a file open (Linux)."""
+    found = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # somebody else's, or it has just ended
+            if os.readlink(descriptor) == str(path):
+                found.add(int(descriptor.parts[2]))
+    return found - {os.getpid()}

@@ -366,16 +366,18 @@ def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None
 def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
     """A failure is known for some seconds, and a token or an erase ends it at once."""
     cache.store_failure(registry(), "then", "it failed", NOW)
-    assert cache.failure(registry(SECOND_ACCOUNT), "then", NOW + FAILURE_MEMORY) == "it failed"
-    assert cache.failure(registry(), "then", NOW + FAILURE_MEMORY + 1) is None
-    assert cache.failure(registry(), "then", NOW - 1) is None
-    assert cache.failure(registry(), "now", NOW) is None
-    assert cache.failure(registry(OTHER_REGION), "then", NOW) is None
+    assert (
+        cache.failure(registry(SECOND_ACCOUNT), lambda: "then", NOW + FAILURE_MEMORY) == "it failed"
+    )
+    assert cache.failure(registry(), lambda: "then", NOW + FAILURE_MEMORY + 1) is None
+    assert cache.failure(registry(), lambda: "then", NOW - 1) is None
+    assert cache.failure(registry(), lambda: "now", NOW) is None
+    assert cache.failure(registry(OTHER_REGION), lambda: "then", NOW) is None
     cache.store_token(registry(), TOKEN)
-    assert cache.failure(registry(), "then", NOW) is None
+    assert cache.failure(registry(), lambda: "then", NOW) is None
     cache.store_failure(registry(), "then", "it failed", NOW)
     cache.erase(registry())
-    assert cache.failure(registry(), "then", NOW) is None
+    assert cache.failure(registry(), lambda: "then", NOW) is None
 
 
 def test_one_caller_starts_the_refresh(cache: Cache) -> None:

@@ -3,10 +3,22 @@
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 
+import pytest
+
 from tests.emulator import AwsEmulator, Fault
-from tests.helper_process import HOST, NOT_FOUND, OTHER_REGION, SECOND_ACCOUNT, HelperProcess
+from tests.helper_process import (
+    HOST,
+    NOT_FOUND,
+    OTHER_REGION,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    users_of,
+    wait_for,
+)
 
 
 def ask_at_once(helper: HelperProcess, hosts: Sequence[str]) -> list[tuple[str, str, int]]:
@@ -65,6 +77,38 @@ def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator)
     assert finish(leader)[2] == -signal.SIGKILL
     assert {status for _, _, status in outcomes} == {0}
     assert aws.count("GetAuthorizationToken") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """When the caller that all wait for is killed, one of them asks, and all have an answer."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+    leader = signed_in.ask()
+    while aws.count("GetAuthorizationToken") == 0:
+        assert leader.poll() is None
+    others = [signed_in.ask() for _ in range(8)]
+    (queue,) = signed_in.cache_directory.glob("tokens/*/*.turn")
+    wait_for(lambda: users_of(queue) == {leader.pid, *(other.pid for other in others)})
+    os.kill(leader.pid, signal.SIGKILL)
+    outcomes = {finish(other) for other in others}
+    assert len(outcomes) == 1
+    assert {status for _, _, status in outcomes} == {0}
+    assert finish(leader)[2] == -signal.SIGKILL
+    assert aws.count("GetAuthorizationToken") == 2
+
+
+def test_who_waits_keeps_the_time_limit(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """A caller that waits for another gives up when its own time is over."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+    leader = signed_in.ask()
+    while aws.count("GetAuthorizationToken") == 0:
+        assert leader.poll() is None
+    started = time.monotonic()
+    outcome = signed_in.get(AWS_ECR_TIMEOUT="1")
+    assert 1 <= time.monotonic() - started < 3
+    assert "no answer within 1 seconds" in outcome.stderr
+    leader.kill()
+    assert finish(leader)[2] == -signal.SIGKILL
 
 
 def test_what_people_change_ends_the_memory_of_a_failure(

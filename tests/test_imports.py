@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 import sysconfig
+from threading import Thread
 
 import pytest
 
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, HelperProcess
+from tests.helper_process import HOST, HelperProcess, users_of, wait_for
 
 # No os, json, re, site, logging, boto3, filelock, platformdirs: each costs more than all of these.
 ALLOWED = {
@@ -97,3 +98,27 @@ def test_the_second_account_imports_nothing_more(assumed_role: HelperProcess) ->
     """A second account that shares the token is noted without a further import."""
     _, modules = modules_after(assumed_role, "get", HOST.replace("1", "2", 12))
     assert modules - ALLOWED == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_who_waits_for_another_imports_little(assumed_role: HelperProcess) -> None:
+    """A caller that another process gets the token for imports the queue, and no more."""
+    import fcntl
+
+    (token,) = assumed_role.cache_directory.glob("tokens/*/*.ecr")
+    aside = token.with_name("aside")
+    token.rename(aside)
+    queue = token.with_name(f"{token.name}.turn")
+    with queue.open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+
+        def get_token() -> None:
+            wait_for(lambda: bool(users_of(queue)))
+            aside.replace(token)
+
+        thread = Thread(target=get_token)
+        thread.start()
+        answer, modules = modules_after(assumed_role, "get", HOST)
+        thread.join()
+    assert json.loads(answer)["Username"] == "AWS"
+    assert modules - ALLOWED == {"docker_credential_ecr_login.turn", "fcntl"}

@@ -1,11 +1,9 @@
 """A token that the cache does not have: one call to AWS for however many callers.
 
-The file lock is taken before botocore is imported, so that those who wait for
-another's call are light.
+The file lock is taken before botocore is imported; callers of ``get`` queue before
+filelock is, too, in `turn`, so that those who wait for another's call are light.
 """
 
-import hashlib
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,31 +13,28 @@ from typing import TYPE_CHECKING, TypeVar
 from filelock import FileLock, Timeout
 
 from ..cache import Cache, Entry, is_disabled, writable_directory
-from ..errors import BadConfiguration, EndpointUnreachable, HelperError, RememberedFailure
-from ..helper import cached
+from ..errors import EndpointUnreachable, HelperError
+from ..helper import cached, raise_remembered
 from ..identity import configured_identity
 from ..log import logger
 from ..ready import prepare_get
 from ..registry import Registry, parse
+from ..turn import answer_timeout, circumstances
 
 if TYPE_CHECKING:
     from .client import AuthorizationToken
 
 Result = TypeVar("Result")
 
-DEFAULT_TIMEOUT = 15.0
-"""Seconds that an answer may take in all, unless AWS_ECR_TIMEOUT says otherwise."""
-
-_APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's outcome
 _POLL_INTERVAL = 0.02  # seconds between two tries for a lock that another process holds
 
 
-def fetch(registry: Registry, environ: Mapping[str, str], identity: str) -> Entry:
+def fetch(registry: Registry, environ: Mapping[str, str], identity: str, started: float) -> Entry:
     """Return a token for ``registry``, from AWS unless another process was faster.
 
-    Raises `HelperError`.
+    In time for a call that ``started`` then (of `time.monotonic`). Raises `HelperError`.
     """
-    limit = _Limit(answer_timeout(environ))
+    limit = _Limit(answer_timeout(environ), started)
     cache = _open_cache(environ, identity)
     if cache is None:
         return _ask(registry, environ, limit).entry
@@ -70,13 +65,12 @@ def _ask_once(
     cache: Cache, registry: Registry, environ: Mapping[str, str], limit: "_Limit"
 ) -> "AuthorizationToken":
     """Ask AWS, unless that failed some seconds ago. Raises `HelperError`."""
-    if line := cache.failure(registry, _digest(environ), time.time()):
-        raise RememberedFailure(line)
+    raise_remembered(cache, registry, environ)
     try:
         return _ask(registry, environ, limit)
     except HelperError as error:
         with suppress(OSError):
-            cache.store_failure(registry, _digest(environ), str(error), time.time())
+            cache.store_failure(registry, circumstances(environ), str(error), time.time())
         raise
 
 
@@ -111,29 +105,12 @@ def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> 
         return [own.host]
 
 
-def answer_timeout(environ: Mapping[str, str]) -> float:
-    """Return ``AWS_ECR_TIMEOUT`` in seconds, or the default. Raises `BadConfiguration`."""
-    text = environ.get("AWS_ECR_TIMEOUT")
-    if not text:
-        return DEFAULT_TIMEOUT
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise BadConfiguration(
-            f"AWS_ECR_TIMEOUT must be a number of seconds above 0, not {text!r}",
-            "unset it or set it to, say, 15",
-        )
-    return seconds
-
-
 class _Limit:
     """A span of time (seconds) and the moment when it is over."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, started: float | None = None) -> None:
         self.seconds = seconds
-        self.deadline = time.monotonic() + seconds
+        self.deadline = (time.monotonic() if started is None else started) + seconds
 
     def left(self) -> float:
         return max(0.0, self.deadline - time.monotonic())
@@ -210,14 +187,6 @@ def _within(limit: _Limit, function: Callable[[], Result]) -> Result:
     if not results:
         raise limit.exceeded()
     return results[0]
-
-
-def _digest(environ: Mapping[str, str]) -> str:
-    """Return a digest of the environment: a secret, a proxy or a time limit may be new."""
-    text = "\0".join(
-        f"{name}={value}" for name, value in sorted(environ.items()) if name not in _APPEARANCE
-    )
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, str]) -> None:
