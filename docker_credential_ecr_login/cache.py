@@ -216,7 +216,7 @@ class Cache:
 
     def turn_path(self, registry: "Registry") -> str:
         """Return the path of the file at which callers of this scope take turns."""
-        return self._path(registry) + ".turn"
+        return self.token_path(registry) + ".turn"
 
     def claim_refresh(self, registry: "Registry", now: float) -> bool:
         """Say whether the caller is to start the background refresh of this token.

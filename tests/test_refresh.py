@@ -174,7 +174,7 @@ def test_by_the_clock(
     _, entry = stored(signed_in)
     started: list[str] = []
     environ = {**signed_in.environment(), "HOME": str(signed_in.home)}
-    clock = SimpleNamespace(time=lambda: moment(entry))
+    clock = SimpleNamespace(time=lambda: moment(entry), monotonic=time.monotonic)
     monkeypatch.setattr("docker_credential_ecr_login.helper.time", clock)
     monkeypatch.setattr(
         "docker_credential_ecr_login.background.start_refresh",
