@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from docker_credential_ecr_login import helper
 from docker_credential_ecr_login.cache import MIN_LIFETIME, Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.ready import prepare_get
 from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import HOST, HelperProcess, wait_for
@@ -31,14 +32,18 @@ def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
     return cache, entry
 
 
-@pytest.fixture
-def ageing(signed_in: HelperProcess) -> HelperProcess:
-    """The executable with a token in its cache that is past its refresh time."""
+@pytest.fixture(params=["Python", "the launcher"])
+def ageing(signed_in: HelperProcess, request: pytest.FixtureRequest) -> HelperProcess:
+    """The executable with a token past its refresh time; the next caller finds it so in either."""
     signed_in.get()
     cache, entry = stored(signed_in)
     registry = parse(HOST)
     assert registry is not None
-    cache.store_token(registry, Entry(entry.secret, entry.expires_at, int(time.time()) - 1))
+    now = int(time.time())
+    old = Entry(entry.secret, entry.expires_at, now - 1)
+    cache.store_token(registry, old)
+    if request.param == "the launcher":
+        prepare_get(cache, registry, old, signed_in.environment(), now - 2)
     return signed_in
 
 
