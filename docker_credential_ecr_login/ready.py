@@ -8,9 +8,10 @@
 3. from when the launcher may give it, when Python is to start a refresh meanwhile, and until
    when it may be given (epoch seconds);
 4. the answer to ``list``; nothing for ``get``, whose secret stays in the token's file alone;
-5. the state of those of the files below that are there: size, inode, time and so on;
-6. and further: the paths of the files that the answer comes from (the token's file is the
-   first for ``get``), and of the AWS configuration files.
+5. and on: the state of those of the files below that are there: size, inode, time and so on;
+   ended by an empty line;
+6. and on: the paths of the files that the answer comes from (the token's file is the first for
+   ``get``), and of the AWS configuration files.
 
 The launcher answers if, and only if, all of this is as it was; else Python decides. So nothing
 has to be removed here when a token is, and what `identity` compares is compared by the same
@@ -18,6 +19,7 @@ facts.
 """
 
 import sys
+import time
 
 from .cache import MIN_LIFETIME, REFRESH_PAUSE, read_text, write_text
 from .identity import SELECTORS, configuration_files, configured_identity, without_secret
@@ -98,15 +100,15 @@ def _prepare(
         return
     try:
         since = int(_modified(sources[0]))
-        states = "".join(map(_state, files))
+        states = [state for path in files if (state := _state(path))]
         if configured_identity(environ) != cache.identity:
             return  # a file was changed since the answer was looked for
-        lines = (_MAGIC, environment, f"{since} {due} {until}", answer.rstrip(), states, *files)
-        text = "\n".join(lines) + "\n"
+        lines = (_MAGIC, environment, f"{since} {due} {until}", answer.rstrip())
+        text = "\n".join((*lines, *states, "", *files, ""))
         path = f"{cache.directory}/ready/{name}"
         if read_text(path) != text:
             write_text(path, text, durable=False)
-    except OSError:
+    except (OSError, ValueError, OverflowError):  # of times that no calendar has
         pass
 
 
@@ -118,13 +120,14 @@ def _modified(path: str) -> float:
 
 
 def _state(path: str) -> str:
-    """Return what GNU stat prints for %n %f %u %h %s %i %.9Y and a bar."""
+    """Return what stat prints for the launcher, nothing if there is no such file."""
     try:
         state = system.stat(path)
     except OSError:
         return ""
     seconds, fraction = divmod(state.st_mtime_ns, 10**9)
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
     return (
         f"{path} {state.st_mode:x} {state.st_uid} {state.st_nlink} {state.st_size}"
-        f" {state.st_ino} {seconds}.{fraction:09d}|"
+        f" {state.st_ino} {moment}.{fraction:09d} +0000 {seconds}"
     )

@@ -29,8 +29,6 @@ SHELLS = {
     "busybox": ["busybox", "sh"],
     "bash": ["bash", "--posix"],
     "ksh": ["ksh"],
-    "mksh": ["mksh"],
-    "yash": ["yash", "--posix"],
 }
 
 PROBE = """
