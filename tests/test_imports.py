@@ -100,6 +100,17 @@ def test_the_second_account_imports_nothing_more(assumed_role: HelperProcess) ->
     assert modules - ALLOWED == set()
 
 
+def test_a_miss_imports_and_asks_no_more_than_it_needs(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """A cold answer is one call, and imports neither boto3's resource layer nor platformdirs."""
+    answer, modules = modules_after(signed_in, "get", HOST)
+    assert json.loads(answer)["Username"] == "AWS"
+    assert [call.operation for call in aws.calls] == ["GetAuthorizationToken"]
+    assert "botocore.session" in modules
+    assert modules & {"argparse", "asyncio", "boto3", "platformdirs", "s3transfer"} == set()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_who_waits_for_another_imports_little(assumed_role: HelperProcess) -> None:
     """A caller that another process gets the token for imports the queue, and no more."""
