@@ -142,6 +142,17 @@ class Cache:
                 found[name] = max(found.get(name, 0), scopes[registry.scope])
         return {name: found[name] for name in sorted(found) if found[name]}
 
+    def list_sources(self) -> list[str]:
+        """Return the paths of all that `hosts` looks at: the directories first."""
+        logins = f"{self.directory}/logins"
+        registries = [registry for name in _names(self.tokens) if (registry := parse(name))]
+        return [
+            self.tokens,
+            logins,
+            *sorted({self.token_path(registry) for registry in registries}),
+            *(f"{logins}/{name}" for name in sorted(_names(logins))),
+        ]
+
     def store_token(self, registry: "Registry", entry: Entry) -> None:
         """Keep ``entry`` for all registries of the scope, and forget a failure."""
         _write(self.token_path(registry), self._key(registry), entry)
@@ -346,6 +357,7 @@ def _read(path: str, key: str) -> Entry | None:
 
 
 def _write(path: str, key: str, entry: Entry) -> None:
+    # The launcher prints the fourth line.
     rest = f"{entry.expires_at}\n{entry.refresh_at}\n{entry.secret}\n{key}"
     write_text(path, f"{_MAGIC} {_checksum(rest)}\n{rest}")
 

@@ -3,7 +3,7 @@
 ``ready/<host>,<profile>,<access key id>`` in the cache directory, for ``get`` of that host, and
 ``ready/list,<profile>,<access key id>``, for ``list``, hold a line each:
 
-1. the version of this format;
+1. the version of this format, and the host or ``list``;
 2. the environment that the answer belongs to, as `environment_line` has it;
 3. from when the launcher may give it, when Python is to start a refresh meanwhile, and until
    when it may be given (epoch seconds);
@@ -21,7 +21,14 @@ facts.
 import sys
 import time
 
-from .cache import MIN_LIFETIME, REFRESH_PAUSE, read_text, write_text
+from .cache import (
+    MAX_CLOCK_SKEW,
+    MAX_TOKEN_LIFETIME,
+    MIN_LIFETIME,
+    REFRESH_PAUSE,
+    read_text,
+    write_text,
+)
 from .identity import SELECTORS, configuration_files, configured_identity, without_secret
 from .protocol import list_answer
 
@@ -48,9 +55,11 @@ def prepare_get(
     A refresh that was due before ``now`` (epoch seconds) has just been started, so the next
     one is due when that may be started again. What cannot be written is no failure.
     """
+    path = cache.token_path(registry)
+    since = max(int(_modified(path)), entry.expires_at - MAX_TOKEN_LIFETIME - MAX_CLOCK_SKEW)
     due = entry.refresh_at if entry.young(now) else int(now) + REFRESH_PAUSE
-    times = (due, entry.expires_at - MIN_LIFETIME)
-    _prepare(cache, registry.host, environ, sources=[cache.token_path(registry)], times=times)
+    times = (since, due, entry.expires_at - MIN_LIFETIME)
+    _prepare(cache, environ, registry.host, "", times=times, sources=[path])
 
 
 def prepare_list(
@@ -58,13 +67,15 @@ def prepare_list(
 ) -> None:
     """Let the launcher answer ``list`` with ``hosts``: to each, until when it is right.
 
-    Not where a token was stored within the second before ``now`` (epoch seconds): the next
-    one could give the directory the same time. What cannot be written is no failure.
+    ``now`` (epoch seconds) is before they were looked for. What cannot be written is no
+    failure.
     """
-    sources = [cache.tokens, f"{cache.directory}/logins"]
-    if all(_modified(path) < now - 1 for path in sources):
-        times = (min(hosts.values()),) * 2
-        _prepare(cache, "list", environ, answer=list_answer(hosts), sources=sources, times=times)
+    sources = cache.list_sources()
+    since, until = int(max(map(_modified, sources))), min(hosts.values())
+    # A change within the same moment as the last one would not show in the directory's time.
+    if since < now - 2:
+        times = (since, until, until)
+        _prepare(cache, environ, "list", list_answer(hosts), times=times, sources=sources)
 
 
 def environment_line(environ: "Mapping[str, str]") -> str | None:
@@ -74,9 +85,10 @@ def environment_line(environ: "Mapping[str, str]") -> str | None:
     """
     if sys.platform != "linux" or "AWS_CONTAINER_AUTHORIZATION_TOKEN" in environ:
         return None
-    values = [environ.get(name) for name in ("HOME", *SELECTORS)]
+    values = [environ.get(name) for name in ("HOME", "AWS_ECR_CACHE_DIR", *SELECTORS)]
     for value in values:
-        if value and ("\n" in value or "$" in value or without_secret(value) != value):
+        # A bar ends a value.
+        if value and (any(c in value for c in "|\n$") or without_secret(value) != value):
             return None
     fields = ["" if value is None else f"={value}" for value in values]
     # Of these two only whether they are set; the first, as seen above, is not.
@@ -85,30 +97,30 @@ def environment_line(environ: "Mapping[str, str]") -> str | None:
 
 def _prepare(
     cache: "Cache",
-    question: str,
     environ: "Mapping[str, str]",
+    question: str,
+    answer: str,
     *,
-    answer: str = "",
+    times: tuple[int, int, int],
     sources: list[str],
-    times: tuple[int, int],
 ) -> None:
-    due, until = times
+    since, due, until = times
     environment = environment_line(environ)
     name = f"{question},{environ.get('AWS_PROFILE', '')},{environ.get('AWS_ACCESS_KEY_ID', '')}"
     files = sources + configuration_files(environ)
     if environment is None or "/" in name or any(f[:1] != "/" or "\n" in f for f in files):
         return
     try:
-        since = int(_modified(sources[0]))
         states = [state for path in files if (state := _state(path))]
-        if configured_identity(environ) != cache.identity:
+        is_late = configured_identity(environ) != cache.identity
+        if is_late or max(map(_modified, sources)) >= since + 1:
             return  # a file was changed since the answer was looked for
-        lines = (_MAGIC, environment, f"{since} {due} {until}", answer.rstrip())
+        lines = (f"{_MAGIC} {question}", environment, f"{since} {due} {until}", answer.rstrip())
         text = "\n".join((*lines, *states, "", *files, ""))
         path = f"{cache.directory}/ready/{name}"
         if read_text(path) != text:
             write_text(path, text, durable=False)
-    except (OSError, ValueError, OverflowError):  # of times that no calendar has
+    except (OSError, ValueError, OverflowError):  # the last two: times that no calendar has
         pass
 
 

@@ -189,6 +189,23 @@ class TestInAnyShell:
         assert result.report["arguments"] == arguments
         assert result.report["stdin"] == stdin.decode("utf-8", "surrogateescape")
 
+    @pytest.mark.parametrize("compatibility", ["5.0", "5.2"])
+    def test_without_a_place_for_temporary_files(
+        self, installation: Installation, shell: list[str], compatibility: str
+    ) -> None:
+        """What a client asks reaches Python even if the shell cannot make a temporary file."""
+        if Path(shell[0]).name == "ksh":
+            pytest.skip("it loses the text without a word, and is /bin/sh on no Linux")
+        limited = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh", *shell]
+        result = run(
+            [*limited, installation.launcher, "get"],
+            stdin=b"an.ecr.host:1",
+            environ={"BASH_COMPAT": compatibility},
+        )
+        report = json.loads(result.stdout)
+        assert (result.status, report["arguments"]) == (0, ["get"])
+        assert report["stdin"].startswith("an.ecr.host:1")
+
     def test_becomes_python(self, installation: Installation, shell: list[str]) -> None:
         """The process stays the same, so that signals and the exit code are Python's."""
         result = run([*shell, installation.launcher])

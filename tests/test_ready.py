@@ -30,7 +30,12 @@ from tests.helper_process import (
 )
 
 STAT = shutil.which("stat")
-SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
+SHELLS = {
+    "dash": ["dash"],
+    "bash": ["bash", "--posix"],
+    "busybox": ["busybox", "sh"],
+    "ksh": ["ksh"],
+}
 
 pytestmark = pytest.mark.skipif(
     STAT is None
@@ -38,6 +43,9 @@ pytestmark = pytest.mark.skipif(
     != 0,
     reason="needs the stat of GNU or busybox",
 )
+
+
+VARIABLES = ("HOME", "AWS_ECR_CACHE_DIR", *SELECTORS, "AWS_SECRET_ACCESS_KEY")
 
 
 def registry(host: str = HOST) -> Registry:
@@ -123,6 +131,17 @@ class TestAnswers:
         assert completed.stdout.decode() == warm.get().stdout
         assert completed.stderr == b""
 
+    @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+    def test_with_options_of_bash(self, launcher: HelperProcess) -> None:
+        """Options that bash takes from its environment change nothing."""
+        command = ["bash", "--posix", str(launcher.executable), "get"]
+        environ = launcher.environment({"SHELLOPTS": "nounset:errexit:pipefail"})
+        environ["PATH"] += ":" + os.environ["PATH"]
+        completed = subprocess.run(
+            command, input=HOST.encode(), env=environ, capture_output=True, check=True
+        )
+        assert completed.stdout.decode() == launcher.get().stdout
+
     def test_each_host_is_prepared_by_its_first_answer(
         self, warm: HelperProcess, launcher: HelperProcess
     ) -> None:
@@ -153,6 +172,29 @@ class TestAnswers:
         """A host name with a line end, or in two lines, is the same name, as for Python."""
         for text in (f"{HOST}\n", f"{HOST[:20]}\n{HOST[20:]}"):
             assert launcher.run("get", stdin=text) == launcher.get()
+
+    @pytest.mark.parametrize(
+        "url", [f"https://{HOST}", f"{HOST}/repository", f"https://{HOST}/v2/"]
+    )
+    def test_other_spellings(self, warm: HelperProcess, launcher: HelperProcess, url: str) -> None:
+        """A URL, and a host with a path, are answered and echoed as Python does."""
+        by_python = warm.get(url, AWS_ECR_LOG_LEVEL="debug")
+        assert by_python.credentials["ServerURL"] == url
+        assert launcher.get(url) == by_python
+
+    @pytest.mark.parametrize(
+        "name",
+        [f"http://{HOST}", f"{HOST}:443", HOST.upper(), f"{HOST}.", f"x{HOST}", f"x/{HOST}", "ecr"],
+    )
+    def test_rare_spellings(self, launcher: HelperProcess, name: str) -> None:
+        """What is not written as clients write it is left to Python."""
+        assert not has_answer(launcher, name)
+
+    def test_too_much(self, launcher: HelperProcess) -> None:
+        """Input without end is refused in the words of Python, empty lines too."""
+        for text in ("\n" * 70_000 + HOST, "a" * 70_000, f"{HOST}\n" * 2_000):
+            outcome = launcher.run("get", stdin=text)
+            assert (outcome.stdout, outcome.status) == ("the input is larger than 64 KiB\n", 1)
 
     @pytest.mark.parametrize(
         "name", ["https://index.docker.io/v1/", "ghcr.io", "localhost:5000", "10.0.0.1"]
@@ -191,6 +233,16 @@ class TestEnvironment:
         assert has_answer(launcher)
         assert not has_answer(launcher, **{name: "changed"})
 
+    def test_a_copied_cache(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """What lies in a copy of the cache says nothing of the copy, where another file is used."""
+        copy = warm.home / "copy"
+        shutil.copytree(warm.cache_directory, copy, copy_function=shutil.copy2)
+        assert not has_answer(launcher, AWS_ECR_CACHE_DIR=str(copy))
+        answer = warm.get(AWS_ECR_CACHE_DIR=str(copy))
+        assert warm.erase(AWS_ECR_CACHE_DIR=str(copy)).status == 0
+        assert answer.secret == warm.get().secret
+        assert not has_answer(launcher, AWS_ECR_CACHE_DIR=str(copy))
+
     def test_debug_hits_are_logged(self, launcher: HelperProcess) -> None:
         """At level debug Python answers, for it logs every answer."""
         assert not has_answer(launcher, AWS_ECR_LOG_LEVEL="DEBUG")
@@ -211,6 +263,7 @@ class TestEnvironment:
             ("AWS_CREDENTIAL_FILE", "relative/path"),
             ("AWS_CREDENTIAL_FILE", "$HOME/path"),
             ("AWS_ROLE_SESSION_NAME", "$HOME"),
+            ("AWS_ROLE_SESSION_NAME", "a|b"),
         ],
     )
     def test_what_cannot_be_compared_is_not_prepared(
@@ -239,7 +292,7 @@ class TestEnvironment:
     @settings(max_examples=60)
     @given(
         st.dictionaries(
-            st.sampled_from(["HOME", *SELECTORS, "AWS_SECRET_ACCESS_KEY"]),
+            st.sampled_from(VARIABLES),
             st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
         )
     )
@@ -256,6 +309,21 @@ class TestEnvironment:
             check=True,
         )
         assert line is None or completed.stdout.decode() == line
+
+    @given(st.dictionaries(st.sampled_from(VARIABLES), st.text("|=a", max_size=5)), st.data())
+    def test_lines_tell_environments_apart(
+        self, environ: dict[str, str], data: st.DataObject
+    ) -> None:
+        """No two environments have the same line, with whatever tricks in the second."""
+        line = environment_line(environ)
+        name = data.draw(st.sampled_from(VARIABLES))
+        other = {**environ, name: data.draw(st.text("|=a", max_size=12))}
+        if name == "AWS_SECRET_ACCESS_KEY" and name in environ:
+            return  # of a secret, only whether it is set
+        fields = [other.get(name) for name in VARIABLES[:-1]]
+        written = "|".join("" if value is None else f"={value}" for value in fields)
+        written += "||" + ("=" if VARIABLES[-1] in other else "")
+        assert (written == line) == (line is not None and other == environ)
 
 
 def set_back(*paths: Path) -> None:
@@ -338,6 +406,24 @@ class TestFiles:
             os.mkfifo(path, 0o600)
             assert not has_answer(launcher)
 
+    @pytest.mark.parametrize("mode", [0o620, 0o602, 0o644])
+    def test_the_mode_of_its_file(self, launcher: HelperProcess, mode: int) -> None:
+        """What somebody else could have written, or read, is not believed."""
+        (path,) = (launcher.cache_directory / "ready").iterdir()
+        path.chmod(mode)
+        assert not has_answer(launcher)
+
+    def test_the_file_of_another_host(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """What was left for one registry, or for ``list``, is not believed for another."""
+        warm.get(OTHER_REGION)
+        set_back(warm.cache_directory / "tokens")
+        warm.list()
+        (path,) = (launcher.cache_directory / "ready").glob(f"{HOST},*")
+        for name in (OTHER_REGION, "list"):
+            (other,) = path.parent.glob(f"{name},*")
+            shutil.copy2(other, path)
+            assert not has_answer(launcher)
+
     def test_a_link_in_place_of_its_file(self, launcher: HelperProcess) -> None:
         """What Python left is not believed where it is a link."""
         (path,) = (launcher.cache_directory / "ready").iterdir()
@@ -393,6 +479,16 @@ class TestFiles:
             change()
             assert launcher.list().status == 1
             assert warm.list().hosts != before
+
+    def test_list_notices_a_mode(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """A token whose file's mode was changed is not listed, nor is one mended forgotten."""
+        set_back(warm.cache_directory / "tokens")
+        warm.list()
+        assert launcher.list().status == 0
+        token(warm).chmod(0o644)
+        assert launcher.list().status == 1
+        token(warm).chmod(0o600)
+        assert launcher.list().hosts == [HOST]
 
     def test_list_is_not_prepared_too_early(
         self, warm: HelperProcess, launcher: HelperProcess
