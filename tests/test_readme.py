@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docker_credential_ecr_login import __version__
 from docker_credential_ecr_login.registry import parse
+from tests.bench.rows import ROWS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -64,3 +65,14 @@ def test_the_changelog_knows_the_version() -> None:
     """The changelog has a section for what is not released yet, or for this version."""
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert "## [Unreleased]" in changelog or f"## [{__version__}]" in changelog
+
+
+def test_the_table_of_speed_is_one_of_the_benchmark() -> None:
+    """The README's table has the benchmark's rows, and its ratios are those of its times."""
+    lines = re.findall(
+        r"^\| (\S.*?) +\| (.*?) +\| +([\d,.]+) \| +([\d,.]+) \| +([\d.]+) \|", README, re.MULTILINE
+    )
+    assert [name for name, *_ in lines] == [row.name for row in ROWS]
+    for name, _, ours, theirs, ratio in lines:
+        quotient = float(ours.replace(",", "")) / float(theirs.replace(",", ""))
+        assert abs(quotient - float(ratio)) < 0.02, name
