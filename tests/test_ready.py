@@ -110,7 +110,7 @@ class TestAnswers:
         """``list`` is answered byte for byte as Python does, from the second time on."""
         warm.get(SECOND_ACCOUNT)
         set_back(warm.cache_directory / "tokens")
-        assert launcher.list().stdout == "{}\n" or launcher.list().status == 1
+        assert launcher.list().status == 1
         by_python = warm.list()
         assert by_python.hosts == [HOST, SECOND_ACCOUNT]
         assert launcher.list() == by_python
@@ -494,6 +494,8 @@ class TestFiles:
         self, warm: HelperProcess, launcher: HelperProcess
     ) -> None:
         """Right after a change, when the next one could have the same time, it is Python's."""
+        soon = time.time() + 60
+        os.utime(token(warm).parent, (soon, soon))
         warm.list()
         assert launcher.list().status == 1
 
