@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from .. import __version__
-from ..cache import MAX_TOKEN_LIFETIME, Entry
+from ..cache import MAX_TOKEN_LIFETIME, Entry, is_disabled
 from ..errors import BadConfiguration, HelperError
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
@@ -27,6 +27,7 @@ from .failures import (
     unusable_answer,
 )
 from .models import create_loader
+from .sessions import share_sessions
 
 _EMPTY_IS_UNSET = (
     "AWS_CONFIG_FILE",
@@ -170,6 +171,8 @@ def _prepare_credential_chain(session: Session, region: str, circumstances: Circ
     roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
     roles._prompter = _refuse_mfa  # noqa: SLF001 - no public way to replace it
+    if not is_disabled(circumstances.environ):
+        share_sessions(chain)
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that
         # is made to start from them: its role would never be assumed.

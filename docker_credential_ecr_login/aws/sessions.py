@@ -1,0 +1,90 @@
+"""The sessions of assumed roles, where the AWS CLI keeps them.
+
+An MFA code that was typed for ``aws`` counts here, and the reverse. Directory, names and format of
+the files are those of the CLI: ``customizations/assumerole.py`` of awscli, and ``credentials.py``
+and ``utils.py`` of the botocore in it.
+"""
+
+import json
+import os
+from contextlib import suppress
+from datetime import datetime
+from hashlib import sha1
+from typing import Any
+
+from botocore.credentials import CredentialResolver
+from botocore.utils import parse_timestamp
+
+from ..cache import write_text
+
+_DIRECTORY = "~/.aws/cli/cache"
+_FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
+
+
+def share_sessions(chain: CredentialResolver) -> None:
+    """Let the providers of ``chain`` read and keep their sessions in the AWS CLI's cache."""
+    directory = os.path.expanduser(_DIRECTORY)
+    roles: Any = chain.get_provider("assume-role")
+    roles.cache = SessionCache(directory)
+    web_identities: Any = chain.get_provider("assume-role-with-web-identity")
+    web_identities.cache = _WebIdentitySessions(directory, web_identities)
+
+
+class SessionCache:
+    """What botocore asks of a cache, kept in ``directory``.
+
+    Unlike botocore's own, it writes whole files or none, and whatever is wrong with one is a
+    miss.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def __contains__(self, key: str) -> bool:
+        try:
+            self[key]
+        except KeyError:
+            return False
+        return True
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            with open(self._path(key), encoding="utf-8") as file:
+                answer = json.load(file)
+            if all(isinstance(answer["Credentials"][field], str) for field in _FIELDS):
+                parse_timestamp(answer["Credentials"]["Expiration"])
+                return answer
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            pass
+        raise KeyError(key)
+
+    def __setitem__(self, key: str, answer: Any) -> None:
+        with suppress(OSError):  # then the next one assumes the role again
+            write_text(self._path(key), json.dumps(answer, default=_written))
+
+    def _path(self, key: str) -> str:
+        return f"{self._directory}/{key}.json"
+
+
+class _WebIdentitySessions(SessionCache):
+    """Named by the identity token too, so that nobody gets the session of another token.
+
+    The CLI's botocore does so; the one that is a package of its own does not.
+    """
+
+    def __init__(self, directory: str, provider: Any) -> None:
+        super().__init__(directory)
+        self._provider = provider
+
+    def _path(self, key: str) -> str:  # noqa: ARG002 - the one without the token
+        setting = self._provider._get_config  # noqa: SLF001 - environment, else profile
+        with open(setting("web_identity_token_file"), encoding="utf-8") as file:
+            arguments = {"RoleArn": setting("role_arn"), "WebIdentityToken": file.read()}
+        if name := setting("role_session_name"):
+            arguments["RoleSessionName"] = name
+        digest = sha1(json.dumps(arguments, sort_keys=True).encode())  # noqa: S324 - a name
+        return super()._path(digest.hexdigest())
+
+
+def _written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S%Z")
