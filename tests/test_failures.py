@@ -460,9 +460,9 @@ def role_asks_for_mfa(aws: AwsEmulator, helper: HelperProcess) -> str:
     aws.add_role(arn=PULL, mfa_serial="arn:aws:iam::111111111111:mfa/dev", mfa_code="123456")
     _role(aws, helper, "mfa_serial = arn:aws:iam::111111111111:mfa/dev\n")
     return (
-        "the profile asks for an MFA code (mfa_serial), which cannot be typed here; put session "
-        "credentials into the environment or another profile: "
-        "aws sts get-session-token --serial-number <device> --token-code <code>"
+        'profile "pull" (from AWS_PROFILE) asks for an MFA code (mfa_serial), which cannot be '
+        "typed here; type it for the AWS CLI, whose session is used here; run: "
+        "aws sts get-caller-identity --profile pull"
     )
 
 

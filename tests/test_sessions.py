@@ -18,6 +18,8 @@ from tests.emulator import AwsEmulator
 from tests.emulator.model import Role
 from tests.helper_process import OTHER_REGION, HelperProcess
 
+DEVICE = "arn:aws:iam::111111111111:mfa/dev"
+
 # By the operation that makes the session. Both are for the same role and session name.
 ROLES = {
     "AssumeRole": source_profile,
@@ -26,9 +28,9 @@ ROLES = {
 by_role = pytest.mark.parametrize(("operation", "source"), ROLES.items(), ids=ROLES)
 
 
-def session_path(helper: HelperProcess) -> Path:
+def session_path(helper: HelperProcess, **more: str) -> Path:
     """Where the AWS CLI keeps the session of the role: a digest of what it asks STS."""
-    arguments = {"RoleArn": PULL, "RoleSessionName": "docker"}
+    arguments = {"RoleArn": PULL, "RoleSessionName": "docker", **more}
     if "AWS_WEB_IDENTITY_TOKEN_FILE" in helper.environ:
         token = Path(helper.environ["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text()
         arguments["WebIdentityToken"] = token
@@ -36,7 +38,7 @@ def session_path(helper: HelperProcess) -> Path:
     return helper.home / ".aws" / "cli" / "cache" / f"{name}.json"
 
 
-def write_session(helper: HelperProcess, aws: AwsEmulator, left: timedelta) -> str:
+def write_session(helper: HelperProcess, aws: AwsEmulator, left: timedelta, **more: str) -> str:
     """Keep a session of the role as the AWS CLI does; returns its access key id."""
     session = aws.start_session(Role(PULL), "docker", left.total_seconds())
     content = {
@@ -49,7 +51,7 @@ def write_session(helper: HelperProcess, aws: AwsEmulator, left: timedelta) -> s
         "AssumedRoleUser": {"AssumedRoleId": "AROA:docker", "Arn": PULL_SESSION},
         "ResponseMetadata": {"HTTPStatusCode": 200},
     }
-    path = session_path(helper)
+    path = session_path(helper, **more)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(content))
     return session.access_key_id
@@ -151,10 +153,24 @@ def test_a_place_that_cannot_be_written_is_no_failure(
 
 
 def test_without_a_cache_nothing_is_kept(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """With AWS_ECR_DISABLE_CACHE no session is written, nor read."""
+    """With AWS_ECR_DISABLE_CACHE no session is written; what the CLI wrote is used."""
     source_profile(aws, helper)
     assert helper.get(AWS_ECR_DISABLE_CACHE="1").secret
     assert not session_path(helper).exists()
     write_session(helper, aws, timedelta(hours=1))
     assert helper.get(AWS_ECR_DISABLE_CACHE="1").secret
-    assert aws.count("AssumeRole") == 2
+    assert aws.count("AssumeRole") == 1
+
+
+def test_a_code_typed_for_the_aws_cli_counts(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """A profile that asks for MFA works for as long as the CLI's session lasts."""
+    source_profile(aws, helper)
+    config = helper.home / ".aws" / "config"
+    config.write_text(config.read_text() + f"mfa_serial = {DEVICE}\n")
+    assert "asks for an MFA code" in helper.get().stderr
+    write_session(helper, aws, timedelta(hours=1), SerialNumber=DEVICE)
+    for failure in helper.cache_directory.glob("tokens/*/*.failure"):
+        failure.unlink()  # as some seconds do
+    assert helper.get().secret
+    assert aws.calls[-1].principal == PULL_SESSION
+    assert aws.count("AssumeRole") == 0

@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from .. import __version__
 from ..cache import MAX_TOKEN_LIFETIME, Entry, is_disabled
-from ..errors import BadConfiguration, HelperError
+from ..errors import HelperError
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
 from .failures import (
@@ -170,9 +170,8 @@ def _prepare_credential_chain(session: Session, region: str, circumstances: Circ
     chain = create_credential_resolver(session, region_name=region)
     roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
-    roles._prompter = _refuse_mfa  # noqa: SLF001 - no public way to replace it
-    if not is_disabled(circumstances.environ):
-        share_sessions(chain)
+    roles._prompter = partial(_refuse_mfa, circumstances)  # noqa: SLF001 - no public way to replace it
+    share_sessions(chain, keep=not is_disabled(circumstances.environ))
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that
         # is made to start from them: its role would never be assumed.
@@ -180,12 +179,8 @@ def _prepare_credential_chain(session: Session, region: str, circumstances: Circ
     session.register_component("credential_provider", chain)
 
 
-def _refuse_mfa(_prompt: str) -> str:
-    raise BadConfiguration(
-        "the profile asks for an MFA code (mfa_serial), which cannot be typed here",
-        "put session credentials into the environment or another profile: "
-        "aws sts get-session-token --serial-number <device> --token-code <code>",
-    )
+def _refuse_mfa(circumstances: Circumstances, _prompt: str) -> str:
+    raise circumstances.mfa_needed()
 
 
 def _client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:

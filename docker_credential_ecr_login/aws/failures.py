@@ -84,6 +84,14 @@ class Circumstances:
                 return f'profile "{self.profile}" (from {variable})'
         return f'profile "{self.profile or "default"}"'
 
+    def mfa_needed(self) -> BadConfiguration:
+        """Return the error for a role that wants an MFA code."""
+        return BadConfiguration(
+            f"{self.named_profile} asks for an MFA code (mfa_serial), which cannot be typed here",
+            "type it for the AWS CLI, whose session is used here; run: "
+            f"aws sts get-caller-identity --profile {_quoted(self.profile or 'default')}",
+        )
+
     @property
     def origin(self) -> str:
         """The profile at the end of the source_profile chain: it has the first credentials."""

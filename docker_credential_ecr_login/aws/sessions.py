@@ -21,24 +21,25 @@ _DIRECTORY = "~/.aws/cli/cache"
 _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
 
 
-def share_sessions(chain: CredentialResolver) -> None:
-    """Let the providers of ``chain`` read and keep their sessions in the AWS CLI's cache."""
+def share_sessions(chain: CredentialResolver, *, keep: bool) -> None:
+    """Let the providers of ``chain`` use the AWS CLI's cache, and ``keep`` their sessions there."""
     directory = os.path.expanduser(_DIRECTORY)
     roles: Any = chain.get_provider("assume-role")
-    roles.cache = SessionCache(directory)
+    roles.cache = SessionCache(directory, keep=keep)
     web_identities: Any = chain.get_provider("assume-role-with-web-identity")
-    web_identities.cache = _WebIdentitySessions(directory, web_identities)
+    web_identities.cache = _WebIdentitySessions(directory, web_identities, keep=keep)
 
 
 class SessionCache:
-    """What botocore asks of a cache, kept in ``directory``.
+    """What botocore asks of a cache, in ``directory``; read only unless ``keep``.
 
     Unlike botocore's own, it writes whole files or none, and whatever is wrong with one is a
     miss.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, keep: bool) -> None:
         self._directory = directory
+        self._keep = keep
 
     def __contains__(self, key: str) -> bool:
         try:
@@ -59,6 +60,8 @@ class SessionCache:
         raise KeyError(key)
 
     def __setitem__(self, key: str, answer: Any) -> None:
+        if not self._keep:
+            return
         with suppress(OSError):  # then the next one assumes the role again
             write_text(self._path(key), json.dumps(answer, default=_written))
 
@@ -72,8 +75,8 @@ class _WebIdentitySessions(SessionCache):
     The CLI's botocore does so; the one that is a package of its own does not.
     """
 
-    def __init__(self, directory: str, provider: Any) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: str, provider: Any, *, keep: bool) -> None:
+        super().__init__(directory, keep=keep)
         self._provider = provider
 
     def _path(self, key: str) -> str:  # noqa: ARG002 - the one without the token
