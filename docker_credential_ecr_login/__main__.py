@@ -93,7 +93,7 @@ def _act(action: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         helper.erase(url, environ)
         return "", "", 0
     registry = parse(url)
-    if registry is None:
+    if registry is None or helper.is_anonymous(registry, environ):
         return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
     try:
         return helper.get(registry, url, environ), "", 0

@@ -127,7 +127,12 @@ def list_hosts(environ: "Mapping[str, str]") -> list[str]:
     if not token_cache.is_disabled(environ):
         for directory in _directories(environ):
             cache = Cache(directory, identity)
-            if hosts := cache.hosts(now):
+            hosts = {
+                host: until
+                for host, until in cache.hosts(now).items()
+                if (registry := parse(host)) and not is_anonymous(registry, environ)
+            }
+            if hosts:
                 prepare_list(cache, hosts, environ, now)
                 return list(hosts)
     complete_python()
@@ -145,6 +150,11 @@ def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
     from .aws.fetch import refresh as refresh_from_aws
 
     refresh_from_aws(registry, environ, configured_identity(environ))
+
+
+def is_anonymous(registry: Registry, environ: "Mapping[str, str]") -> bool:
+    """Say whether ``registry`` is of ECR Public and to be pulled from without credentials."""
+    return registry.registry_id is None and is_true(environ, "AWS_ECR_PUBLIC_ANONYMOUS")
 
 
 def is_true(environ: "Mapping[str, str]", name: str) -> bool:

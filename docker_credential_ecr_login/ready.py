@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .registry import Registry
 
 _MAGIC = "ecr-login/1 ready"
+_OUR_SELECTORS = ("HOME", "AWS_ECR_CACHE_DIR", "AWS_ECR_PUBLIC_ANONYMOUS")
 
 
 def prepare_get(
@@ -85,7 +86,7 @@ def environment_line(environ: "Mapping[str, str]") -> str | None:
     """
     if sys.platform != "linux" or "AWS_CONTAINER_AUTHORIZATION_TOKEN" in environ:
         return None
-    values = [environ.get(name) for name in ("HOME", "AWS_ECR_CACHE_DIR", *SELECTORS)]
+    values = [environ.get(name) for name in (*_OUR_SELECTORS, *SELECTORS)]
     for value in values:
         # A bar ends a value.
         if value and (any(c in value for c in "|\n$") or without_secret(value) != value):

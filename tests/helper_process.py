@@ -163,8 +163,22 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def users_of(path: Path) -> set[int]:
     """The ids of the other processes that have a file open (Linux)."""
     found = set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+    for process in filter(str.isdecimal, os.listdir("/proc")):
         with suppress(OSError):  # somebody else's, or it has just ended
-            if os.readlink(descriptor) == str(path):
-                found.add(int(descriptor.parts[2]))
+            descriptors = Path("/proc", process, "fd").iterdir()
+            if any(os.readlink(descriptor) == str(path) for descriptor in descriptors):
+                found.add(int(process))
     return found - {os.getpid()}
+
+
+def processes_of(directory: Path) -> list[int]:
+    """Return the ids of the processes that have ``directory`` in their environment.
+
+    On Linux; elsewhere there are none to be found.
+    """
+    found = []
+    for name in os.listdir("/proc") if sys.platform == "linux" else ():
+        with suppress(OSError):  # no process, somebody else's, or it has just ended
+            if os.fsencode(directory) in Path("/proc", name, "environ").read_bytes():
+                found.append(int(name))
+    return found

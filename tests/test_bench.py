@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.__main__ import Parameters, parameters
-from tests.bench.measure import Failed, processes_of, run
+from tests.bench.measure import Failed, run
 from tests.bench.table import Measurements, Result, percentile, to_json, to_text
-from tests.helper_process import EXECUTABLE, HelperProcess, Outcome
+from tests.helper_process import EXECUTABLE, HelperProcess, Outcome, processes_of
 
 ROOT = Path(__file__).parent.parent
 DEFAULTS = Parameters(

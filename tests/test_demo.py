@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helper_process import processes_of
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -56,13 +58,7 @@ def finish(process: "subprocess.Popen[str]") -> str:
 def left_behind(temporary: Path) -> Iterator[str]:
     """Name the files, and on Linux the processes, that a demonstration has left."""
     yield from (str(path) for path in temporary.iterdir())
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            found = os.fsencode(temporary) in environ.read_bytes()
-        except OSError:  # somebody else's, or it has just ended
-            continue
-        if found:
-            yield f"process {environ.parent.name}"
+    yield from (f"process {number}" for number in processes_of(temporary))
 
 
 def can_push() -> bool:

@@ -289,3 +289,24 @@ def test_get_answer_is_json(url: str, secret: str) -> None:
     assert answer.endswith("}\n")
     assert "\n" not in answer[:-1]
     assert json.loads(answer) == {"ServerURL": url, "Username": "AWS", "Secret": secret}
+
+
+def test_anonymous_public_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """With AWS_ECR_PUBLIC_ANONYMOUS, AWS is not asked for ECR Public; others go on."""
+    anonymous = {"AWS_ECR_PUBLIC_ANONYMOUS": "true"}
+    for host in (PUBLIC, f"https://{PUBLIC}/v2/", "ecr-public.aws.com"):
+        outcome = signed_in.get(host, **anonymous)
+        assert (outcome.stdout, outcome.stderr, outcome.status) == (NOT_FOUND, "", 1)
+    assert aws.calls == []
+    assert signed_in.get(HOST, **anonymous).secret
+
+
+def test_anonymous_in_spite_of_a_token(signed_in: HelperProcess) -> None:
+    """A token that ECR Public gave before is neither answered nor listed then."""
+    secret = signed_in.get(PUBLIC).secret
+    signed_in.get(HOST)
+    outcome = signed_in.get(PUBLIC, AWS_ECR_PUBLIC_ANONYMOUS="true")
+    assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+    assert signed_in.list(AWS_ECR_PUBLIC_ANONYMOUS="true").hosts == [HOST]
+    assert signed_in.list().hosts == [HOST, PUBLIC]
+    assert signed_in.get(PUBLIC, AWS_ECR_PUBLIC_ANONYMOUS="false").secret == secret

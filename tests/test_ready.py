@@ -45,7 +45,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-VARIABLES = ("HOME", "AWS_ECR_CACHE_DIR", *SELECTORS, "AWS_SECRET_ACCESS_KEY")
+VARIABLES = (
+    "HOME",
+    "AWS_ECR_CACHE_DIR",
+    "AWS_ECR_PUBLIC_ANONYMOUS",
+    *SELECTORS,
+    "AWS_SECRET_ACCESS_KEY",
+)
 
 
 def registry(host: str = HOST) -> Registry:
@@ -226,6 +232,7 @@ class TestEnvironment:
             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
             "AWS_ECR_CACHE_DIR",
             "AWS_ECR_DISABLE_CACHE",
+            "AWS_ECR_PUBLIC_ANONYMOUS",
         ],
     )
     def test_each_variable_counts(self, launcher: HelperProcess, name: str) -> None:

@@ -28,9 +28,10 @@ from types import FrameType
 from typing import NoReturn
 
 from tests.bench import programs
-from tests.bench.measure import Failed, processes_of
+from tests.bench.measure import Failed
 from tests.bench.rows import REGION, ROWS, Row, measure
 from tests.bench.table import Result, to_json, to_text
+from tests.helper_process import processes_of
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -105,16 +105,3 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise Failed(f"waited in vain for {what}")
         time.sleep(0.005)  # the machine is left to what is waited for
-
-
-def processes_of(directory: Path) -> list[int]:
-    """Return the ids of the processes that have ``directory`` in their environment.
-
-    On Linux; elsewhere there are none to be found.
-    """
-    found = []
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):  # somebody else's, or it has just ended
-            if os.fsencode(directory) in environ.read_bytes():
-                found.append(int(environ.parent.name))
-    return found

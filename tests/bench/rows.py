@@ -15,7 +15,7 @@ from docker_credential_ecr_login.helper import cached
 from docker_credential_ecr_login.identity import configured_identity
 from docker_credential_ecr_login.registry import Registry, parse
 from tests.bench import programs
-from tests.bench.measure import Failed, Run, processes_of, run, wait_until
+from tests.bench.measure import Failed, Run, run, wait_until
 from tests.bench.programs import LARGE_HERD, LIST, NOT_FOUND, Program
 from tests.bench.table import Measurements, Result
 from tests.credential_sources import (
@@ -29,7 +29,7 @@ from tests.credential_sources import (
 )
 from tests.emulator import AwsEmulator
 from tests.emulator.model import Request, Response
-from tests.helper_process import HOST, HelperProcess, Outcome
+from tests.helper_process import HOST, HelperProcess, Outcome, processes_of
 from tests.helper_process import NOT_FOUND as NOT_FOUND_LINE
 
 REGION = "us-east-1"
