@@ -161,14 +161,21 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def users_of(path: Path) -> set[int]:
-    """The ids of the other processes that have a file open (Linux)."""
+    """The ids of the other processes that have a file open (Linux).
+
+    Not of those that this one has forked and that have yet to become another program:
+    they have all its files.
+    """
+    own_command = Path("/proc/self/cmdline").read_bytes()
     found = set()
     for process in filter(str.isdecimal, os.listdir("/proc")):
         with suppress(OSError):  # somebody else's, or it has just ended
+            if Path("/proc", process, "cmdline").read_bytes() == own_command:
+                continue
             descriptors = Path("/proc", process, "fd").iterdir()
             if any(os.readlink(descriptor) == str(path) for descriptor in descriptors):
                 found.add(int(process))
-    return found - {os.getpid()}
+    return found
 
 
 def processes_of(directory: Path) -> list[int]:
