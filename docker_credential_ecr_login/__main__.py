@@ -84,32 +84,60 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
 
 def _act(action: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     if action == "list":
-        return protocol.list_answer(helper.list_hosts(environ)), "", 0
+        return helper.list_answer(environ), "", 0
     frame = _read_input()
+    if action == "get":
+        return _get(protocol.server_url(frame), frame, environ)
+    url = protocol.credentials(frame)[0] if action == "store" else protocol.server_url(frame)
+    question = helper.resolve(url, environ)
+    if question.fallback:
+        return _pass_on(question.fallback, action, frame, question.environ)
     if action == "store":
-        return "", helper.store(frame, environ), 0
-    url = protocol.server_url(frame)
-    if action == "erase":
-        helper.erase(url, environ)
-        return "", "", 0
+        return "", helper.store(question, frame), 0
+    helper.erase(question.registry, question.environ)
+    return "", "", 0
+
+
+def _get(url: str, frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     registry = parse(url)
-    if registry is None or helper.is_anonymous(registry, environ):
-        return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
     try:
+        question = helper.resolve(url, environ)
+        registry, environ = question.registry, question.environ
+        if question.fallback:
+            return _pass_on(question.fallback, "get", frame, environ)
+        if registry is None or helper.is_anonymous(registry, environ):
+            helper.note_refusal(question)
+            return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
         return helper.get(registry, url, environ), "", 0
     except Exception as error:
-        line = f"{registry.host}: {_failure_line(error, registry.host, environ)}"
+        from .errors import one_line
+
+        subject = registry.host if registry else one_line(url)
+        line = f"{subject}: {_failure_line(error, subject, environ)}"
         # By default the caller's fall-back chain goes on. ECR Public can do without us.
-        strict = registry.registry_id and helper.is_true(environ, "AWS_ECR_STRICT")
+        is_public = registry and registry.registry_id is None
+        strict = not is_public and helper.is_true(environ, "AWS_ECR_STRICT")
         return f"{line if strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
 
 
+def _pass_on(
+    fallback: str, action: str, frame: bytes, environ: "Mapping[str, str]"
+) -> tuple[str, str, int]:
+    """Let another helper answer."""
+    from .fallback import ask
+    from .turn import answer_timeout
+
+    answer, status = ask(fallback, action, frame, answer_timeout(environ))
+    return answer, "", status
+
+
 def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
-    registry = parse(host)
-    if registry is None:
-        return "", "", 1
     try:
-        helper.refresh(registry, environ)
+        question = helper.resolve(host, environ)
+        environ = question.environ
+        if question.registry is None:
+            return "", "", 1
+        helper.refresh(question.registry, environ)
     except Exception as error:
         _failure_line(error, host, environ)
         return "", "", 1

@@ -6,9 +6,11 @@
       tokens/<fingerprint of the identity>/<scope>.refresh   when a refresh was last started
       tokens/<fingerprint of the identity>/<scope>.lock      held by the process that asks AWS
       tokens/<fingerprint of the identity>/<scope>.turn      where those queue that wait for it
-      tokens/<fingerprint of the identity>/<host>            empty: this registry was asked for
+      tokens/<fingerprint of the identity>/<scope>.prompt    there while a person is asked
+      tokens/<fingerprint of the identity>/hosts/<host>      what the config file says of it
       logins/<host>                                          a token that ``docker login`` stored
       ready/<host>,<profile>,<access key id>                 what the launcher needs; see `ready`
+      mfa.lock                                               held while a person is asked
       swept                                                  empty: when was it swept
       log/ecr-login.log
 
@@ -21,7 +23,6 @@ a file was stored for is part of it and is compared whole.
 import time
 
 from .identity import expand, fingerprint
-from .registry import parse
 
 try:
     import posix as system
@@ -53,6 +54,7 @@ SWEEP_PAUSE = 3600
 """Seconds between two searches for what can be removed."""
 
 _GRAVE_AGE = MAX_TOKEN_LIFETIME + 3600  # seconds after which no token can be alive
+_IN_USE = (".lock", ".prompt", ".refresh", ".turn")  # by processes that are at work now
 _MAGIC = "ecr-login/1"
 _MAX_FILE_SIZE = 256 * 1024
 _CHECKSUM_PRIME = 2**61 - 1
@@ -108,6 +110,7 @@ class Cache:
         self.directory = directory
         self.identity = identity
         self.tokens = f"{directory}/tokens/{fingerprint(identity)}"
+        self._hosts = f"{self.tokens}/hosts"
 
     def token(self, registry: "Registry") -> Entry | None:
         """Return the token for ``registry``, usable or not, or None."""
@@ -115,43 +118,47 @@ class Cache:
 
     def login(self, registry: "Registry") -> Entry | None:
         """Return the token that ``docker login`` stored for ``registry``, or None."""
-        return _read(f"{self.directory}/logins/{registry.host}", registry.host)
+        return _read(self.login_path(registry.host), registry.host)
 
-    def is_listed(self, registry: "Registry") -> bool:
-        """Say whether the registry was asked for before, under this identity."""
-        try:
-            system.stat(f"{self.tokens}/{registry.host}")
-        except OSError:
-            return False
-        return True
+    def settings(self, host: str) -> dict[str, str] | None:
+        """Return what the config file says of a registry that was asked for before, or None."""
+        lines, _, identity = read_text(self.settings_path(host)).partition("\0")
+        if identity != self.identity:
+            return None
+        pairs = [line.partition("=") for line in lines.split("\n") if line]
+        return {name: value for name, _, value in pairs}
 
-    def hosts(self, now: float) -> dict[str, int]:
+    def hosts(self, resolve: "Callable[[str], Registry | None]", now: float) -> dict[str, int]:
         """Return the hosts, sorted, that ``get`` would answer from this cache at ``now``.
 
-        With each, until when (epoch seconds).
+        With each, until when (epoch seconds). ``resolve`` says which registry a name means.
         """
         found: dict[str, int] = {}
-        for name in _names(f"{self.directory}/logins"):
-            if registry := parse(name):
-                found[name] = _answerable_until(self.login(registry), now)
+        for registry in self._registries(f"{self.directory}/logins", resolve):
+            found[registry.host] = _answerable_until(self.login(registry), now)
         scopes: dict[str, int] = {}
-        for name in _names(self.tokens):
-            if registry := parse(name):
-                if registry.scope not in scopes:
-                    scopes[registry.scope] = _answerable_until(self.token(registry), now)
-                found[name] = max(found.get(name, 0), scopes[registry.scope])
-        return {name: found[name] for name in sorted(found) if found[name]}
+        for registry in self._registries(self._hosts, resolve):
+            if registry.scope not in scopes:
+                scopes[registry.scope] = _answerable_until(self.token(registry), now)
+            found[registry.host] = max(found.get(registry.host, 0), scopes[registry.scope])
+        return {host: found[host] for host in sorted(found) if found[host]}
 
-    def list_sources(self) -> list[str]:
+    def list_sources(self, resolve: "Callable[[str], Registry | None]") -> list[str]:
         """Return the paths of all that `hosts` looks at: the directories first."""
         logins = f"{self.directory}/logins"
-        registries = [registry for name in _names(self.tokens) if (registry := parse(name))]
+        registries = self._registries(self._hosts, resolve)
         return [
-            self.tokens,
+            self._hosts,
             logins,
             *sorted({self.token_path(registry) for registry in registries}),
             *(f"{logins}/{name}" for name in sorted(_names(logins))),
         ]
+
+    def _registries(
+        self, directory: str, resolve: "Callable[[str], Registry | None]"
+    ) -> "list[Registry]":
+        names = [_host(name) for name in _names(directory)]
+        return [registry for name in names if (registry := resolve(name))]
 
     def store_token(self, registry: "Registry", entry: Entry) -> None:
         """Keep ``entry`` for all registries of the scope, and forget a failure."""
@@ -160,16 +167,12 @@ class Cache:
 
     def store_login(self, registry: "Registry", entry: Entry) -> None:
         """Keep what ``docker login`` gave for this one registry."""
-        _write(f"{self.directory}/logins/{registry.host}", registry.host, entry)
+        _write(self.login_path(registry.host), registry.host, entry)
 
-    def add_to_list(self, registry: "Registry") -> None:
-        """Note that ``registry`` was asked for, so that ``list`` shows it."""
-        make_directory(self.tokens)
-        try:
-            descriptor = system.open(f"{self.tokens}/{registry.host}", _CREATE_FLAGS, 0o600)
-        except FileExistsError:
-            return
-        system.close(descriptor)
+    def store_settings(self, host: str, settings: "Mapping[str, str]") -> None:
+        """Note that a registry was asked for, and what the config file says of it."""
+        lines = "\n".join(f"{name}={value}" for name, value in settings.items())
+        write_text(self.settings_path(host), f"{lines}\0{self.identity}", durable=False)
 
     def erase(self, registry: "Registry") -> None:
         """Forget the login, and the tokens of every identity that serve ``registry``.
@@ -177,16 +180,13 @@ class Cache:
         A token of another identity goes too: ``docker logout`` is to leave none
         behind that opens this registry. Raises OSError if something cannot be removed.
         """
-        paths = [f"{self.directory}/logins/{registry.host}"]
+        paths = [self.login_path(registry.host)]
         for identity in _names(f"{self.directory}/tokens"):
             tokens = f"{self.directory}/tokens/{identity}"
-            paths += [
-                f"{tokens}/{registry.scope}",
-                f"{tokens}/{registry.scope}.failure",
-                f"{tokens}/{registry.host}",
-            ]
-            for name in _names(tokens):  # of writers that were killed, or are late
-                if name.startswith(f"{registry.scope}.") and name.endswith(".tmp"):
+            paths.append(f"{tokens}/hosts/{_file_name(registry.host)}")
+            for name in _names(tokens):  # also of writers that were killed, or are late
+                is_of_endpoint = f"{name}.".startswith(f"{registry.endpoint}.")
+                if is_of_endpoint and not name.endswith(_IN_USE):
                     paths.append(f"{tokens}/{name}")
         for path in paths:
             try:
@@ -204,19 +204,19 @@ class Cache:
         failure) is none: what people change after a failure may be the cure.
         """
         text = read_text(self.token_path(registry) + ".failure")
-        failed_at, _, rest = text.partition("\n")
+        until, _, rest = text.partition("\n")
         message, _, key = rest.partition("\n")
-        if not failed_at.isdecimal() or key != f"{circumstances()}\n{self._key(registry)}":
+        if not until.isdecimal() or key != f"{circumstances()}\n{self._key(registry)}":
             return None
-        return message if 0 <= now - int(failed_at) <= FAILURE_MEMORY else None
+        return message if 0 <= int(until) - now <= FAILURE_MEMORY else None
 
     def store_failure(
-        self, registry: "Registry", circumstances: str, message: str, now: float
+        self, registry: "Registry", circumstances: str, message: str, until: float
     ) -> None:
-        """Remember the one-line ``message`` from ``now`` on (epoch seconds)."""
+        """Remember the one-line ``message`` until then (epoch seconds)."""
         write_text(
             self.token_path(registry) + ".failure",
-            f"{int(now)}\n{message}\n{circumstances}\n{self._key(registry)}",
+            f"{int(until)}\n{message}\n{circumstances}\n{self._key(registry)}",
         )
 
     def lock_path(self, registry: "Registry") -> str:
@@ -228,6 +228,29 @@ class Cache:
     def turn_path(self, registry: "Registry") -> str:
         """Return the path of the file at which callers of this scope take turns."""
         return self.token_path(registry) + ".turn"
+
+    def mfa_lock_path(self) -> str:
+        """Return the path of the lock of the one process that asks for an MFA code."""
+        return f"{self.directory}/mfa.lock"
+
+    def prompt_path(self, registry: "Registry") -> str:
+        """Return the path of a file that is there while a person is asked for an MFA code."""
+        return self.token_path(registry) + ".prompt"
+
+    def is_prompting(self, registry: "Registry") -> bool:
+        """Say whether a person is asked for an MFA code, for the token of ``registry``."""
+        try:
+            system.stat(self.prompt_path(registry))
+        except OSError:
+            return False
+        return True
+
+    def set_prompting(self, registry: "Registry", *, on: bool) -> None:
+        """Let others know whether a person is asked for an MFA code. Raises OSError."""
+        if on:
+            write_text(self.prompt_path(registry), "", durable=False)
+        else:
+            _remove(self.prompt_path(registry))
 
     def claim_refresh(self, registry: "Registry", now: float) -> bool:
         """Say whether the caller is to start the background refresh of this token.
@@ -266,10 +289,10 @@ class Cache:
             tokens = f"{self.directory}/tokens/{identity}"
             is_dead = _is_older(tokens, _GRAVE_AGE, now)
             for name in _names(tokens):
-                # Locks may be held, and names of hosts are for as long as the identity is.
-                stays = name.endswith(".lock") or parse(name)
+                # Locks may be held, and hosts are known for as long as the identity is.
+                stays = name == "hosts" or name.endswith(".lock")
                 if is_dead or (not stays and _is_older(f"{tokens}/{name}", _GRAVE_AGE, now)):
-                    _remove(f"{tokens}/{name}")
+                    _remove_tree(f"{tokens}/{name}")
             if is_dead:
                 try:
                     system.rmdir(tokens)
@@ -280,8 +303,16 @@ class Cache:
         """Return the path of the token for ``registry``."""
         return f"{self.tokens}/{registry.scope}"
 
+    def login_path(self, host: str) -> str:
+        """Return the path of what ``docker login`` stored for a registry."""
+        return f"{self.directory}/logins/{_file_name(host)}"
+
+    def settings_path(self, host: str) -> str:
+        """Return the path of what the config file says of a registry."""
+        return f"{self._hosts}/{_file_name(host)}"
+
     def _key(self, registry: "Registry") -> str:
-        return f"{registry.scope}\0{self.identity}"
+        return f"{registry.scope}\0{registry.principal}\0{self.identity}"
 
 
 def is_disabled(environ: "Mapping[str, str]") -> bool:
@@ -420,12 +451,31 @@ def _remove(path: str) -> None:
         pass
 
 
+def _remove_tree(path: str) -> None:
+    """Remove a file, or a directory of files as far as nobody writes there. Raises OSError."""
+    try:
+        _remove(path)
+    except (IsADirectoryError, PermissionError):  # the second on macOS and Windows
+        for name in _names(path):
+            _remove(f"{path}/{name}")
+        system.rmdir(path)
+
+
 def _is_older(path: str, age: int, now: float) -> bool:
     """Say whether what is at ``path`` was not written for ``age`` seconds, or is not there."""
     try:
         return system.stat(path).st_mtime < now - age
     except OSError:
         return True
+
+
+def _file_name(host: str) -> str:
+    """Return a host name, which may have a port, as every file system takes it."""
+    return host.replace(":", "+")
+
+
+def _host(file_name: str) -> str:
+    return file_name.replace("+", ":")
 
 
 def _names(directory: str) -> list[str]:

@@ -8,6 +8,7 @@
         ├── RememberedFailure    it failed some seconds ago, and is not asked again yet
         ├── NoCredentials        the provider chain found none
         ├── CredentialsRefused   wrong, unknown or expired credentials
+        │   └── MfaCodeRefused   wrong, expired or used MFA code
         ├── AccessDenied         a permission or a trust policy is missing
         ├── EndpointUnreachable  network, name, TLS or proxy
         ├── Throttled            too many calls a second for the account
@@ -62,6 +63,10 @@ class CredentialsRefused(AwsFailure):
     """The credentials are wrong, unknown to AWS, or have expired."""
 
 
+class MfaCodeRefused(CredentialsRefused):
+    """The MFA code is wrong, has expired, or was used before."""
+
+
 class AccessDenied(AwsFailure):
     """The principal lacks a permission, or a role does not trust it."""
 
@@ -85,6 +90,7 @@ _SECRET_VARIABLES = (
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_ECR_MFA_CODE",
 )
 
 # What has the look of a key or a token, and what has it but is none.

@@ -10,20 +10,92 @@ import time
 from . import cache as token_cache
 from . import protocol
 from .cache import Cache, Entry
-from .identity import configured_identity
-from .ready import prepare_get, prepare_list
-from .registry import Registry, parse
+from .identity import config_file, configured_identity
+from .ready import prepare_get, prepare_list, prepare_refusal
+from .registry import Registry, canonical_name, configured, parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Resolve = Callable[[str], Registry | None]
+
+# The settings of the config file that are defaults of environment variables.
+_GENERAL = {
+    "log_level": "AWS_ECR_LOG_LEVEL",
+    "strict": "AWS_ECR_STRICT",
+    "timeout": "AWS_ECR_TIMEOUT",
+}
 
 LIST_TIMEOUT = 3
 """Seconds that ``list`` may take: docker-py and classic builds wait for it each time."""
 
 
+class Question:
+    """A registry that a client asks about, and what the configuration says of it.
+
+    ``name`` is its canonical name, if there is a config file. ``registry`` is None if it is not
+    of ECR; ``fallback`` is the helper to ask then, if there is one. ``environ`` has the general
+    settings of the config file where it has none of its own.
+    """
+
+    __slots__ = ("environ", "fallback", "name", "registry")
+
+    def __init__(
+        self,
+        name: str | None,
+        registry: Registry | None,
+        environ: "Mapping[str, str]",
+        fallback: str | None = None,
+    ) -> None:
+        self.name = name
+        self.registry = registry
+        self.environ = environ
+        self.fallback = fallback
+
+
+def resolve(url: str, environ: "Mapping[str, str]") -> Question:
+    """Return which registry a client means by ``url``, under the config file if there is one.
+
+    The file is read for a name that was not asked for since it was changed. Raises
+    `BadConfiguration` if that cannot be done.
+    """
+    path = config_file(environ)
+    if path is None:
+        return Question(None, parse(url), environ)
+    name, cache, settings = canonical_name(url), None, None
+    if name and not token_cache.is_disabled(environ):
+        cache = Cache(token_cache.default_directory(environ), configured_identity(environ))
+        settings = cache.settings(name)
+    if settings is None:
+        from .config import load
+
+        settings = load(path).settings(name or "")
+        if cache and name:
+            _note(cache, name, settings)
+    registry = configured(name, settings) if name else None
+    fallback = None if registry else settings.get("fallback")
+    return Question(name, registry, with_defaults(environ, settings), fallback)
+
+
+def with_defaults(
+    environ: "Mapping[str, str]", settings: "Mapping[str, str]"
+) -> "Mapping[str, str]":
+    """Return ``environ`` with what the config file says in general, where it says nothing."""
+    names = [name for name in _GENERAL if name in settings and not environ.get(_GENERAL[name])]
+    return {**environ, **{_GENERAL[name]: settings[name] for name in names}}
+
+
 def get(registry: Registry, url: str, environ: "Mapping[str, str]") -> str:
-    """Return the line that answers ``get`` for the ECR host ``registry``, asked as ``url``.
+    """Return the line that answers ``get`` for ``registry``, asked as ``url``.
+
+    Raises `HelperError`.
+    """
+    return protocol.get_answer(url, token(registry, environ).secret)
+
+
+def token(registry: Registry, environ: "Mapping[str, str]") -> Entry:
+    """Return the token for ``registry``.
 
     The order: a token that ``docker login`` stored, the cached token, AWS.
     Raises `HelperError`.
@@ -31,11 +103,17 @@ def get(registry: Registry, url: str, environ: "Mapping[str, str]") -> str:
     started = time.monotonic()
     identity = configured_identity(environ)
     if token_cache.is_disabled(environ):
-        entry = _fetch(registry, environ, identity, started)
-    else:
-        cache = Cache(token_cache.default_directory(environ), identity)
-        entry = cached(cache, registry, environ) or _wait(cache, registry, environ, started)
-    return protocol.get_answer(url, entry.secret)
+        return _fetch(registry, environ, identity, started)
+    cache = Cache(token_cache.default_directory(environ), identity)
+    return cached(cache, registry, environ) or _wait(cache, registry, environ, started)
+
+
+def note_refusal(question: Question) -> None:
+    """Let the launcher answer as the config file has it: that there are no credentials."""
+    environ = question.environ
+    if question.name and not token_cache.is_disabled(environ):
+        cache = Cache(token_cache.default_directory(environ), configured_identity(environ))
+        prepare_refusal(cache, question.name, environ, time.time())
 
 
 def _wait(cache: Cache, registry: Registry, environ: "Mapping[str, str]", started: float) -> Entry:
@@ -51,8 +129,13 @@ def _wait(cache: Cache, registry: Registry, environ: "Mapping[str, str]", starte
     deadline = started + answer_timeout(environ)
     if not token_cache.is_writable(cache.directory):
         return _fetch(registry, environ, cache.identity, started)
+
+    def is_prompting() -> bool:
+        return cache.is_prompting(registry)
+
     with Turn(cache.turn_path(registry)) as turn:
-        return turn.wait(deadline, look) or _fetch(registry, environ, cache.identity, started)
+        entry = turn.wait(deadline, look, is_prompting)
+        return entry or _fetch(registry, environ, cache.identity, started + turn.paused)
 
 
 def _fetch(
@@ -64,18 +147,21 @@ def _fetch(
     return fetch(registry, environ, identity, started)
 
 
-def store(frame: bytes, environ: "Mapping[str, str]") -> str:
+def store(question: Question, frame: bytes) -> str:
     """Keep the token that ``docker login`` gives in ``frame`` for its registry.
 
     Returns a warning for the user, or the empty string. Raises `HelperError` if
     the registry is not ECR, the user name is not AWS, or the token has expired.
     """
     url, username, secret = protocol.credentials(frame)
+    registry, environ = question.registry, question.environ
     if is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE"):
         return ""
-    from .login import stored_entry
+    from .login import not_ecr, stored_entry
 
-    registry, entry = stored_entry(url, username, secret, time.time())
+    if registry is None:
+        raise not_ecr(url)
+    entry = stored_entry(registry, username, secret, time.time())
     if token_cache.is_disabled(environ):
         return "the cache is disabled by AWS_ECR_DISABLE_CACHE: the login is not kept"
     from .errors import BadConfiguration
@@ -96,15 +182,16 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> str:
         cache.store_login(registry, entry)
     except OSError as error:
         raise BadConfiguration(f"the login cannot be kept: {error}") from None
+    if is_anonymous(registry, environ):
+        return f"{registry.host} is used without credentials here: the login is not"
     return ""
 
 
-def erase(url: str, environ: "Mapping[str, str]") -> None:
-    """Forget the login and the cached tokens of the registry ``url``, if it is ECR.
+def erase(registry: Registry | None, environ: "Mapping[str, str]") -> None:
+    """Forget the login and the cached tokens of ``registry``, if it is ECR.
 
     Raises `HelperError` if there is something that cannot be removed.
     """
-    registry = parse(url)
     if registry is None or is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE"):
         return
     for directory in _directories(environ):
@@ -116,29 +203,57 @@ def erase(url: str, environ: "Mapping[str, str]") -> None:
             raise BadConfiguration(f"the login cannot be removed: {error}") from None
 
 
-def list_hosts(environ: "Mapping[str, str]") -> list[str]:
+def list_answer(environ: "Mapping[str, str]") -> str:
+    """Return the line that answers ``list``: what ``get`` would answer without asking AWS.
+
+    And what the fallback helper lists, if there is one. Raises `HelperError`.
+    """
+    path = config_file(environ)
+    if path is None:
+        return protocol.list_answer(_list_hosts(environ, parse))
+    from .config import load
+
+    config = load(path)
+    environ = with_defaults(environ, config.general)
+
+    def resolve_host(host: str) -> Registry | None:
+        return configured(host, config.settings(host))
+
+    if fallback := config.general.get("fallback"):
+        from .fallback import list_registries
+
+        others = list_registries(fallback, environ, LIST_TIMEOUT)
+        own = _list_hosts(environ, resolve_host, prepare=False)
+        return protocol.merged_list_answer(others, own)
+    return protocol.list_answer(_list_hosts(environ, resolve_host))
+
+
+def _list_hosts(
+    environ: "Mapping[str, str]", resolve_host: "Resolve", *, prepare: bool = True
+) -> list[str]:
     """Return the registries that ``get`` would answer without asking AWS.
 
-    Where there is none and a region is configured, the default registry's token
-    is fetched first, within 3 seconds. Raises `HelperError`.
+    Where there is none and a region is configured, the default registry's token is fetched
+    first, within 3 seconds. ``prepare`` lets the launcher answer the next time.
     """
+
+    def listed(host: str) -> Registry | None:
+        registry = resolve_host(host)
+        return None if registry is None or is_anonymous(registry, environ) else registry
+
     now = time.time()
     identity = configured_identity(environ)
     if not token_cache.is_disabled(environ):
         for directory in _directories(environ):
             cache = Cache(directory, identity)
-            hosts = {
-                host: until
-                for host, until in cache.hosts(now).items()
-                if (registry := parse(host)) and not is_anonymous(registry, environ)
-            }
-            if hosts:
-                prepare_list(cache, hosts, environ, now)
+            if hosts := cache.hosts(listed, now):
+                if prepare:
+                    prepare_list(cache, hosts, listed, environ, now)
                 return list(hosts)
     complete_python()
     from .aws.fetch import fetch_default
 
-    return fetch_default(environ, identity, LIST_TIMEOUT)
+    return fetch_default(environ, identity, listed, LIST_TIMEOUT)
 
 
 def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
@@ -153,8 +268,9 @@ def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
 
 
 def is_anonymous(registry: Registry, environ: "Mapping[str, str]") -> bool:
-    """Say whether ``registry`` is of ECR Public and to be pulled from without credentials."""
-    return registry.registry_id is None and is_true(environ, "AWS_ECR_PUBLIC_ANONYMOUS")
+    """Say whether ``registry`` is to be pulled from without credentials."""
+    is_public = registry.registry_id is None
+    return registry.is_anonymous or (is_public and is_true(environ, "AWS_ECR_PUBLIC_ANONYMOUS"))
 
 
 def is_true(environ: "Mapping[str, str]", name: str) -> bool:
@@ -190,11 +306,8 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
     entry = cache.token(registry)
     if entry is None or not entry.usable(now):
         return None
-    if not cache.is_listed(registry):
-        try:
-            cache.add_to_list(registry)
-        except OSError:
-            pass  # list will not show it, which is no reason to fail a pull
+    if cache.settings(registry.host) is None:
+        _note(cache, registry.host, registry.settings)
     if not entry.young(now) and cache.claim_refresh(registry, now):
         from .background import start_refresh
 
@@ -202,6 +315,13 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
     prepare_get(cache, registry, entry, environ, now)
     _note_hit(registry, "cached token", environ)
     return entry
+
+
+def _note(cache: Cache, host: str, settings: "Mapping[str, str]") -> None:
+    try:
+        cache.store_settings(host, settings)
+    except OSError:
+        pass  # list will not show it, which is no reason to fail a pull
 
 
 def raise_remembered(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> None:

@@ -6,6 +6,8 @@ cached answer. Two configurations that could mean two principals, or two
 endpoints, never give the same text; a change of any of them gives another.
 """
 
+import sys
+
 try:
     from posix import geteuid, stat
 except ImportError:  # Windows
@@ -66,7 +68,7 @@ _FILES = (
 def configured_identity(environ: "Mapping[str, str]") -> str:
     """Return a text that is equal for two processes exactly when their configuration is.
 
-    Holds the selecting environment variables that are set, and for each AWS
+    Holds the selecting environment variables that are set, and for each
     configuration file its path, size (bytes), inode and modification time
     (nanoseconds), as git's index does.
     """
@@ -83,9 +85,45 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
 
 
 def configuration_files(environ: "Mapping[str, str]") -> list[str]:
-    """Return the paths of the files that botocore reads its configuration from."""
+    """Return the paths of the files that can say who asks AWS: botocore's, and our own."""
     paths = [environ.get(name) or default for name, default in _FILES]
-    return [expand(path, environ) for path in paths if path]
+    return [*(expand(path, environ) for path in paths if path), *_own_files(environ)]
+
+
+def config_file(environ: "Mapping[str, str]") -> str | None:
+    """Return the path of the helper's own config file in effect, None if there is none.
+
+    The first that exists; what ``AWS_ECR_CONFIG`` names is expected to.
+    """
+    for path in _own_files(environ):
+        if not environ.get("AWS_ECR_CONFIG"):
+            try:
+                stat(path)
+            except (OSError, ValueError):
+                continue
+        return path
+    return None
+
+
+def _own_files(environ: "Mapping[str, str]") -> list[str]:
+    """Return where the helper's own config file can be.
+
+    ``AWS_ECR_CONFIG``, else in platformdirs' directories for the configuration of a user and
+    of a site, without the import of platformdirs, which would cost more than a cached answer.
+    """
+    if path := environ.get("AWS_ECR_CONFIG"):
+        return [expand(path, environ)]
+    if sys.platform == "win32":
+        user, site = environ.get("LOCALAPPDATA", ""), environ.get("ALLUSERSPROFILE", "")
+    else:
+        is_mac = sys.platform == "darwin"
+        user = environ.get("XDG_CONFIG_HOME", "")
+        if user[:1] != "/":  # which the XDG Base Directory Specification has ignored
+            user = expand("~/Library/Application Support" if is_mac else "~/.config", environ)
+        site = environ.get("XDG_CONFIG_DIRS", "").partition(":")[0]
+        if site[:1] != "/":
+            site = "/Library/Application Support" if is_mac else "/etc/xdg"
+    return [f"{directory}/ecr-login/config.toml" for directory in (user, site) if directory]
 
 
 def fingerprint(text: str) -> str:

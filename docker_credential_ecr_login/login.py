@@ -3,23 +3,25 @@
 from . import protocol
 from .cache import MAX_TOKEN_LIFETIME, MIN_LIFETIME, Entry
 from .errors import BadInput, NotAnEcrRegistry, one_line
-from .registry import Registry, parse
+from .registry import Registry
 
 
-def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Registry, Entry]:
-    """Return the registry and the entry to keep for it, at ``now`` (epoch seconds).
+def not_ecr(url: str) -> NotAnEcrRegistry:
+    """Return what to say to somebody who signs in to the registry ``url``, which is not ECR."""
+    return NotAnEcrRegistry(
+        f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is none",
+        "in its config file, name the helper that is to keep all others: fallback = "
+        '"<helper>"; or in Docker\'s config.json, name this one under credHelpers only: '
+        '{"credHelpers": {"<account>.dkr.ecr.<region>.amazonaws.com": "ecr-login"}}',
+    )
 
-    Raises `NotAnEcrRegistry`, or `BadInput` if the user name is not AWS, the
-    secret cannot be an ECR password, or its token has expired.
+
+def stored_entry(registry: Registry, username: str, secret: str, now: float) -> Entry:
+    """Return the entry to keep for ``registry``, at ``now`` (epoch seconds).
+
+    Raises `BadInput` if the user name is not AWS, the secret cannot be an ECR
+    password, or its token has expired.
     """
-    registry = parse(url)
-    if registry is None:
-        raise NotAnEcrRegistry(
-            f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is none",
-            "in Docker's config.json, leave credsStore to another helper and name this one "
-            'under credHelpers: {"credHelpers": {"<account>.dkr.ecr.<region>.amazonaws.com": '
-            '"ecr-login"}}',
-        )
     command = f"aws {registry.service} get-login-password --region {registry.region}"
     if username != protocol.USERNAME:
         raise BadInput(
@@ -40,7 +42,7 @@ def stored_entry(url: str, username: str, secret: str, now: float) -> tuple[Regi
             f"get a new one: {command}",
         )
     # Only another login can replace it, so it is never refreshed ahead.
-    return registry, Entry(secret, expires_at, refresh_at=expires_at)
+    return Entry(secret, expires_at, refresh_at=expires_at)
 
 
 def password_expiration(secret: str) -> int | None:

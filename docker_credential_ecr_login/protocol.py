@@ -8,7 +8,7 @@ from . import __version__
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from .errors import BadInput
 
@@ -81,6 +81,13 @@ def get_answer(url: str, secret: str) -> str:
 def list_answer(hosts: "Iterable[str]") -> str:
     """Return the line that answers ``list`` for ``hosts``, which are canonical ECR names."""
     return "{" + ",".join(f'"{host}":"{USERNAME}"' for host in hosts) + "}\n"
+
+
+def merged_list_answer(others: "Mapping[str, str]", hosts: "Iterable[str]") -> str:
+    """Return the line that answers ``list`` for ``hosts`` and for those of another helper."""
+    import json
+
+    return json.dumps({**others, **dict.fromkeys(hosts, USERNAME)}, ensure_ascii=False) + "\n"
 
 
 def is_plain(text: str) -> bool:

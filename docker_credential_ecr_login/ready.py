@@ -7,11 +7,12 @@
 2. the environment that the answer belongs to, as `environment_line` has it;
 3. from when the launcher may give it, when Python is to start a refresh meanwhile, and until
    when it may be given (epoch seconds);
-4. the answer to ``list``; nothing for ``get``, whose secret stays in the token's file alone;
+4. the answer to ``list``, or that there are no credentials; nothing for a ``get`` that is
+   answered with a token, which stays in its own file alone;
 5. and on: the state of those of the files below that are there: size, inode, time and so on;
    ended by an empty line;
 6. and on: the paths of the files that the answer comes from (the token's file is the first for
-   ``get``), and of the AWS configuration files.
+   ``get``), and of the configuration files.
 
 The launcher answers if, and only if, all of this is as it was; else Python decides. So nothing
 has to be removed here when a token is, and what `identity` compares is compared by the same
@@ -30,7 +31,7 @@ from .cache import (
     write_text,
 )
 from .identity import SELECTORS, configuration_files, configured_identity, without_secret
-from .protocol import list_answer
+from .protocol import CREDENTIALS_NOT_FOUND, list_answer
 
 try:
     import posix as system
@@ -39,13 +40,20 @@ except ImportError:  # Windows
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .cache import Cache, Entry
     from .registry import Registry
 
 _MAGIC = "ecr-login/1 ready"
-_OUR_SELECTORS = ("HOME", "AWS_ECR_CACHE_DIR", "AWS_ECR_PUBLIC_ANONYMOUS")
+_OUR_SELECTORS = (
+    "HOME",
+    "AWS_ECR_CACHE_DIR",
+    "AWS_ECR_CONFIG",
+    "AWS_ECR_PUBLIC_ANONYMOUS",
+    "XDG_CONFIG_DIRS",
+    "XDG_CONFIG_HOME",
+)
 
 
 def prepare_get(
@@ -56,6 +64,8 @@ def prepare_get(
     A refresh that was due before ``now`` (epoch seconds) has just been started, so the next
     one is due when that may be started again. What cannot be written is no failure.
     """
+    if registry.settings.get("log_level") == "debug":
+        return  # each answer is to be logged, which the launcher cannot
     path = cache.token_path(registry)
     since = max(int(_modified(path)), entry.expires_at - MAX_TOKEN_LIFETIME - MAX_CLOCK_SKEW)
     due = entry.refresh_at if entry.young(now) else int(now) + REFRESH_PAUSE
@@ -63,15 +73,32 @@ def prepare_get(
     _prepare(cache, environ, registry.host, "", times=times, sources=[path])
 
 
+def prepare_refusal(cache: "Cache", host: str, environ: "Mapping[str, str]", now: float) -> None:
+    """Let the launcher answer ``get`` of ``host`` with "not found", as the config file has it.
+
+    ``now`` is in epoch seconds. What cannot be written is no failure.
+    """
+    if host == "list":
+        return  # the launcher's name of another question
+    path = cache.settings_path(host)
+    until = int(now) + MAX_TOKEN_LIFETIME
+    times = (int(_modified(path)), until, until)
+    _prepare(cache, environ, host, CREDENTIALS_NOT_FOUND, times=times, sources=[path])
+
+
 def prepare_list(
-    cache: "Cache", hosts: "Mapping[str, int]", environ: "Mapping[str, str]", now: float
+    cache: "Cache",
+    hosts: "Mapping[str, int]",
+    resolve: "Callable[[str], Registry | None]",
+    environ: "Mapping[str, str]",
+    now: float,
 ) -> None:
     """Let the launcher answer ``list`` with ``hosts``: to each, until when it is right.
 
-    ``now`` (epoch seconds) is before they were looked for. What cannot be written is no
-    failure.
+    ``resolve`` says which registry a name means. ``now`` (epoch seconds) is before they were
+    looked for. What cannot be written is no failure.
     """
-    sources = cache.list_sources()
+    sources = cache.list_sources(resolve)
     since, until = int(max(map(_modified, sources))), min(hosts.values())
     # A change within the same moment as the last one would not show in the directory's time.
     if since < now - 2:

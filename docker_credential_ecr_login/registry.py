@@ -1,9 +1,16 @@
-"""ServerURL -> Registry: which ECR registry, region and API endpoint a host means.
+"""ServerURL -> Registry: which ECR registry, region and API endpoint a name means.
 
-Pure, and free of ``re``: this runs before every cached answer. The host names
+Pure, and free of ``re``: this runs before every cached answer. A name of ECR means
+what it says; every other one what the config file says, or nothing. The host names
 are those of the Amazon ECR documentation ("Amazon ECR endpoints" and "dual-stack
 endpoints"); the suffixes are compared with botocore's ``partitions.json`` by a test.
 """
+
+from .identity import fingerprint
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PUBLIC_REGION = "us-east-1"
 """ECR Public authorises in this region only, wherever the image is pulled from."""
@@ -41,16 +48,21 @@ _MAX_PORT = 65535
 _ACCOUNT_ID_LENGTH = 12
 _DIGITS = frozenset("0123456789")
 _REGION_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_NAME_CHARACTERS = _REGION_CHARACTERS | frozenset("._")
+_DEFAULT_PORT = "443"
+_PRINCIPAL = ("endpoint_url", "external_id", "profile", "role_arn", "role_session_name")
 
 
 class Registry:
-    """One ECR registry, and the API endpoint that authorises for it.
+    """One ECR registry, the API endpoint that authorises for it, and who is to ask there.
 
-    ``host`` is the canonical name: lower case, no port, no final dot.
-    ``registry_id`` is the AWS account of 12 digits, or None for ECR Public.
+    ``host`` is the canonical name by which clients know it: lower case, no port, no final
+    dot; that of one's own in front of ECR can have a port. ``registry_id`` is the AWS
+    account of 12 digits, or None for ECR Public. ``settings`` are what the config file says
+    of it, as `config.Config.settings` has it.
     """
 
-    __slots__ = ("dual_stack", "fips", "host", "partition", "region", "registry_id")
+    __slots__ = ("dual_stack", "fips", "host", "partition", "region", "registry_id", "settings")
 
     def __init__(
         self,
@@ -61,6 +73,7 @@ class Registry:
         *,
         fips: bool,
         dual_stack: bool,
+        settings: "Mapping[str, str] | None" = None,
     ) -> None:
         self.host = host
         self.registry_id = registry_id
@@ -68,11 +81,33 @@ class Registry:
         self.partition = partition
         self.fips = fips
         self.dual_stack = dual_stack
+        self.settings = settings or {}
 
     @property
     def service(self) -> str:
         """The service that authorises, by botocore's name: "ecr" or "ecr-public"."""
         return "ecr-public" if self.registry_id is None else "ecr"
+
+    @property
+    def endpoint(self) -> str:
+        """The API endpoint, as a file name: a token belongs to one, and to a principal."""
+        variant = ("-fips" if self.fips else "") + ("-dual-stack" if self.dual_stack else "")
+        return f"{self.partition}.{self.region}.{self.service}{variant}"
+
+    @property
+    def role_arn(self) -> str | None:
+        """The role that the config file wants assumed for this registry."""
+        role_arn = self.settings.get("role_arn")
+        if role_arn is None:
+            return None
+        account = self.registry_id or ""
+        return role_arn.replace("{registry_id}", account).replace("{region}", self.region)
+
+    @property
+    def principal(self) -> str:
+        """What the config file says of who is to ask, and where; empty if it says nothing."""
+        settings = {**self.settings, "role_arn": self.role_arn}
+        return "\n".join(f"{name}={settings[name]}" for name in _PRINCIPAL if settings.get(name))
 
     @property
     def scope(self) -> str:
@@ -81,8 +116,46 @@ class Registry:
         Two registries with equal scope share a token under one identity: a token
         belongs to a principal and a region, not to an account.
         """
-        variant = ("-fips" if self.fips else "") + ("-dual-stack" if self.dual_stack else "")
-        return f"{self.partition}.{self.region}.{self.service}{variant}"
+        principal = self.principal
+        return f"{self.endpoint}.{fingerprint(principal)}" if principal else self.endpoint
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the config file wants it to be pulled from without credentials."""
+        return "anonymous" in self.settings
+
+
+def configured(name: str, settings: "Mapping[str, str]") -> Registry | None:
+    """Return the registry that the canonical ``name`` means, or None if that is not ECR.
+
+    ``settings`` are what the config file says of it; they alone can make a name that is
+    not of ECR mean a registry of ECR.
+    """
+    registry = parse(settings.get("registry", name))
+    if registry is None or not settings:
+        return registry
+    if registry.registry_id and (region := settings.get("region")):
+        registry.region, registry.partition = region, _partition(region)
+    registry.host, registry.settings = name, settings
+    return registry
+
+
+def canonical_name(server_url: str) -> str | None:
+    """Return the name of a registry, ECR or not, that a client means by ``server_url``.
+
+    That is the host in lower case, and the port if it is not that of HTTPS. None if
+    there is no plain name, which no config file can list then.
+    """
+    registry = parse(server_url)
+    if registry:
+        return registry.host
+    found = _host_and_port(server_url)
+    if found is None:
+        return None
+    host, port = found
+    if not _NAME_CHARACTERS.issuperset(host) or host[0] in ".-":
+        return None
+    return host if port in ("", _DEFAULT_PORT) else f"{host}:{port}"
 
 
 def parse(server_url: str) -> Registry | None:
@@ -91,9 +164,10 @@ def parse(server_url: str) -> Registry | None:
     Takes every form that clients use: ``H``, ``H:443``, ``H/``, ``H/repository``,
     ``http://H``, ``https://H/v2/``, any case, a final dot.
     """
-    host = _host(server_url)
-    if host is None:
+    found = _host_and_port(server_url)
+    if found is None:
         return None
+    host, _ = found
     if host in PUBLIC_HOSTS:
         return Registry(host, None, PUBLIC_REGION, "aws", fips=False, dual_stack=PUBLIC_HOSTS[host])
     labels = host.split(".")
@@ -111,7 +185,7 @@ def parse(server_url: str) -> Registry | None:
         or dual_stack != on_dual_stack_host
         or len(registry_id) != _ACCOUNT_ID_LENGTH
         or not _DIGITS.issuperset(registry_id)
-        or not _is_region(region)
+        or not is_region(region)
     ):
         return None
     return Registry(
@@ -131,7 +205,8 @@ def _partition(region: str) -> str:
     return "aws"
 
 
-def _is_region(label: str) -> bool:
+def is_region(label: str) -> bool:
+    """Say whether ``label`` has the form of a region's name."""
     return (
         0 < len(label) <= _MAX_LABEL_LENGTH
         and _REGION_CHARACTERS.issuperset(label)
@@ -139,8 +214,8 @@ def _is_region(label: str) -> bool:
     )
 
 
-def _host(server_url: str) -> str | None:
-    """Return the canonical host of a ServerURL, or None if it has no plain one."""
+def _host_and_port(server_url: str) -> tuple[str, str] | None:
+    """Return canonical host and port ("" if not given) of a ServerURL, None if it has none."""
     rest = server_url.strip()
     for scheme in ("https://", "http://"):
         if rest[: len(scheme)].lower() == scheme:
@@ -150,7 +225,7 @@ def _host(server_url: str) -> str | None:
     if not host.isascii() or (colon and not _is_port(port)):
         return None
     host = host.removesuffix(".").lower()
-    return host if 0 < len(host) <= _MAX_HOST_LENGTH else None
+    return (host, port.lstrip("0")) if 0 < len(host) <= _MAX_HOST_LENGTH else None
 
 
 def _is_port(text: str) -> bool:

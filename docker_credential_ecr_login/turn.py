@@ -27,10 +27,12 @@ _APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's o
 class Turn:
     """The turn of one of all processes that name the same file; with ``with``, it ends.
 
-    It ends with the process too, in whatever way.
+    It ends with the process too, in whatever way. ``paused`` are the seconds of waiting in which
+    a person was asked for an MFA code.
     """
 
     def __init__(self, path: str) -> None:
+        self.paused = 0.0
         self._path = path
         self._descriptor = -1
 
@@ -43,15 +45,23 @@ class Turn:
 
             close(self._descriptor)
 
-    def wait(self, deadline: float, look: "Callable[[], Entry | None]") -> "Entry | None":
+    def wait(
+        self,
+        deadline: float,
+        look: "Callable[[], Entry | None]",
+        is_prompting: "Callable[[], bool]",
+    ) -> "Entry | None":
         """Return what ``look`` finds, by the work of others, before it is our turn; else None.
 
-        None also when it is not our turn until ``deadline`` (of `time.monotonic`).
+        None also when it is not our turn until ``deadline`` (of `time.monotonic`), which is
+        put off while a person ``is_prompting``.
         """
-        started = time.monotonic()
+        started = now = time.monotonic()
         while not self._is_ours():
-            now = time.monotonic()
-            if (found := look()) or now > deadline:
+            before, now = now, time.monotonic()
+            if is_prompting():
+                self.paused += now - before
+            if (found := look()) or now > deadline + self.paused:
                 return found
             # The more wait, the longer it takes, and the less may they disturb.
             time.sleep(min(max(_MIN_PAUSE, (now - started) / 10), _MAX_PAUSE))
@@ -78,13 +88,34 @@ class Turn:
 
 
 def circumstances(environ: "Mapping[str, str]") -> str:
-    """Return a digest of the environment: a secret, a proxy or a time limit may be new."""
+    """Return a digest of the environment: a secret, a proxy or a time limit may be new.
+
+    And of whether there is somebody who can be asked for an MFA code.
+    """
     import hashlib
 
-    text = "\0".join(
-        f"{name}={value}" for name, value in sorted(environ.items()) if name not in _APPEARANCE
-    )
+    variables = sorted(each for each in environ.items() if each[0] not in _APPEARANCE)
+    text = "\0".join([f"{name}={value}" for name, value in variables] + [str(has_terminal())])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def has_terminal() -> bool:
+    """Say whether a person can be asked at the controlling terminal.
+
+    Not if this process runs in its background, where to read from it would stop us.
+    """
+    import os
+
+    try:
+        descriptor = os.open("CONIN$" if os.name == "nt" else "/dev/tty", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return os.name == "nt" or os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def answer_timeout(environ: "Mapping[str, str]") -> float:

@@ -86,6 +86,7 @@ class HelperProcess:
             env=self.environment(changes),
             cwd=self.home,
             user=self.user,
+            start_new_session=True,  # without the terminal of whoever runs the tests
             timeout=60,
             check=False,
         )
@@ -117,6 +118,7 @@ class HelperProcess:
             stderr=subprocess.PIPE,
             env=self.environment(),
             cwd=self.home,
+            start_new_session=True,
         )
 
     def ask(self, host: str = HOST) -> "subprocess.Popen[bytes]":
@@ -146,6 +148,10 @@ class HelperProcess:
     def write_credentials(self, text: str) -> None:
         """Write ``~/.aws/credentials``."""
         self._write(".aws/credentials", text)
+
+    def write_own_config(self, text: str) -> None:
+        """Write the helper's own config file."""
+        self._write(".config/ecr-login/config.toml", text)
 
     def _write(self, name: str, text: str) -> None:
         path = self.home / name

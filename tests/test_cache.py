@@ -365,17 +365,16 @@ def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None
 
 def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
     """A failure is known for some seconds, and a token or an erase ends it at once."""
-    cache.store_failure(registry(), "then", "it failed", NOW)
-    assert (
-        cache.failure(registry(SECOND_ACCOUNT), lambda: "then", NOW + FAILURE_MEMORY) == "it failed"
-    )
-    assert cache.failure(registry(), lambda: "then", NOW + FAILURE_MEMORY + 1) is None
+    until = NOW + FAILURE_MEMORY
+    cache.store_failure(registry(), "then", "it failed", until)
+    assert cache.failure(registry(SECOND_ACCOUNT), lambda: "then", until) == "it failed"
+    assert cache.failure(registry(), lambda: "then", until + 1) is None
     assert cache.failure(registry(), lambda: "then", NOW - 1) is None
     assert cache.failure(registry(), lambda: "now", NOW) is None
     assert cache.failure(registry(OTHER_REGION), lambda: "then", NOW) is None
     cache.store_token(registry(), TOKEN)
     assert cache.failure(registry(), lambda: "then", NOW) is None
-    cache.store_failure(registry(), "then", "it failed", NOW)
+    cache.store_failure(registry(), "then", "it failed", until)
     cache.erase(registry())
     assert cache.failure(registry(), lambda: "then", NOW) is None
 
@@ -412,7 +411,7 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
     for each in (cache, other):
         each.store_token(registry(), TOKEN)
         each.store_token(registry(OTHER_REGION), TOKEN)
-        each.add_to_list(registry())
+        each.store_settings(HOST, {})
         Path(each.lock_path(registry())).touch()
     cache.store_login(registry(HOST), TOKEN)
     cache.store_login(registry(SECOND_ACCOUNT), TOKEN)
@@ -430,7 +429,7 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
         directory / "swept",
         used / "aws.eu-west-1.ecr",
         used / "aws.us-east-1.ecr.lock",
-        used / HOST,
+        used / "hosts" / HOST,
     }
     assert not dead.exists()
 

@@ -48,7 +48,10 @@ pytestmark = pytest.mark.skipif(
 VARIABLES = (
     "HOME",
     "AWS_ECR_CACHE_DIR",
+    "AWS_ECR_CONFIG",
     "AWS_ECR_PUBLIC_ANONYMOUS",
+    "XDG_CONFIG_DIRS",
+    "XDG_CONFIG_HOME",
     *SELECTORS,
     "AWS_SECRET_ACCESS_KEY",
 )
@@ -231,8 +234,11 @@ class TestEnvironment:
             "HOME",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
             "AWS_ECR_CACHE_DIR",
+            "AWS_ECR_CONFIG",
             "AWS_ECR_DISABLE_CACHE",
             "AWS_ECR_PUBLIC_ANONYMOUS",
+            "XDG_CONFIG_DIRS",
+            "XDG_CONFIG_HOME",
         ],
     )
     def test_each_variable_counts(self, launcher: HelperProcess, name: str) -> None:

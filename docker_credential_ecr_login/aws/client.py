@@ -5,17 +5,26 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from botocore.config import Config
-from botocore.credentials import create_credential_resolver
+from botocore.configprovider import ConstantProvider
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    AssumeRoleProvider,
+    CredentialResolver,
+    Credentials,
+    DeferredRefreshableCredentials,
+    create_credential_resolver,
+)
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from .. import __version__
-from ..cache import MAX_TOKEN_LIFETIME, Entry, is_disabled
+from ..cache import MAX_TOKEN_LIFETIME, Cache, Entry, is_disabled
 from ..errors import HelperError
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
@@ -26,15 +35,17 @@ from .failures import (
     leaves_config_unread,
     unusable_answer,
 )
+from .limit import Limit
+from .mfa import LookAgain, MfaCodes
 from .models import create_loader
-from .sessions import share_sessions
+from .sessions import SessionCache, share_sessions
 
-_EMPTY_IS_UNSET = (
-    "AWS_CONFIG_FILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-)
+# botocore's setting -> its variable and default
+_FILES = {
+    "config_file": ("AWS_CONFIG_FILE", "~/.aws/config"),
+    "credentials_file": ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+}
+_PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for each try."""
@@ -68,33 +79,83 @@ class AuthorizationToken:
 
 
 def get_authorization_token(
-    registry: Registry, environ: Mapping[str, str], deadline: float
+    registry: Registry,
+    environ: Mapping[str, str],
+    limit: Limit,
+    cache: Cache | None,
+    *,
+    may_ask: bool,
 ) -> AuthorizationToken:
     """Ask AWS for a token that opens ``registry``.
 
-    Throttling is tried again until ``deadline`` (of `time.monotonic`). Raises
-    `HelperError`.
+    Throttling is tried again until the ``limit``. A person is asked for an MFA code if
+    they ``may_ask``, one at a time of all who use ``cache``. Raises `HelperError`.
     """
-    circumstances = Circumstances(registry, environ)
+    circumstances = Circumstances(registry, environ, may_ask=may_ask)
     try:
-        session = _session(environ)
+        session = _session(environ, registry.settings.get("profile"))
         circumstances.profile = session.get_config_variable("profile")
         circumstances.profiles = session.full_config.get("profiles", {})
         circumstances.phase = "credentials"
-        _prepare_credential_chain(session, registry.region, circumstances)
-        _retry_throttling(session, deadline)
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise circumstances.no_credentials()
-        circumstances.method = credentials.method
-        circumstances.access_key = credentials.get_frozen_credentials().access_key
+        _retry_throttling(session, limit)
+        with MfaCodes(registry, circumstances, limit, cache) as codes:
+            source = _find_credentials(session, registry, circumstances, codes)
         circumstances.phase = "call"
         answer = _client(session, registry, environ).get_authorization_token()
     except HelperError:
         raise
     except Exception as error:  # botocore lets others' through, of processes and parsers
         raise explain(error, circumstances) from error
-    return _token(answer, credentials.method, time.time())
+    return _token(answer, source, time.time())
+
+
+def _find_credentials(
+    session: Session, registry: Registry, circumstances: Circumstances, codes: MfaCodes
+) -> str:
+    """Give the session the credentials to ask with; returns botocore's name of their provider.
+
+    Raises `HelperError` and whatever botocore and its helpers raise.
+    """
+    chain = _credential_chain(session, registry.region, circumstances, codes)
+    try:
+        credentials = chain.load_credentials()
+        if credentials is None:
+            raise circumstances.no_credentials()
+        circumstances.method = credentials.method
+        circumstances.access_key = credentials.get_frozen_credentials().access_key
+        if registry.role_arn:
+            circumstances.phase = "role"
+            credentials = _assume_role(session, registry, credentials, circumstances)
+            circumstances.method = credentials.method
+            circumstances.access_key = credentials.get_frozen_credentials().access_key
+    except LookAgain:
+        return _find_credentials(session, registry, circumstances, codes)
+    key: Any = credentials.get_frozen_credentials()
+    session.set_credentials(key.access_key, key.secret_key, key.token)
+    return str(credentials.method)
+
+
+def _assume_role(
+    session: Session, registry: Registry, source: Credentials, circumstances: Circumstances
+) -> Credentials:
+    """Return credentials of the role that the config file names, assumed by ``source``."""
+    role_arn = registry.role_arn or ""
+    cache: Any = SessionCache(keep=not is_disabled(circumstances.environ))
+    if "iam:::" in role_arn:
+        raise circumstances.no_account()
+    names = {"ExternalId": "external_id", "RoleSessionName": "role_session_name"}
+    fetcher = AssumeRoleCredentialFetcher(
+        partial(session.create_client, region_name=registry.region),
+        source,
+        role_arn,
+        extra_args={
+            name: registry.settings[setting]
+            for name, setting in names.items()
+            if setting in registry.settings
+        },
+        cache=cache,
+    )
+    return DeferredRefreshableCredentials(fetcher.fetch_credentials, AssumeRoleProvider.METHOD)
 
 
 def default_registry(environ: Mapping[str, str]) -> Registry | None:
@@ -140,11 +201,17 @@ def configured_endpoint(session: Session, service: str, environ: Mapping[str, st
     )
 
 
-def _session(environ: Mapping[str, str]) -> Session:
-    for name in _EMPTY_IS_UNSET:
-        if environ.get(name) == "":  # as `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it
-            os.environ.pop(name, None)
-    session = Session()
+def _session(environ: Mapping[str, str], profile: str | None = None) -> Session:
+    """Return a session with the profile of a registry, or else with that of the environment."""
+    session = Session(profile=profile)
+    # Empty is unset: `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it so.
+    for name, (variable, default) in _FILES.items():
+        if environ.get(variable) == "":
+            session.set_config_variable(name, default)
+    if not profile and "" in (environ.get(name) for name in _PROFILE_VARIABLES):
+        named = next(filter(None, map(environ.get, _PROFILE_VARIABLES)), None)
+        store = session.get_component("config_store")
+        store.set_config_provider("profile", ConstantProvider(named))
     session.lazy_register_component(
         "data_loader", lambda: create_loader(session.get_config_variable("data_path"))
     )
@@ -161,8 +228,10 @@ def _session(environ: Mapping[str, str]) -> Session:
     return session
 
 
-def _prepare_credential_chain(session: Session, region: str, circumstances: Circumstances) -> None:
-    """Give the session boto3's credential provider chain, fit for a process without a terminal.
+def _credential_chain(
+    session: Session, region: str, circumstances: Circumstances, codes: MfaCodes
+) -> CredentialResolver:
+    """Return boto3's credential provider chain, fit for a process without standard input.
 
     Its STS is that of the registry's ``region``, as in boto3, where the region of
     the first client decides.
@@ -170,21 +239,20 @@ def _prepare_credential_chain(session: Session, region: str, circumstances: Circ
     chain = create_credential_resolver(session, region_name=region)
     roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
-    roles._prompter = partial(_refuse_mfa, circumstances)  # noqa: SLF001 - no public way to replace it
+    roles._prompter = codes  # noqa: SLF001 - no public way to replace it
     share_sessions(chain, keep=not is_disabled(circumstances.environ))
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that
         # is made to start from them: its role would never be assumed.
-        chain.remove("env")
-    session.register_component("credential_provider", chain)
-
-
-def _refuse_mfa(circumstances: Circumstances, _prompt: str) -> str:
-    raise circumstances.mfa_needed()
+        with suppress(ValueError):  # a registry's own profile wins over them anyway
+            chain.remove("env")
+    return chain
 
 
 def _client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:
-    endpoint_url = configured_endpoint(session, registry.service, environ)
+    endpoint_url = registry.settings.get("endpoint_url") or configured_endpoint(
+        session, registry.service, environ
+    )
     if endpoint_url:  # botocore refuses both a custom endpoint and a variant
         variant = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
     else:
@@ -201,18 +269,18 @@ def _client(session: Session, registry: Registry, environ: Mapping[str, str]) ->
     )
 
 
-def _retry_throttling(session: Session, deadline: float) -> None:
-    """Let all clients of the session try again until ``deadline`` when AWS throttles them.
+def _retry_throttling(session: Session, limit: Limit) -> None:
+    """Let all clients of the session try again until the ``limit`` when AWS throttles them.
 
     STS and SSO have limits of their own, which a fleet that starts cold meets too.
     """
     events = session.get_component("event_emitter")
     for service in _THROTTLED_SERVICES:
-        events.register_first(f"needs-retry.{service}", partial(_throttling_pause, deadline))
+        events.register_first(f"needs-retry.{service}", partial(_throttling_pause, limit))
 
 
 def _throttling_pause(
-    deadline: float,
+    limit: Limit,
     *,
     response: tuple[object, dict[str, Any]] | None,
     attempts: int,
@@ -222,11 +290,11 @@ def _throttling_pause(
     """Answer botocore's needs-retry event: the seconds to wait before the next try.
 
     None leaves the decision to the standard mode, for all that is not throttling.
-    Raises ClientError when the time, until ``deadline`` (of `time.monotonic`), is over.
+    Raises ClientError when the time is over.
     """
     if response is None or not is_throttling(response[1]):
         return None
-    pause = throttling_pause(attempts, deadline - time.monotonic(), random.random)
+    pause = throttling_pause(attempts, limit.left(), random.random)
     if pause is None:
         raise ClientError(response[1], operation.name)  # type: ignore[arg-type]
     return pause

@@ -26,6 +26,7 @@ from ..errors import (
     CredentialsRefused,
     EndpointUnreachable,
     HelperError,
+    MfaCodeRefused,
     NoCredentials,
     Throttled,
     UnusableAnswer,
@@ -64,8 +65,9 @@ class Circumstances:
     """What was known when a call failed, for the wording.
 
     ``profiles`` is the AWS configuration, by profile. ``phase`` is what was under
-    way: reading the configuration, getting credentials, or the call itself.
-    ``method`` is botocore's name of the credential provider.
+    way: reading the configuration, getting credentials, assuming the role that our config
+    file names with them, or the call itself. ``method`` is botocore's name of the credential
+    provider. ``may_ask`` is whether a person may be asked for an MFA code.
     """
 
     registry: Registry | None
@@ -74,36 +76,71 @@ class Circumstances:
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     method: str | None = None
     access_key: str | None = None
-    phase: Literal["configuration", "credentials", "call"] = "configuration"
+    phase: Literal["configuration", "credentials", "role", "call"] = "configuration"
+    may_ask: bool = False
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What our config file says of the registry."""
+        return self.registry.settings if self.registry else {}
 
     @property
     def named_profile(self) -> str:
-        """The profile in effect and the variable that named it."""
+        """The profile in effect, and the variable or file that named it."""
+        if self.profile and self.settings.get("profile") == self.profile:
+            return f'profile "{self.profile}" (from {self.settings["config_file"]})'
         for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
             if self.profile and self.environ.get(variable) == self.profile:
                 return f'profile "{self.profile}" (from {variable})'
         return f'profile "{self.profile or "default"}"'
 
     def mfa_needed(self) -> BadConfiguration:
-        """Return the error for a role that wants an MFA code."""
+        """Return the error for a role that wants an MFA code, and nobody can be asked."""
         return BadConfiguration(
             f"{self.named_profile} asks for an MFA code (mfa_serial), which cannot be typed here",
-            "type it for the AWS CLI, whose session is used here; run: "
-            f"aws sts get-caller-identity --profile {_quoted(self.profile or 'default')}",
+            "run in a terminal: docker-credential-ecr-login login "
+            f"--profile {_quoted(self.profile or 'default')}",
+        )
+
+    def profile_of_device(self, serial: str) -> str:
+        """Return which of the profile in effect and its sources has that ``mfa_serial``."""
+        name = self.profile or "default"
+        for each in self._sources:
+            if self.profiles.get(each, {}).get("mfa_serial") == serial:
+                name = each
+        return name
+
+    @property
+    def named_role(self) -> str:
+        """The role that was to be assumed, and where it is configured."""
+        if self.phase == "role" and self.registry:
+            return f"{self.registry.role_arn} (from {self.settings['config_file']})"
+        return f"of {self.named_profile}"
+
+    def no_account(self) -> BadConfiguration:
+        """Return the error for a role whose account nothing says."""
+        return BadConfiguration(
+            f"{self.settings['config_file']}: role_arn has {{registry_id}} in it, which ECR "
+            "Public does not have",
+            "put the number of an account there",
         )
 
     @property
     def origin(self) -> str:
         """The profile at the end of the source_profile chain: it has the first credentials."""
-        name = self.profile or "default"
-        visited = {name}
+        return self._sources[-1]
+
+    @property
+    def _sources(self) -> list[str]:
+        """The profile in effect, its source_profile, and so on."""
+        names = [self.profile or "default"]
         while (
-            (source := self.profiles.get(name, {}).get("source_profile"))
+            (source := self.profiles.get(names[-1], {}).get("source_profile"))
             and source in self.profiles
-            and source not in visited
+            and source not in names
         ):
-            visited.add(name := source)
-        return name
+            names.append(source)
+        return names
 
     @property
     def named_origin(self) -> str:
@@ -278,14 +315,22 @@ def _explain_answer(error: boto.ClientError, circumstances: Circumstances) -> He
         return CredentialsRefused(
             f"AWS does not know {circumstances.source}{region}: {said}", circumstances.renewal
         )
-    subject = f" for {circumstances.named_profile}" if circumstances.phase == "credentials" else ""
+    subject = {
+        "credentials": f" for {circumstances.named_profile}",
+        "role": f" for the role {circumstances.named_role}",
+    }.get(circumstances.phase, "")
     return AwsFailure(f"AWS answered {operation}{subject} with {said}", circumstances.see_log)
 
 
-def _explain_denial(message: str, operation: str, circumstances: Circumstances) -> AccessDenied:
+def _explain_denial(message: str, operation: str, circumstances: Circumstances) -> HelperError:
+    if operation == "AssumeRole" and message.startswith("MultiFactorAuthentication failed"):
+        return MfaCodeRefused(
+            f"the MFA code for {circumstances.named_profile} was not accepted: {message}",
+            "try again with the next code that the device shows: each can be used once",
+        )
     if operation == "AssumeRole":
         return AccessDenied(
-            f"the role of {circumstances.named_profile} cannot be assumed: {message}",
+            f"the role {circumstances.named_role} cannot be assumed: {message}",
             "the role's trust policy must allow this principal (and the external_id, if it asks "
             "for one), and the principal needs sts:AssumeRole",
         )

@@ -7,24 +7,22 @@ filelock is, too, in `turn`, so that those who wait for another's call are light
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from ..cache import Cache, Entry, is_disabled, writable_directory
-from ..errors import EndpointUnreachable, HelperError
+from ..cache import FAILURE_MEMORY, Cache, Entry, is_disabled, writable_directory
+from ..errors import HelperError, MfaCodeRefused
 from ..helper import cached, raise_remembered
 from ..identity import configured_identity
 from ..log import logger
 from ..ready import prepare_get
 from ..registry import Registry, parse
 from ..turn import answer_timeout, circumstances
+from .limit import Limit
 
 if TYPE_CHECKING:
     from .client import AuthorizationToken
-
-Result = TypeVar("Result")
 
 _POLL_INTERVAL = 0.02  # seconds between two tries for a lock that another process holds
 
@@ -34,21 +32,21 @@ def fetch(registry: Registry, environ: Mapping[str, str], identity: str, started
 
     In time for a call that ``started`` then (of `time.monotonic`). Raises `HelperError`.
     """
-    limit = _Limit(answer_timeout(environ), started)
+    limit = Limit(answer_timeout(environ), started)
     cache = _open_cache(environ, identity)
     if cache is None:
-        return _ask(registry, environ, limit).entry
+        return _ask(registry, environ, limit, cache, may_ask=True).entry
     with _held(cache, registry, limit):
         if entry := cached(cache, registry, environ):
             return entry
-        entry = _ask_once(cache, registry, environ, limit).entry
+        entry = _ask_once(cache, registry, environ, limit, may_ask=True).entry
         _keep(cache, registry, entry, environ)
         return entry
 
 
 def refresh(registry: Registry, environ: Mapping[str, str], identity: str) -> None:
     """Replace the token for ``registry`` if it is past its refresh time. Raises `HelperError`."""
-    limit = _Limit(answer_timeout(environ))
+    limit = Limit(answer_timeout(environ))
     cache = _open_cache(environ, identity)
     if cache is None:
         return
@@ -56,31 +54,40 @@ def refresh(registry: Registry, environ: Mapping[str, str], identity: str) -> No
         old = cache.token(registry)
         if old is None or old.young(time.time()):  # erased, or another process was faster
             return
-        entry = _ask_once(cache, registry, environ, limit).entry
+        entry = _ask_once(cache, registry, environ, limit, may_ask=False).entry
         if cache.token(registry) is not None:  # `docker logout` meanwhile means it
             _keep(cache, registry, entry, environ)
 
 
 def _ask_once(
-    cache: Cache, registry: Registry, environ: Mapping[str, str], limit: "_Limit"
+    cache: Cache, registry: Registry, environ: Mapping[str, str], limit: Limit, *, may_ask: bool
 ) -> "AuthorizationToken":
     """Ask AWS, unless that failed some seconds ago. Raises `HelperError`."""
     raise_remembered(cache, registry, environ)
     try:
-        return _ask(registry, environ, limit)
+        return _ask(registry, environ, limit, cache, may_ask=may_ask)
     except HelperError as error:
+        # Who mistyped a code wants to type it again; but those who wait have been answered.
+        memory = 2 if isinstance(error, MfaCodeRefused) else FAILURE_MEMORY
         with suppress(OSError):
-            cache.store_failure(registry, circumstances(environ), str(error), time.time())
+            until = time.time() + memory
+            cache.store_failure(registry, circumstances(environ), str(error), until)
         raise
 
 
-def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> list[str]:
+def fetch_default(
+    environ: Mapping[str, str],
+    identity: str,
+    resolve: Callable[[str], Registry | None],
+    timeout: float,
+) -> list[str]:
     """Fetch the token of the caller's own registry in the configured region.
 
     Returns the hosts that ``get`` now answers: none where no region is configured.
-    ``timeout`` is in seconds. Raises `HelperError`.
+    ``resolve`` says which registry a name means. ``timeout`` is in seconds. Raises
+    `HelperError`.
     """
-    limit = _Limit(min(timeout, answer_timeout(environ)))
+    limit = Limit(min(timeout, answer_timeout(environ)))
     cache = _open_cache(environ, identity)
 
     def configured() -> Registry | None:
@@ -88,38 +95,28 @@ def fetch_default(environ: Mapping[str, str], identity: str, timeout: float) -> 
 
         return default_registry(environ)
 
-    registry = _within(limit, configured)
+    registry = limit.run(configured)
     if registry is None:
         return []
+
+    def own_registry(token: "AuthorizationToken") -> Registry | None:
+        own = parse(token.proxy_host)
+        own = resolve(own.host) if own else None
+        # By the config file, others are to ask for that one.
+        return own if own and own.scope == registry.scope else None
+
     if cache is None:
-        own = parse(_ask(registry, environ, limit).proxy_host)
+        own = own_registry(_ask(registry, environ, limit, cache, may_ask=False))
         return [own.host] if own else []
     with _held(cache, registry, limit):
-        if hosts := cache.hosts(time.time()):
+        if hosts := cache.hosts(resolve, time.time()):
             return list(hosts)
-        token = _ask_once(cache, registry, environ, limit)
-        own = parse(token.proxy_host)
+        token = _ask_once(cache, registry, environ, limit, may_ask=False)
+        own = own_registry(token)
         if own is None:
             return []
         _keep(cache, own, token.entry, environ)
         return [own.host]
-
-
-class _Limit:
-    """A span of time (seconds) and the moment when it is over."""
-
-    def __init__(self, seconds: float, started: float | None = None) -> None:
-        self.seconds = seconds
-        self.deadline = (time.monotonic() if started is None else started) + seconds
-
-    def left(self) -> float:
-        return max(0.0, self.deadline - time.monotonic())
-
-    def exceeded(self) -> EndpointUnreachable:
-        return EndpointUnreachable(
-            f"no answer within {self.seconds:g} seconds",
-            "check the network, the proxy and credential_process, or set AWS_ECR_TIMEOUT to more",
-        )
 
 
 def _open_cache(environ: Mapping[str, str], identity: str) -> Cache | None:
@@ -130,14 +127,16 @@ def _open_cache(environ: Mapping[str, str], identity: str) -> Cache | None:
 
 
 @contextmanager
-def _held(cache: Cache, registry: Registry, limit: _Limit) -> Iterator[None]:
+def _held(cache: Cache, registry: Registry, limit: Limit) -> Iterator[None]:
     """Hold the lock of ``registry``'s scope, or none where locks do not work."""
     lock = None
     try:
         lock = FileLock(cache.lock_path(registry), mode=0o600)
-        lock.acquire(timeout=limit.left(), poll_interval=_POLL_INTERVAL)
-    except Timeout:
-        raise limit.exceeded() from None
+        while not _acquired(lock, limit):
+            if not cache.is_prompting(registry):
+                raise limit.exceeded()
+            limit.extend(limit.seconds)  # somebody is about to type an MFA code
+        cache.set_prompting(registry, on=False)  # who was asked, and killed, left this on
     except (OSError, NotImplementedError):
         lock = None  # a call too many is better than none
     try:
@@ -147,14 +146,29 @@ def _held(cache: Cache, registry: Registry, limit: _Limit) -> Iterator[None]:
             lock.release()
 
 
-def _ask(registry: Registry, environ: Mapping[str, str], limit: _Limit) -> "AuthorizationToken":
+def _acquired(lock: FileLock, limit: Limit) -> bool:
+    try:
+        lock.acquire(timeout=limit.left(), poll_interval=_POLL_INTERVAL)
+    except Timeout:
+        return False
+    return True
+
+
+def _ask(
+    registry: Registry,
+    environ: Mapping[str, str],
+    limit: Limit,
+    cache: Cache | None,
+    *,
+    may_ask: bool,
+) -> "AuthorizationToken":
     def ask() -> "AuthorizationToken":
         from .client import get_authorization_token
 
-        return get_authorization_token(registry, environ, limit.deadline)
+        return get_authorization_token(registry, environ, limit, cache, may_ask=may_ask)
 
     started = time.monotonic()
-    token = _within(limit, ask)
+    token = limit.run(ask)
     logger(environ).info(
         "%s: a new token from AWS in %.0f ms, credentials by %s, expires in %.0f s",
         registry.host or registry.scope,
@@ -165,36 +179,12 @@ def _ask(registry: Registry, environ: Mapping[str, str], limit: _Limit) -> "Auth
     return token
 
 
-def _within(limit: _Limit, function: Callable[[], Result]) -> Result:
-    """Return what ``function`` returns, or raise, in time: even if it hangs.
-
-    It is left behind in its thread then, and ends with the process.
-    """
-    results: list[Result] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(function())
-        except Exception as error:  # handed to the waiting thread
-            errors.append(error)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(limit.left())
-    if errors:
-        raise errors[0]
-    if not results:
-        raise limit.exceeded()
-    return results[0]
-
-
 def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, str]) -> None:
     if configured_identity(environ) != cache.identity:
         return  # the configuration changed while AWS was asked: nobody knows whose token it is
     try:
         cache.store_token(registry, entry)
-        cache.add_to_list(registry)
+        cache.store_settings(registry.host, registry.settings)
         prepare_get(cache, registry, entry, environ, time.time())
     except OSError as error:
         logger(environ).warning("%s: the token cannot be cached: %s", registry.host, error)

@@ -23,22 +23,20 @@ _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
 
 def share_sessions(chain: CredentialResolver, *, keep: bool) -> None:
     """Let the providers of ``chain`` use the AWS CLI's cache, and ``keep`` their sessions there."""
-    directory = os.path.expanduser(_DIRECTORY)
     roles: Any = chain.get_provider("assume-role")
-    roles.cache = SessionCache(directory, keep=keep)
+    roles.cache = SessionCache(keep=keep)
     web_identities: Any = chain.get_provider("assume-role-with-web-identity")
-    web_identities.cache = _WebIdentitySessions(directory, web_identities, keep=keep)
+    web_identities.cache = _WebIdentitySessions(web_identities, keep=keep)
 
 
 class SessionCache:
-    """What botocore asks of a cache, in ``directory``; read only unless ``keep``.
+    """What botocore asks of a cache; read only unless ``keep``.
 
     Unlike botocore's own, it writes whole files or none, and whatever is wrong with one is a
     miss.
     """
 
-    def __init__(self, directory: str, *, keep: bool) -> None:
-        self._directory = directory
+    def __init__(self, *, keep: bool) -> None:
         self._keep = keep
 
     def __contains__(self, key: str) -> bool:
@@ -66,7 +64,7 @@ class SessionCache:
             write_text(self._path(key), json.dumps(answer, default=_written))
 
     def _path(self, key: str) -> str:
-        return f"{self._directory}/{key}.json"
+        return f"{os.path.expanduser(_DIRECTORY)}/{key}.json"
 
 
 class _WebIdentitySessions(SessionCache):
@@ -75,8 +73,8 @@ class _WebIdentitySessions(SessionCache):
     The CLI's botocore does so; the one that is a package of its own does not.
     """
 
-    def __init__(self, directory: str, provider: Any, *, keep: bool) -> None:
-        super().__init__(directory, keep=keep)
+    def __init__(self, provider: Any, *, keep: bool) -> None:
+        super().__init__(keep=keep)
         self._provider = provider
 
     def _path(self, key: str) -> str:  # noqa: ARG002 - the one without the token

@@ -1,0 +1,85 @@
+"""The time that an answer may take, but for what a person takes to type."""
+
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+from ..errors import EndpointUnreachable
+
+Result = TypeVar("Result")
+
+
+class Limit:
+    """A span of time of ``seconds``, from ``started`` on (of `time.monotonic`) or from now on."""
+
+    def __init__(self, seconds: float, started: float | None = None) -> None:
+        self.seconds = seconds
+        self._deadline = (time.monotonic() if started is None else started) + seconds
+        self._messages: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+
+    def left(self) -> float:
+        """Return the seconds that are left, 0 if it is over."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def extend(self, seconds: float) -> None:
+        """Put the end off, for it was a person who took that long."""
+        self._deadline += seconds
+
+    def exceeded(self) -> EndpointUnreachable:
+        """Return the error for work that is not done in time."""
+        return EndpointUnreachable(
+            f"no answer within {self.seconds:g} seconds",
+            "check the network, the proxy and credential_process, or set AWS_ECR_TIMEOUT to more",
+        )
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Return what ``function`` returns, or raise, in time: even if it hangs.
+
+        It is left behind in its thread then, and ends with the process.
+        """
+
+        def run() -> None:
+            try:
+                self._messages.put(("result", function()))
+            except Exception as error:  # handed to the waiting thread
+                self._messages.put(("error", error))
+
+        Thread(target=run, daemon=True).start()
+        while True:
+            try:
+                kind, content = self._messages.get(timeout=self.left())
+            except Empty:
+                raise self.exceeded() from None
+            if kind == "result":
+                result: Result = content
+                return result
+            if kind == "error":
+                raise content
+            content()
+
+    def without(self, function: Callable[[], Result]) -> Result:
+        """Return what ``function``, which waits for a person, returns; its time does not count.
+
+        For what runs by `run`, whose caller's thread it is called in: there an interrupt
+        (Ctrl-C) arrives, at which a terminal gets back its echo. Raises what it raises.
+        """
+        results: list[Result] = []
+        errors: list[Exception] = []
+        done = Event()
+
+        def call() -> None:
+            started = time.monotonic()
+            try:
+                results.append(function())
+            except Exception as error:  # handed back
+                errors.append(error)
+            self.extend(time.monotonic() - started)
+            done.set()
+
+        self._messages.put(("call", call))
+        done.wait()
+        if errors:
+            raise errors[0]
+        return results[0]

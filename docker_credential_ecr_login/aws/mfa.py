@@ -1,0 +1,125 @@
+"""The code of an MFA device: where it comes from, and that it is asked for once.
+
+In this order: ``AWS_ECR_MFA_CODE``, the profile's ``mfa_process`` (a command that prints the
+code, as aws-vault has it), the person at the controlling terminal.
+"""
+
+import getpass
+import subprocess
+from contextlib import ExitStack, suppress
+from typing import Self
+
+from filelock import FileLock
+
+from ..cache import Cache
+from ..errors import BadConfiguration, MfaCodeRefused, one_line
+from ..registry import Registry
+from ..turn import has_terminal
+from .failures import Circumstances
+from .limit import Limit
+
+_CODE_LENGTH = 6  # AWS STS API reference, AssumeRole, TokenCode
+
+
+class LookAgain(Exception):
+    """It is our turn to ask for a code: another process may have got the session meanwhile."""
+
+
+class MfaCodes:
+    """botocore's prompter. With ``with``: until its end, no other process asks for a code.
+
+    ``cache`` is where processes meet, None if they cannot. Whoever waits for the token of
+    ``registry`` waits for the person, too.
+    """
+
+    def __init__(
+        self, registry: Registry, circumstances: Circumstances, limit: Limit, cache: Cache | None
+    ) -> None:
+        self._registry = registry
+        self._circumstances = circumstances
+        self._limit = limit
+        self._cache = cache
+        self._held = ExitStack()
+        self._is_our_turn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def __call__(self, prompt: str) -> str:
+        """Return the code for the device that botocore's ``prompt`` names.
+
+        Raises `LookAgain` the first time, and `HelperError`.
+        """
+        serial = prompt.removeprefix("Enter MFA code for ").rstrip(": ")
+        circumstances = self._circumstances
+        profile = circumstances.profile_of_device(serial)
+        process = circumstances.profiles.get(profile, {}).get("mfa_process")
+        code = circumstances.environ.get("AWS_ECR_MFA_CODE")
+        if not circumstances.may_ask or not (code or process or has_terminal()):
+            raise circumstances.mfa_needed()
+        if not self._is_our_turn:
+            self._limit.without(self._take_turn)
+            raise LookAgain
+        if code:
+            return _checked(code, "what AWS_ECR_MFA_CODE is set to")
+        if process:
+            return _checked(
+                _run(process, profile, self._limit), f'what mfa_process of profile "{profile}" says'
+            )
+        question = one_line(f'Enter MFA code for {serial} (profile "{profile}")') + ": "
+        return _checked(self._limit.without(lambda: _ask(question)), "what was typed")
+
+    def _take_turn(self) -> None:
+        if self._cache:
+            with suppress(OSError, NotImplementedError):  # a prompt too many is better than none
+                self._cache.set_prompting(self._registry, on=True)
+                self._held.callback(self._cache.set_prompting, self._registry, on=False)
+                # Not of one thread: it is taken in one, and given back in another.
+                lock = FileLock(self._cache.mfa_lock_path(), mode=0o600, thread_local=False)
+                self._held.enter_context(lock)
+        self._is_our_turn = True
+
+
+def _ask(question: str) -> str:
+    try:
+        return getpass.getpass(question)
+    except EOFError:
+        return ""
+
+
+def _run(command: str, profile: str, limit: Limit) -> str:
+    """Return what the user's ``command`` prints. Raises `BadConfiguration`."""
+    try:
+        return subprocess.run(  # noqa: S602 - by a shell, as aws-vault does
+            command,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=limit.left(),
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+        ).stdout
+    except subprocess.TimeoutExpired:
+        raise limit.exceeded() from None
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BadConfiguration(
+            f'mfa_process of profile "{profile}" failed: {one_line(_reason(error))}',
+            "run the command by hand to see why",
+        ) from None
+
+
+def _reason(error: OSError | subprocess.CalledProcessError) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"it ended with status {error.returncode}"  # and not its command line
+    return str(error)
+
+
+def _checked(code: str, origin: str) -> str:
+    code = code.strip()
+    if len(code) != _CODE_LENGTH or not (code.isascii() and code.isdecimal()):
+        raise MfaCodeRefused(f"{origin} is no MFA code: that has six digits", "try again")
+    return code

@@ -1,0 +1,76 @@
+"""The credential helper that the config file names for registries that are not ECR.
+
+What it prints and its exit code are passed on as they are, and it has our stderr. It is not
+asked about ECR.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from .errors import BadConfiguration, HelperError
+from .log import logger
+
+_MARK = "AWS_ECR_FALLBACK_OF"  # set where a fallback runs, to notice one that is ourselves
+
+
+def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, int]:
+    """Return what ``docker-credential-<helper>`` prints for ``action``, and its exit code.
+
+    ``frame`` is its stdin, ``timeout`` is in seconds. Raises `BadConfiguration` if it is
+    missing, cannot be run, hangs, or comes back to this program.
+    """
+    program = f"docker-credential-{helper}"
+    if _MARK in os.environ:
+        raise BadConfiguration(
+            f"the fallback {os.environ[_MARK]} comes back to this helper",
+            "name another as fallback in the config file",
+        )
+    path = shutil.which(program)
+    if path is None:
+        raise BadConfiguration(
+            f"the fallback {program} is not on PATH",
+            "install it, or correct fallback in the config file",
+        )
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user's own choice
+            [path, action],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, _MARK: program},
+        )
+    except OSError as error:
+        raise BadConfiguration(
+            f"the fallback {program} cannot be run: {error.strerror}", f"correct {path}"
+        ) from None
+    try:
+        output, _ = process.communicate(frame, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        # What it started may still hold the pipe: its end is not waited for.
+        raise BadConfiguration(
+            f"the fallback {program} did not answer within {timeout:g} seconds",
+            "try it by hand, or set AWS_ECR_TIMEOUT to more",
+        ) from None
+    finally:
+        process.kill()
+        process.wait()
+    return output.decode("utf-8", "surrogateescape"), process.returncode
+
+
+def list_registries(helper: str, environ: Mapping[str, str], timeout: float) -> dict[str, str]:
+    """Return the registries that ``docker-credential-<helper>`` lists, with their user names.
+
+    None if it fails, which the log says. ``timeout`` is in seconds.
+    """
+    try:
+        answer, status = ask(helper, "list", b"unused", timeout)
+        registries = json.loads(answer) if status == 0 else None
+    except (HelperError, ValueError, RecursionError) as error:
+        logger(environ).error("list: %s", error)
+        return {}
+    if not isinstance(registries, dict):
+        logger(environ).error("list: the fallback %s answered nonsense (%s)", helper, status)
+        return {}
+    return {str(host): str(user) for host, user in registries.items()}
