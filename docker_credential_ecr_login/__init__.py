@@ -1,7 +1,8 @@
 """Docker credential helper for Amazon ECR.
 
 Docker, podman, skopeo, Helm and the like start ``docker-credential-ecr-login``
-and speak the credential helper protocol with it on stdin and stdout.
+and speak the credential helper protocol with it on stdin and stdout. Python programs
+call `get_credentials`.
 
 The package has two rings:
 
@@ -12,3 +13,18 @@ The package has two rings:
 """
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from .credentials import Credentials, get_credentials
+
+__all__ = ["Credentials", "__version__", "get_credentials"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what Python programs use when they do (PEP 562): the executable needs none of it."""
+    if name in ("Credentials", "get_credentials"):
+        from . import credentials
+
+        return getattr(credentials, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,6 +33,7 @@ def main() -> "NoReturn":
     Ends without the interpreter's own tear-down, which takes longer than a
     cached answer.
     """
+    helper.process_is_ours = True
     environ = _environ()
     try:
         if None in (sys.stdin, sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Start the refresh of a token in a process that the caller need not wait for."""
+"""Start the refresh of a token, which the caller need not wait for."""
 
 import sys
 
@@ -41,6 +41,26 @@ def start_refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
         _start(command, None if is_relative else "/")
     except OSError:
         pass
+
+
+def start_refresh_in_thread(registry: Registry, environ: "Mapping[str, str]") -> None:
+    """Refresh the token of ``registry`` in a thread, in the process of a Python program.
+
+    To fork that would not be safe. Should it end before, nothing is lost.
+    """
+    from threading import Thread
+
+    from . import helper
+
+    def refresh() -> None:
+        try:
+            helper.refresh(registry, environ)
+        except Exception as error:
+            from .log import logger
+
+            logger(environ).error("%s: %s", registry.host, error)
+
+    Thread(target=refresh, daemon=True).start()
 
 
 if sys.platform == "win32":

@@ -2,7 +2,7 @@
 
     HelperError                  the base: message and hint
     ├── BadInput                 stdin or an argument is not what the protocol says
-    ├── NotAnEcrRegistry         a login was to be stored for another registry
+    ├── NotAnEcrRegistry         the registry is another, or is used without credentials
     ├── BadConfiguration         a setting, a profile or an AWS file is wrong
     └── AwsFailure               AWS was asked, or was about to be
         ├── RememberedFailure    it failed some seconds ago, and is not asked again yet
@@ -40,7 +40,7 @@ class BadInput(HelperError):
 
 
 class NotAnEcrRegistry(HelperError):
-    """The registry is not one of Amazon ECR."""
+    """The registry is not one of Amazon ECR, or is to be used without credentials."""
 
 
 class BadConfiguration(HelperError):

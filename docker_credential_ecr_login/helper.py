@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     Resolve = Callable[[str], Registry | None]
 
+process_is_ours = False
+"""Whether the process does nothing but answer; `__main__` says so. Else it is that of a Python
+program, whose warnings, garbage and children are its own business."""
+
 # The settings of the config file that are defaults of environment variables.
 _GENERAL = {
     "log_level": "AWS_ECR_LOG_LEVEL",
@@ -285,6 +289,8 @@ def complete_python() -> None:
     on other people's code runs, whose warnings must not reach the client, and
     which makes so much that stays that looking for garbage would only take time.
     """
+    if not process_is_ours:
+        return
     import gc
     import warnings
 
@@ -309,9 +315,10 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
     if cache.settings(registry.host) is None:
         _note(cache, registry.host, registry.settings)
     if not entry.young(now) and cache.claim_refresh(registry, now):
-        from .background import start_refresh
+        from .background import start_refresh, start_refresh_in_thread
 
-        start_refresh(registry, environ)
+        start = start_refresh if process_is_ours else start_refresh_in_thread
+        start(registry, environ)
     prepare_get(cache, registry, entry, environ, now)
     _note_hit(registry, "cached token", environ)
     return entry

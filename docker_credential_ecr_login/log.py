@@ -8,7 +8,8 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
+from typing import TextIO
 
 from .cache import make_directory, writable_directory
 from .errors import redact
@@ -49,14 +50,19 @@ class _RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-@cache
+class _SilentHandler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
+        """Skip what cannot be written: a full disk must not put a traceback on stderr."""
+
+
+@lru_cache(maxsize=1)
 def _open(directory: str | None, level: int) -> logging.Logger:
     log = logging.getLogger("ecr-login")
     log.setLevel(level)
     log.propagate = False
     handler = _file_handler(f"{directory}/log") if directory else logging.NullHandler()
     handler.setFormatter(_RedactingFormatter())
-    log.addHandler(handler)
+    log.handlers[:] = [handler]
     return log
 
 
@@ -69,10 +75,7 @@ def _file_handler(directory: str) -> logging.Handler:
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
     except OSError:
         return logging.NullHandler()
-    logging.raiseExceptions = False  # a full disk must not put a traceback on stderr
-    return logging.StreamHandler(
-        os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
-    )
+    return _SilentHandler(os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace"))
 
 
 def _rotate(path: str) -> None:
