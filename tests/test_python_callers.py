@@ -72,9 +72,9 @@ def test_the_process_is_left_as_it_was(signed_in: HelperProcess, state: str) -> 
     """Environment, warnings, garbage collection, logging and signals stay the program's own."""
     code = (
         "import gc, logging, os, signal, sys, warnings\n"
-        f"before = {state}\n"
+        f"before = repr([{state}])\n"
         f"{ANSWER}\n"
-        f"result = [repr(before), repr({state})]\n"
+        f"result = [before, repr([{state}])]\n"
     )
     before, after = run(signed_in, code, AWS_PROFILE="", AWS_CONFIG_FILE="")
     assert after == before

@@ -181,6 +181,8 @@ def test_by_the_clock(
     environ = {**signed_in.environment(), "HOME": str(signed_in.home)}
     clock = SimpleNamespace(time=lambda: moment(entry), monotonic=time.monotonic)
     monkeypatch.setattr("docker_credential_ecr_login.helper.time", clock)
+    monkeypatch.setattr("docker_credential_ecr_login.helper.process_is_ours", True)
+    monkeypatch.setattr("docker_credential_ecr_login.helper.complete_python", lambda: None)
     monkeypatch.setattr(
         "docker_credential_ecr_login.background.start_refresh",
         lambda registry, _: started.append(registry.host),
