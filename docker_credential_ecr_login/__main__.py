@@ -66,6 +66,8 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
     """Return what goes to stdout, a remark for stderr or "", and the exit code."""
     if len(arguments) == 2 and arguments[0] == "refresh":  # by `background`, not by people
         return _refresh(arguments[1], environ)
+    if arguments[:1] == ["login"]:
+        return _command(arguments, environ)
     action = arguments[0] if len(arguments) == 1 else ""
     if action in ("get", "store", "erase", "list"):
         try:
@@ -130,6 +132,16 @@ def _pass_on(
 
     answer, status = ask(fallback, action, frame, answer_timeout(environ))
     return answer, "", status
+
+
+def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Do what people ask for."""
+    try:
+        from .commands import run as run_command
+
+        return run_command(arguments, environ)
+    except Exception as error:
+        return "", _failure_line(error, arguments[0], environ), 1
 
 
 def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:

@@ -461,7 +461,8 @@ def role_asks_for_mfa(aws: AwsEmulator, helper: HelperProcess) -> str:
     _role(aws, helper, "mfa_serial = arn:aws:iam::111111111111:mfa/dev\n")
     return (
         'profile "pull" (from AWS_PROFILE) asks for an MFA code (mfa_serial), which cannot be '
-        "typed here; run in a terminal: docker-credential-ecr-login login --profile pull"
+        "typed here; run in a terminal: docker-credential-ecr-login login --profile pull "
+        f"{HOST}"
     )
 
 

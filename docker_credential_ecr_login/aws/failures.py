@@ -33,6 +33,7 @@ from ..errors import (
     one_line,
 )
 from ..identity import expand
+from ..protocol import NAME
 from ..registry import Registry
 
 _THROTTLING = frozenset(
@@ -96,10 +97,11 @@ class Circumstances:
 
     def mfa_needed(self) -> BadConfiguration:
         """Return the error for a role that wants an MFA code, and nobody can be asked."""
+        profile = _quoted(self.profile or "default")
+        host = f" {self.registry.host}" if self.registry and self.registry.host else ""
         return BadConfiguration(
             f"{self.named_profile} asks for an MFA code (mfa_serial), which cannot be typed here",
-            "run in a terminal: docker-credential-ecr-login login "
-            f"--profile {_quoted(self.profile or 'default')}",
+            f"run in a terminal: {NAME} login --profile {profile}{host}",
         )
 
     def profile_of_device(self, serial: str) -> str:

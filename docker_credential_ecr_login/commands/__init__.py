@@ -1,0 +1,36 @@
+"""What people type: ``docker-credential-ecr-login <command>``.
+
+Imported for that only, and by nothing but `__main__`.
+"""
+
+import argparse
+import io
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from typing import NoReturn
+
+from ..errors import BadInput
+from ..protocol import NAME
+from . import login
+
+
+def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int]:
+    """Return what goes to stdout, a remark for stderr or "", and the exit code.
+
+    Raises `HelperError`; `BadInput` for arguments that make no sense.
+    """
+    parser = _Parser(prog=NAME)
+    login.add_to(parser.add_subparsers(required=True, metavar="COMMAND"))
+    with redirect_stdout(io.StringIO()) as output:
+        try:
+            options = parser.parse_args(arguments)
+        except SystemExit:  # after --help
+            return output.getvalue(), "", 0
+    outcome: tuple[str, str, int] = options.run(options, environ)
+    return outcome
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise `BadInput`: it is `__main__` that writes, and whose exit code 1 says so."""
+        raise BadInput(message, f"see: {self.prog} --help")
