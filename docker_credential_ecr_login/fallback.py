@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from .errors import BadConfiguration, HelperError
 from .log import logger
 
-_MARK = "AWS_ECR_FALLBACK_OF"  # set where a fallback runs, to notice one that is ourselves
+_MARK = "ECR_LOGIN_FALLBACK"  # set where a fallback runs, to notice one that is ourselves
 
 
 def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, int]:

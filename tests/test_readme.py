@@ -2,12 +2,20 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from docker_credential_ecr_login import __version__
+from docker_credential_ecr_login.config import parse_text
+from docker_credential_ecr_login.errors import BadConfiguration
 from docker_credential_ecr_login.registry import parse
 from tests.bench.rows import ROWS
+from tests.emulator import AwsEmulator
+from tests.helper_process import HelperProcess
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -40,9 +48,42 @@ def test_the_docker_configurations_are_right() -> None:
 
 
 def test_the_registries_configuration_is_right() -> None:
-    """The TOML block is TOML, and names this helper."""
-    (block,) = blocks("toml")
+    """The TOML block for registries.conf is TOML, and names this helper."""
+    block, _ = blocks("toml")
     assert tomllib.loads(block)["credential-helpers"][-1] == "ecr-login"
+
+
+def test_the_config_file_is_right() -> None:
+    """The config file that the README shows is accepted, and every key of one is described."""
+    _, block = blocks("toml")
+    config = parse_text(block, "README.md")
+    assert config.general["fallback"] == "desktop"
+    assert config.settings("123456789012.dkr.ecr.us-east-1.amazonaws.com")["profile"] == "prod"
+    assert "role_arn" in config.settings("210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    assert parse(config.settings("images.example.com")["registry"])
+    assert config.settings("public.ecr.aws")["anonymous"] == "true"
+    section = README.partition("### Config file")[2].partition("###")[0]
+    with pytest.raises(BadConfiguration) as caught:
+        parse_text("[[registry]]\nbogus = 1\n", "README.md")
+    keys = set(re.search(r"only (.*)$", caught.value.message)[1].split(", "))  # type: ignore[index]
+    described = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(described))) == keys
+
+
+def test_the_python_example_runs(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """The program that the README shows prints what it says."""
+    (block,) = blocks("python")
+    completed = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block],
+        env=signed_in.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    username, secret, expires_at = completed.stdout.split()
+    assert username == "AWS"
+    assert aws.accepts(secret)
+    assert expires_at.isdecimal()
 
 
 def test_the_targets_exist() -> None:

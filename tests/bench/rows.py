@@ -75,10 +75,11 @@ class Warm:
     The base of all situations. One is made for each program of a row, in a home of its own.
     """
 
-    def __init__(self, program: Program, helper: HelperProcess, aws: Aws, action: str) -> None:
+    def __init__(self, program: Program, helper: HelperProcess, aws: Aws, row: "Row") -> None:
         self.helper = helper
         self.aws = aws
-        command = program.arguments(action)
+        self._host = row.host
+        command = program.arguments(row.action)
         self._ask_once = replace(helper, executable=Path(command[0]))
         self._arguments = command[1:]
         self.set_up()
@@ -96,7 +97,7 @@ class Warm:
 
     def ask(self) -> None:
         """Run the program once, unmeasured. What it gives is judged where it is measured."""
-        self._ask_once.run(*self._arguments, stdin=HOST)
+        self._ask_once.run(*self._arguments, stdin=self._host)
 
 
 class ByPython(Warm):
@@ -224,6 +225,17 @@ class TenThousandTokens(_Filled):
     tokens = 10_000
 
 
+class Configured(Warm):
+    """Our config file has fifty tables, of which the last is for the registry of the runs."""
+
+    def set_up(self) -> None:
+        """Write the config file."""
+        tables = [f'match = "{number:012d}.*"\nprofile = "made-up"' for number in range(1, 50)]
+        tables.append(f'match = "{HOST}"\nregion = "{REGION}"')
+        self.helper.write_own_config("".join(f"[[registry]]\n{table}\n" for table in tables))
+        super().set_up()
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table: who asks for what, in which situation.
@@ -266,6 +278,8 @@ ROWS = (
     Row("past refresh time, later callers", WhileRefreshing, their_situation=Warm, our_calls=1),
     Row("herd of 32, cold", Cold, processes=32, our_calls=None),
     Row("herd of 200, cold", Cold, processes=200, our_calls=None, needs=LARGE_HERD),
+    Row("hit, 50 tables in the config file", Configured, against="ours", their_situation=Warm),
+    Row("not ECR, 50 tables in the config file", Configured, host=_OTHER_HOST, needs=NOT_FOUND),
     Row("hit, 100 tokens cached", HundredTokens, against="ours", their_situation=Warm),
     Row("hit, 10,000 tokens cached", TenThousandTokens, against="ours", their_situation=Warm),
 )
@@ -285,9 +299,7 @@ def measure(
     program does not do what it should.
     """
     ours = programs.ours()
-    other = (
-        replace(ours, name="ours, 1 token") if row.against == "ours" else others.get(row.against)
-    )
+    other = replace(ours, name="ours without") if row.against == "ours" else others.get(row.against)
     if other is None:
         return None
     rounds, warm_ups = (_HERDS, 0) if row.processes > 1 else (runs, _WARM_UPS)
@@ -327,7 +339,7 @@ class _Contestant:
         self._row = row
         self._aws = aws
         self._program = program
-        self._situation = situation(program, helper, aws, row.action)
+        self._situation = situation(program, helper, aws, row)
         self.measurements = Measurements()
 
     def take_turn(self, *, is_counted: bool) -> None:
