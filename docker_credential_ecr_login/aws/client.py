@@ -240,7 +240,7 @@ def _credential_chain(
     roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
     roles._prompter = codes  # noqa: SLF001 - no public way to replace it
-    share_sessions(chain, keep=not is_disabled(circumstances.environ))
+    codes.sessions = share_sessions(chain, keep=not is_disabled(circumstances.environ))
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that
         # is made to start from them: its role would never be assumed.

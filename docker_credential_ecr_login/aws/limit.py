@@ -43,7 +43,7 @@ class Limit:
         def run() -> None:
             try:
                 self._messages.put(("result", function()))
-            except Exception as error:  # handed to the waiting thread
+            except BaseException as error:  # handed to the waiting thread
                 self._messages.put(("error", error))
 
         Thread(target=run, daemon=True).start()
@@ -66,7 +66,7 @@ class Limit:
         (Ctrl-C) arrives, at which a terminal gets back its echo. Raises what it raises.
         """
         results: list[Result] = []
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         done = Event()
 
         def call() -> None:
@@ -75,8 +75,12 @@ class Limit:
                 results.append(function())
             except Exception as error:  # handed back
                 errors.append(error)
-            self.extend(time.monotonic() - started)
-            done.set()
+            except BaseException as error:  # Ctrl-C: both threads end
+                errors.append(error)
+                raise
+            finally:
+                self.extend(time.monotonic() - started)
+                done.set()
 
         self._messages.put(("call", call))
         done.wait()

@@ -7,7 +7,7 @@ code, as aws-vault has it), the person at the controlling terminal.
 import getpass
 import subprocess
 from contextlib import ExitStack, suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock
 
@@ -18,18 +18,22 @@ from ..turn import has_terminal
 from .failures import Circumstances
 from .limit import Limit
 
+if TYPE_CHECKING:
+    from .sessions import SessionCache
+
 _CODE_LENGTH = 6  # AWS STS API reference, AssumeRole, TokenCode
 
 
 class LookAgain(Exception):
-    """It is our turn to ask for a code: another process may have got the session meanwhile."""
+    """Another process has got the session while this one waited for its turn to ask."""
 
 
 class MfaCodes:
     """botocore's prompter. With ``with``: until its end, no other process asks for a code.
 
     ``cache`` is where processes meet, None if they cannot. Whoever waits for the token of
-    ``registry`` waits for the person, too.
+    ``registry`` waits for the person, too. ``sessions`` is where botocore keeps what it gets
+    for a code.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class MfaCodes:
         self._circumstances = circumstances
         self._limit = limit
         self._cache = cache
+        self.sessions: SessionCache | None = None
         self._held = ExitStack()
         self._is_our_turn = False
 
@@ -51,7 +56,7 @@ class MfaCodes:
     def __call__(self, prompt: str) -> str:
         """Return the code for the device that botocore's ``prompt`` names.
 
-        Raises `LookAgain` the first time, and `HelperError`.
+        Raises `LookAgain` and `HelperError`.
         """
         serial = prompt.removeprefix("Enter MFA code for ").rstrip(": ")
         circumstances = self._circumstances
@@ -62,7 +67,8 @@ class MfaCodes:
             raise circumstances.mfa_needed()
         if not self._is_our_turn:
             self._limit.without(self._take_turn)
-            raise LookAgain
+            if self.sessions and self.sessions.has_last():
+                raise LookAgain
         if code:
             return _checked(code, "what AWS_ECR_MFA_CODE is set to")
         if process:

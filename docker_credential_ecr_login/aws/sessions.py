@@ -21,12 +21,17 @@ _DIRECTORY = "~/.aws/cli/cache"
 _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
 
 
-def share_sessions(chain: CredentialResolver, *, keep: bool) -> None:
-    """Let the providers of ``chain`` use the AWS CLI's cache, and ``keep`` their sessions there."""
+def share_sessions(chain: CredentialResolver, *, keep: bool) -> "SessionCache":
+    """Let the providers of ``chain`` use the AWS CLI's cache, and ``keep`` their sessions there.
+
+    Returns that of the roles.
+    """
     roles: Any = chain.get_provider("assume-role")
     roles.cache = SessionCache(keep=keep)
     web_identities: Any = chain.get_provider("assume-role-with-web-identity")
     web_identities.cache = _WebIdentitySessions(web_identities, keep=keep)
+    sessions: SessionCache = roles.cache
+    return sessions
 
 
 class SessionCache:
@@ -38,8 +43,14 @@ class SessionCache:
 
     def __init__(self, *, keep: bool) -> None:
         self._keep = keep
+        self._last = ""
+
+    def has_last(self) -> bool:
+        """Say whether there is now what was asked for last."""
+        return self._last in self
 
     def __contains__(self, key: str) -> bool:
+        self._last = key
         try:
             self[key]
         except KeyError:
