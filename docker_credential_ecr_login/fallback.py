@@ -62,7 +62,7 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
 def list_registries(helper: str, environ: Mapping[str, str], timeout: float) -> dict[str, str]:
     """Return the registries that ``docker-credential-<helper>`` lists, with their user names.
 
-    None if it fails, which the log says. ``timeout`` is in seconds.
+    There are none if it fails, which the log says. ``timeout`` is in seconds.
     """
     try:
         answer, status = ask(helper, "list", b"unused", timeout)

@@ -122,23 +122,37 @@ def _find_credentials(
         if credentials is None:
             raise circumstances.no_credentials()
         circumstances.method = credentials.method
-        circumstances.access_key = credentials.get_frozen_credentials().access_key
         if registry.role_arn:
-            circumstances.phase = "role"
-            credentials = _assume_role(session, registry, credentials, circumstances)
-            circumstances.method = credentials.method
-            circumstances.access_key = credentials.get_frozen_credentials().access_key
+            source = _Source(credentials, circumstances)
+            credentials = _role_credentials(session, registry, source, circumstances)
+        key: Any = credentials.get_frozen_credentials()
     except LookAgain:
         return _find_credentials(session, registry, circumstances, codes)
-    key: Any = credentials.get_frozen_credentials()
+    circumstances.method = credentials.method
+    circumstances.access_key = key.access_key
     session.set_credentials(key.access_key, key.secret_key, key.token)
     return str(credentials.method)
 
 
-def _assume_role(
-    session: Session, registry: Registry, source: Credentials, circumstances: Circumstances
+class _Source:
+    """Credentials to assume a role with: not looked for where there is a session of the role."""
+
+    def __init__(self, credentials: Credentials, circumstances: Circumstances) -> None:
+        self._credentials = credentials
+        self._circumstances = circumstances
+
+    def get_frozen_credentials(self) -> Any:
+        """Return them; what fails from then on is to assume the role."""
+        key: Any = self._credentials.get_frozen_credentials()
+        self._circumstances.access_key = key.access_key
+        self._circumstances.phase = "role"
+        return key
+
+
+def _role_credentials(
+    session: Session, registry: Registry, source: Any, circumstances: Circumstances
 ) -> Credentials:
-    """Return credentials of the role that the config file names, assumed by ``source``."""
+    """Return those of the role that the config file names; ``source`` can assume it."""
     role_arn = registry.role_arn or ""
     cache: Any = SessionCache(keep=not is_disabled(circumstances.environ))
     if "iam:::" in role_arn:
