@@ -7,4 +7,6 @@
     network       those names, and a certificate for them
     servers       the registry and the docker engine
     machine       one person's home, where clients run
+    terminal      where that person sits and types
+    fallback      another credential helper, for registries that are not ECR
 """

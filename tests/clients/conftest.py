@@ -19,7 +19,13 @@ from tests.clients.machine import (
     version,
     write_image_archive,
 )
-from tests.clients.network import AWS_ADDRESS, PRIVATE_ADDRESS, PUBLIC_ADDRESS, Authority
+from tests.clients.network import (
+    AWS_ADDRESS,
+    ORDINARY_ADDRESS,
+    PRIVATE_ADDRESS,
+    PUBLIC_ADDRESS,
+    Authority,
+)
 from tests.clients.servers import DockerEngine, Registry
 from tests.emulator import AwsEmulator
 
@@ -96,6 +102,14 @@ def public_registry(tmp_path: Path, authority: Authority, filled_storage: Path) 
 
 
 @pytest.fixture
+def ordinary_registry(tmp_path: Path, authority: Authority, filled_storage: Path) -> Registry:
+    """A registry that is not ECR, not serving yet."""
+    registry = Registry(tmp_path / "ordinary", ORDINARY_ADDRESS, authority)
+    shutil.copytree(filled_storage, registry.storage)
+    return registry
+
+
+@pytest.fixture
 def stranger(tmp_path: Path, authority: Authority) -> Person:
     """Somebody without AWS credentials."""
     ca_bundle = str(authority.ca_bundle)
@@ -125,6 +139,12 @@ def strangers_client(request: pytest.FixtureRequest, stranger: Person, archive: 
 def docker(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
     """Each docker CLI in turn, set up to use the helper, in the hands of an IAM user."""
     return _prepared(request, request.param, person, archive)
+
+
+@pytest.fixture(params=docker_programs())
+def strangers_docker(request: pytest.FixtureRequest, stranger: Person, archive: Path) -> Client:
+    """Each docker CLI in turn, set up to use the helper, on a machine without AWS credentials."""
+    return _prepared(request, request.param, stranger, archive)
 
 
 @pytest.fixture(params=ALL_WAYS, ids="-".join)

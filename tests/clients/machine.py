@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
@@ -13,6 +14,8 @@ from tempfile import mkdtemp
 from typing import Literal
 
 from tests.clients.network import PRIVATE_ADDRESS, PUBLIC_ADDRESS, names_at
+from tests.clients.terminal import Terminal
+from tests.emulator import Principal
 from tests.helper_process import EXECUTABLE, HOST
 
 Way = Literal["credHelpers", "credsStore", "credential-helpers"]
@@ -115,8 +118,24 @@ class Person:
             f"credential-helpers = {json.dumps(list(helpers))}\n",
         )
 
+    def configure(self, text: str) -> None:
+        """Write the helper's configuration file."""
+        self.write(".config/ecr-login/config.toml", text)
+
+    def keep_keys(self, **profiles: Principal) -> None:
+        """Write ``~/.aws/credentials``."""
+        self.write(
+            ".aws/credentials",
+            "".join(
+                f"[{profile}]\n"
+                f"aws_access_key_id = {principal.access_key_id}\n"
+                f"aws_secret_access_key = {principal.secret_access_key}\n"
+                for profile, principal in profiles.items()
+            ),
+        )
+
     def run(self, *command: str, stdin: str = "") -> Outcome:
-        """Run a program to its end."""
+        """Run a program to its end, without a terminal."""
         completed = subprocess.run(
             command,
             input=stdin,
@@ -124,12 +143,23 @@ class Person:
             text=True,
             env=self.environ,
             cwd=self.home,
+            start_new_session=True,  # away from the terminal of whoever runs the tests
             timeout=_TIMEOUT,
             check=False,
         )
         outcome = Outcome(command, completed.stdout, completed.stderr, completed.returncode)
         self.history.append(outcome)
         return outcome
+
+    @contextmanager
+    def at_terminal(self, *command: str) -> Iterator[Terminal]:
+        """Run a program at a terminal while the block lasts."""
+        terminal = Terminal(command, self.environ, self.home)
+        try:
+            with terminal:
+                yield terminal
+        finally:
+            self.history.append(Outcome(command, terminal.screen, "", terminal.status))
 
     @property
     def log(self) -> str:
@@ -154,7 +184,11 @@ class Client:
 
     def pull(self, image: str) -> Outcome:
         """Fetch an image."""
-        return self.run("pull", image)
+        return self.person.run(*self.pull_command(image))
+
+    def pull_command(self, image: str) -> list[str]:
+        """Return the command that fetches an image."""
+        return [self.program, "pull", image]
 
     def push(self, image: str) -> Outcome:
         """Write the local image to a registry, under the name ``image``."""
@@ -201,9 +235,10 @@ class Buildah(Client):
 class Skopeo(Client):
     """skopeo, which has no images of its own but copies them from place to place."""
 
-    def pull(self, image: str) -> Outcome:
-        """Fetch an image."""
-        return self.run("copy", f"docker://{image}", f"dir:{mkdtemp(dir=self.person.home)}")
+    def pull_command(self, image: str) -> list[str]:
+        """Return the command that fetches an image."""
+        directory = mkdtemp(dir=self.person.home)
+        return [self.program, "copy", f"docker://{image}", f"dir:{directory}"]
 
     def push(self, image: str) -> Outcome:
         """Write the local image to a registry, under the name ``image``."""

@@ -9,6 +9,7 @@ import trustme
 AWS_ADDRESS = "192.0.2.1"
 PRIVATE_ADDRESS = "192.0.2.2"
 PUBLIC_ADDRESS = "192.0.2.3"
+ORDINARY_ADDRESS = "192.0.2.4"
 
 _HOSTS = Path(__file__).with_name("hosts")
 
@@ -34,7 +35,7 @@ class Authority:
         authority = trustme.CA()
         names = [
             name
-            for address in (AWS_ADDRESS, PRIVATE_ADDRESS, PUBLIC_ADDRESS)
+            for address in (AWS_ADDRESS, PRIVATE_ADDRESS, PUBLIC_ADDRESS, ORDINARY_ADDRESS)
             for name in names_at(address)
         ]
         issued = authority.issue_cert(*names)
