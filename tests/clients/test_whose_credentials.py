@@ -287,6 +287,21 @@ def test_wrong_code(
     assert [call.operation for call in aws.calls] == ["AssumeRole"]
 
 
+@pytest.mark.parametrize("typed", ["172828", "12345", ""])
+def test_another_code(
+    strangers_docker: Client, registry: Registry, aws: AwsEmulator, code: str, typed: str
+) -> None:
+    """After a wrong code, or a slip of the finger, the next pull asks again, however soon it is."""
+    with strangers_docker.person.at_terminal(*strangers_docker.pull_command(IMAGE)) as terminal:
+        terminal.read_until(DEVICE)
+        terminal.type(f"{typed}\n")
+        terminal.finish()
+    assert terminal.status != 0
+    pull_with(code, strangers_docker)
+    assert registry.pulled(IMAGE)
+    assert aws.count("GetAuthorizationToken") == 1
+
+
 def test_interrupted(
     strangers_docker: Client, registry: Registry, aws: AwsEmulator, code: str
 ) -> None:
