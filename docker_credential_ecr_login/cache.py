@@ -196,19 +196,20 @@ class Cache:
                     raise  # what is there would be answered; all else is as good as gone
 
     def failure(
-        self, registry: "Registry", circumstances: "Callable[[], str]", now: float
+        self, registry: "Registry", circumstances: "Callable[[], str]", since: float, now: float
     ) -> str | None:
         """Return the failure line of the last few seconds for this scope, or None.
 
-        A failure under other ``circumstances`` (one line, asked for if there is a
-        failure) is none: what people change after a failure may be the cure.
+        Or of the time ``since`` the caller asked (epoch seconds). A failure under other
+        ``circumstances`` (one line, asked for if there is a failure) is none: what people
+        change after a failure may be the cure.
         """
         text = read_text(self.token_path(registry) + ".failure")
         until, _, rest = text.partition("\n")
         message, _, key = rest.partition("\n")
         if not until.isdecimal() or key != f"{circumstances()}\n{self._key(registry)}":
             return None
-        return message if 0 <= int(until) - now <= FAILURE_MEMORY else None
+        return message if min(since, now) <= int(until) / 1000 <= now + FAILURE_MEMORY else None
 
     def store_failure(
         self, registry: "Registry", circumstances: str, message: str, until: float
@@ -216,7 +217,7 @@ class Cache:
         """Remember the one-line ``message`` until then (epoch seconds)."""
         write_text(
             self.token_path(registry) + ".failure",
-            f"{int(until)}\n{message}\n{circumstances}\n{self._key(registry)}",
+            f"{int(until * 1000)}\n{message}\n{circumstances}\n{self._key(registry)}",
         )
 
     def lock_path(self, registry: "Registry") -> str:

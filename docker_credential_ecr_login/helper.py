@@ -127,9 +127,10 @@ def _wait(cache: Cache, registry: Registry, environ: "Mapping[str, str]", starte
     def look() -> Entry | None:
         entry = cached(cache, registry, environ)
         if entry is None:
-            raise_remembered(cache, registry, environ)
+            raise_remembered(cache, registry, environ, since)
         return entry
 
+    since = time.time()
     deadline = started + answer_timeout(environ)
     if not token_cache.is_writable(cache.directory):
         return _fetch(registry, environ, cache.identity, started)
@@ -331,11 +332,13 @@ def _note(cache: Cache, host: str, settings: "Mapping[str, str]") -> None:
         pass  # list will not show it, which is no reason to fail a pull
 
 
-def raise_remembered(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> None:
-    """Raise `RememberedFailure` if asking AWS failed some seconds ago."""
+def raise_remembered(
+    cache: Cache, registry: Registry, environ: "Mapping[str, str]", since: float
+) -> None:
+    """Raise `RememberedFailure` if asking AWS failed some seconds ago, or ``since`` then."""
     from .turn import circumstances
 
-    if line := cache.failure(registry, lambda: circumstances(environ), time.time()):
+    if line := cache.failure(registry, lambda: circumstances(environ), since, time.time()):
         from .errors import RememberedFailure
 
         raise RememberedFailure(line)

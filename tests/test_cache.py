@@ -366,17 +366,29 @@ def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None
 def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
     """A failure is known for some seconds, and a token or an erase ends it at once."""
     until = NOW + FAILURE_MEMORY
+
+    def failure(host: str, circumstances: str, now: float) -> str | None:
+        return cache.failure(registry(host), lambda: circumstances, now, now)
+
     cache.store_failure(registry(), "then", "it failed", until)
-    assert cache.failure(registry(SECOND_ACCOUNT), lambda: "then", until) == "it failed"
-    assert cache.failure(registry(), lambda: "then", until + 1) is None
-    assert cache.failure(registry(), lambda: "then", NOW - 1) is None
-    assert cache.failure(registry(), lambda: "now", NOW) is None
-    assert cache.failure(registry(OTHER_REGION), lambda: "then", NOW) is None
+    assert failure(SECOND_ACCOUNT, "then", until) == "it failed"
+    assert failure(HOST, "then", until + 1) is None
+    assert failure(HOST, "then", NOW - 1) is None
+    assert failure(HOST, "now", NOW) is None
+    assert failure(OTHER_REGION, "then", NOW) is None
     cache.store_token(registry(), TOKEN)
-    assert cache.failure(registry(), lambda: "then", NOW) is None
+    assert failure(HOST, "then", NOW) is None
     cache.store_failure(registry(), "then", "it failed", until)
     cache.erase(registry())
-    assert cache.failure(registry(), lambda: "then", NOW) is None
+    assert failure(HOST, "then", NOW) is None
+
+
+def test_a_failure_is_that_of_all_who_waited(cache: Cache) -> None:
+    """A failure that is not to be remembered is still that of those who came before it."""
+    cache.store_failure(registry(), "then", "it failed", NOW)
+    later = NOW + 60
+    assert cache.failure(registry(), lambda: "then", NOW - 1, later) == "it failed"
+    assert cache.failure(registry(), lambda: "then", NOW + 0.1, later) is None
 
 
 def test_one_caller_starts_the_refresh(cache: Cache) -> None:

@@ -63,12 +63,12 @@ def _ask_once(
     cache: Cache, registry: Registry, environ: Mapping[str, str], limit: Limit, *, may_ask: bool
 ) -> "AuthorizationToken":
     """Ask AWS, unless that failed some seconds ago. Raises `HelperError`."""
-    raise_remembered(cache, registry, environ)
+    raise_remembered(cache, registry, environ, time.time() - limit.elapsed())
     try:
         return _ask(registry, environ, limit, cache, may_ask=may_ask)
     except HelperError as error:
-        # Who mistyped a code wants to type it again; but those who wait have been answered.
-        memory = 2 if isinstance(error, MfaCodeRefused) else FAILURE_MEMORY
+        # Who mistyped a code is to type it again at once; it is those who wait that are answered.
+        memory = 0 if isinstance(error, MfaCodeRefused) else FAILURE_MEMORY
         with suppress(OSError):
             until = time.time() + memory
             cache.store_failure(registry, circumstances(environ), str(error), until)

@@ -23,6 +23,10 @@ class Limit:
         """Return the seconds that are left, 0 if it is over."""
         return max(0.0, self._deadline - time.monotonic())
 
+    def elapsed(self) -> float:
+        """Return the seconds since it began, without those that it was put off by."""
+        return self.seconds - (self._deadline - time.monotonic())
+
     def extend(self, seconds: float) -> None:
         """Put the end off, for it was a person who took that long."""
         self._deadline += seconds
