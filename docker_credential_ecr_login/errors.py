@@ -4,6 +4,7 @@
     ├── BadInput                 stdin or an argument is not what the protocol says
     ├── NotAnEcrRegistry         the registry is another, or is used without credentials
     ├── BadConfiguration         a setting, a profile or an AWS file is wrong
+    │   └── MfaCodeNeeded        a role asks for an MFA code, and nobody can be asked for it
     └── AwsFailure               AWS was asked, or was about to be
         ├── RememberedFailure    it failed some seconds ago, and is not asked again yet
         ├── NoCredentials        the provider chain found none
@@ -45,6 +46,10 @@ class NotAnEcrRegistry(HelperError):
 
 class BadConfiguration(HelperError):
     """A setting, a profile or an AWS configuration file is wrong."""
+
+
+class MfaCodeNeeded(BadConfiguration):
+    """A role asks for an MFA code, and nobody can be asked for it, or nobody may be."""
 
 
 class AwsFailure(HelperError):

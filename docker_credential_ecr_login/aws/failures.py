@@ -26,6 +26,7 @@ from ..errors import (
     CredentialsRefused,
     EndpointUnreachable,
     HelperError,
+    MfaCodeNeeded,
     MfaCodeRefused,
     NoCredentials,
     Throttled,
@@ -95,11 +96,11 @@ class Circumstances:
                 return f'profile "{self.profile}" (from {variable})'
         return f'profile "{self.profile or "default"}"'
 
-    def mfa_needed(self) -> BadConfiguration:
+    def mfa_needed(self) -> MfaCodeNeeded:
         """Return the error for a role that wants an MFA code, and nobody can be asked."""
         profile = _quoted(self.profile or "default")
         host = f" {self.registry.host}" if self.registry and self.registry.host else ""
-        return BadConfiguration(
+        return MfaCodeNeeded(
             f"{self.named_profile} asks for an MFA code (mfa_serial), which cannot be typed here",
             f"run in a terminal: {NAME} login --profile {profile}{host}",
         )

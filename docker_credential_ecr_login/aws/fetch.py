@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from ..cache import FAILURE_MEMORY, Cache, Entry, is_disabled, writable_directory
-from ..errors import HelperError, MfaCodeRefused
+from ..errors import HelperError, MfaCodeNeeded, MfaCodeRefused
 from ..helper import cached, raise_remembered
 from ..identity import configured_identity
 from ..log import logger
@@ -67,6 +67,8 @@ def _ask_once(
     try:
         return _ask(registry, environ, limit, cache, may_ask=may_ask)
     except HelperError as error:
+        if isinstance(error, MfaCodeNeeded) and not may_ask:
+            raise  # of the next one, who may, a code can be had
         # Who mistyped a code is to type it again at once; it is those who wait that are answered.
         memory = 0 if isinstance(error, MfaCodeRefused) else FAILURE_MEMORY
         with suppress(OSError):
