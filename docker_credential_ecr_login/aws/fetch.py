@@ -110,7 +110,7 @@ def fetch_default(
     if cache is None:
         own = own_registry(_ask(registry, environ, limit, cache, may_ask=False))
         return [own.host] if own else []
-    with _held(cache, registry, limit):
+    with _held(cache, registry, limit, for_a_person=False):
         if hosts := cache.hosts(resolve, time.time()):
             return list(hosts)
         token = _ask_once(cache, registry, environ, limit, may_ask=False)
@@ -129,13 +129,18 @@ def _open_cache(environ: Mapping[str, str], identity: str) -> Cache | None:
 
 
 @contextmanager
-def _held(cache: Cache, registry: Registry, limit: Limit) -> Iterator[None]:
-    """Hold the lock of ``registry``'s scope, or none where locks do not work."""
+def _held(
+    cache: Cache, registry: Registry, limit: Limit, *, for_a_person: bool = True
+) -> Iterator[None]:
+    """Hold the lock of ``registry``'s scope, or none where locks do not work.
+
+    Who types an MFA code meanwhile is waited for beyond the limit, ``for_a_person``.
+    """
     lock = None
     try:
         lock = FileLock(cache.lock_path(registry), mode=0o600)
         while not _acquired(lock, limit):
-            if not cache.is_prompting(registry):
+            if not (for_a_person and cache.is_prompting(registry)):
                 raise limit.exceeded()
             limit.extend(limit.seconds)  # somebody is about to type an MFA code
         cache.set_prompting(registry, on=False)  # who was asked, and killed, left this on
