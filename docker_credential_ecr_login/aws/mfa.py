@@ -92,7 +92,7 @@ class MfaCodes:
 def _ask(question: str) -> str:
     try:
         return getpass.getpass(question)
-    except EOFError:
+    except (EOFError, UnicodeDecodeError):
         return ""
 
 
