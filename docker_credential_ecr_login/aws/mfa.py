@@ -5,6 +5,8 @@ code, as aws-vault has it), the person at the controlling terminal.
 """
 
 import getpass
+import os
+import signal
 import subprocess
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Self
@@ -98,24 +100,36 @@ def _ask(question: str) -> str:
 
 def _run(command: str, profile: str, limit: Limit) -> str:
     """Return what the user's ``command`` prints. Raises `BadConfiguration`."""
+    # What hangs is ended with all that it started, or that would hold our stderr, whose end
+    # the caller may wait for. Not at a terminal: only our own group can ask the person.
+    is_group = os.name != "nt" and not has_terminal()
+    # Neither the command line nor what it printed is quoted: either can hold a secret.
     try:
-        return subprocess.run(  # noqa: S602 - by a shell, as aws-vault does
+        with subprocess.Popen(  # noqa: S602 - by a shell, as aws-vault does
             command,
             shell=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            timeout=limit.left() * 0.9,
-            check=True,
             encoding="utf-8",
             errors="replace",
-        ).stdout
-    # Neither the command line nor what it printed is quoted: either can hold a secret.
+            process_group=0 if is_group else None,
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=limit.left() * 0.9)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                if is_group:
+                    with suppress(OSError):  # it has just ended
+                        os.killpg(process.pid, signal.SIGKILL)
+                raise
     except subprocess.TimeoutExpired:
         reason = f"it took longer than the time limit of {limit.seconds:g} seconds"
-    except subprocess.CalledProcessError as error:
-        reason = f"it ended with status {error.returncode}"
     except OSError as error:
         reason = str(error)
+    else:
+        if process.returncode == 0:
+            return output
+        reason = f"it ended with status {process.returncode}"
     raise BadConfiguration(
         f'mfa_process of profile "{profile}" failed: {one_line(reason)}',
         "run the command by hand to see why",
