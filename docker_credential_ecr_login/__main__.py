@@ -111,7 +111,7 @@ def _get(url: str, frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str
         if registry is None or helper.is_anonymous(registry, environ):
             helper.note_refusal(question)
             return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
-        return helper.get(registry, url, environ), "", 0
+        return helper.get(registry, url, environ, question.identity), "", 0
     except Exception as error:
         from .errors import one_line
 
@@ -150,7 +150,7 @@ def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         environ = question.environ
         if question.registry is None:
             return "", "", 1
-        helper.refresh(question.registry, environ)
+        helper.refresh(question.registry, environ, question.identity)
     except Exception as error:
         _failure_line(error, host, environ)
         return "", "", 1

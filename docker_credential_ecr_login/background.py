@@ -43,10 +43,12 @@ def start_refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
         pass
 
 
-def start_refresh_in_thread(registry: Registry, environ: "Mapping[str, str]") -> None:
-    """Refresh the token of ``registry`` in a thread, in the process of a Python program.
+def start_refresh_in_thread(
+    registry: Registry, environ: "Mapping[str, str]", identity: str
+) -> None:
+    """Refresh the token of ``registry`` under ``identity`` in a thread, for a Python program.
 
-    To fork that would not be safe. Should it end before, nothing is lost.
+    To fork its process would not be safe. Should it end before, nothing is lost.
     """
     from threading import Thread
 
@@ -54,7 +56,7 @@ def start_refresh_in_thread(registry: Registry, environ: "Mapping[str, str]") ->
 
     def refresh() -> None:
         try:
-            helper.refresh(registry, environ)
+            helper.refresh(registry, environ, identity)
         except Exception as error:
             from .log import logger
 

@@ -35,5 +35,5 @@ def get_credentials(server_url: str) -> Credentials:
         raise NotAnEcrRegistry(f"{one_line(server_url)!r} is not a registry of Amazon ECR")
     if helper.is_anonymous(registry, environ):
         raise NotAnEcrRegistry(f"{registry.host} is used without credentials here")
-    entry = helper.token(registry, environ)
+    entry = helper.token(registry, environ, question.identity)
     return Credentials(USERNAME, entry.secret, entry.expires_at)

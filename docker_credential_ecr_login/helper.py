@@ -40,21 +40,25 @@ class Question:
 
     ``name`` is its canonical name, if there is a config file. ``registry`` is None if it is not
     of ECR; ``fallback`` is the helper to ask then, if there is one. ``environ`` has the general
-    settings of the config file where it has none of its own.
+    settings of the config file where it has none of its own. ``identity`` is the configured one
+    from before that file was read: what follows from its content is kept under no other, even
+    if it is changed meanwhile.
     """
 
-    __slots__ = ("environ", "fallback", "name", "registry")
+    __slots__ = ("environ", "fallback", "identity", "name", "registry")
 
     def __init__(
         self,
         name: str | None,
         registry: Registry | None,
         environ: "Mapping[str, str]",
+        identity: str,
         fallback: str | None = None,
     ) -> None:
         self.name = name
         self.registry = registry
         self.environ = environ
+        self.identity = identity
         self.fallback = fallback
 
 
@@ -64,12 +68,13 @@ def resolve(url: str, environ: "Mapping[str, str]") -> Question:
     The file is read for a name that was not asked for since it was changed. Raises
     `BadConfiguration` if that cannot be done.
     """
+    identity = configured_identity(environ)
     path = config_file(environ)
     if path is None:
-        return Question(None, parse(url), environ)
+        return Question(None, parse(url), environ, identity)
     name, cache, settings = canonical_name(url), None, None
     if name and not token_cache.is_disabled(environ):
-        cache = Cache(token_cache.default_directory(environ), configured_identity(environ))
+        cache = Cache(token_cache.default_directory(environ), identity)
         settings = cache.settings(name)
     if settings is None:
         from .config import load
@@ -79,7 +84,7 @@ def resolve(url: str, environ: "Mapping[str, str]") -> Question:
             _note(cache, name, settings)
     registry = configured(name, settings) if name else None
     fallback = None if registry else settings.get("fallback")
-    return Question(name, registry, with_defaults(environ, settings), fallback)
+    return Question(name, registry, with_defaults(environ, settings), identity, fallback)
 
 
 def with_defaults(
@@ -90,22 +95,21 @@ def with_defaults(
     return {**environ, **{_GENERAL[name]: settings[name] for name in names}}
 
 
-def get(registry: Registry, url: str, environ: "Mapping[str, str]") -> str:
+def get(registry: Registry, url: str, environ: "Mapping[str, str]", identity: str) -> str:
     """Return the line that answers ``get`` for ``registry``, asked as ``url``.
 
     Raises `HelperError`.
     """
-    return protocol.get_answer(url, token(registry, environ).secret)
+    return protocol.get_answer(url, token(registry, environ, identity).secret)
 
 
-def token(registry: Registry, environ: "Mapping[str, str]") -> Entry:
-    """Return the token for ``registry``.
+def token(registry: Registry, environ: "Mapping[str, str]", identity: str) -> Entry:
+    """Return the token for ``registry`` under the configured ``identity``.
 
     The order: a token that ``docker login`` stored, the cached token, AWS.
     Raises `HelperError`.
     """
     started = time.monotonic()
-    identity = configured_identity(environ)
     if token_cache.is_disabled(environ):
         return _fetch(registry, environ, identity, started)
     cache = Cache(token_cache.default_directory(environ), identity)
@@ -116,7 +120,7 @@ def note_refusal(question: Question) -> None:
     """Let the launcher answer as the config file has it: that there are no credentials."""
     environ = question.environ
     if question.name and not token_cache.is_disabled(environ):
-        cache = Cache(token_cache.default_directory(environ), configured_identity(environ))
+        cache = Cache(token_cache.default_directory(environ), question.identity)
         prepare_refusal(cache, question.name, environ, time.time())
 
 
@@ -177,7 +181,7 @@ def store(question: Question, frame: bytes) -> str:
             "no cache directory can be written, so the login cannot be kept",
             "set AWS_ECR_CACHE_DIR to a directory of yours",
         )
-    cache = Cache(directory, configured_identity(environ))
+    cache = Cache(directory, question.identity)
     own = cache.token(registry)
     if own and own.secret == secret:
         # `docker login` without a password stores what it was just answered. As a login
@@ -213,9 +217,10 @@ def list_answer(environ: "Mapping[str, str]") -> str:
 
     And what the fallback helper lists, if there is one. Raises `HelperError`.
     """
+    identity = configured_identity(environ)
     path = config_file(environ)
     if path is None:
-        return protocol.list_answer(_list_hosts(environ, parse))
+        return protocol.list_answer(_list_hosts(environ, identity, parse))
     from .config import load
 
     config = load(path)
@@ -228,13 +233,13 @@ def list_answer(environ: "Mapping[str, str]") -> str:
         from .fallback import list_registries
 
         others = list_registries(fallback, environ, LIST_TIMEOUT)
-        own = _list_hosts(environ, resolve_host, prepare=False)
+        own = _list_hosts(environ, identity, resolve_host, prepare=False)
         return protocol.merged_list_answer(others, own)
-    return protocol.list_answer(_list_hosts(environ, resolve_host))
+    return protocol.list_answer(_list_hosts(environ, identity, resolve_host))
 
 
 def _list_hosts(
-    environ: "Mapping[str, str]", resolve_host: "Resolve", *, prepare: bool = True
+    environ: "Mapping[str, str]", identity: str, resolve_host: "Resolve", *, prepare: bool = True
 ) -> list[str]:
     """Return the registries that ``get`` would answer without asking AWS.
 
@@ -247,7 +252,6 @@ def _list_hosts(
         return None if registry is None or is_anonymous(registry, environ) else registry
 
     now = time.time()
-    identity = configured_identity(environ)
     if not token_cache.is_disabled(environ):
         for directory in _directories(environ):
             cache = Cache(directory, identity)
@@ -261,7 +265,7 @@ def _list_hosts(
     return fetch_default(environ, identity, listed, LIST_TIMEOUT)
 
 
-def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
+def refresh(registry: Registry, environ: "Mapping[str, str]", identity: str) -> None:
     """Replace a token that is past its refresh time; runs in a process of its own.
 
     Raises `HelperError`.
@@ -269,7 +273,7 @@ def refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
     complete_python()
     from .aws.fetch import refresh as refresh_from_aws
 
-    refresh_from_aws(registry, environ, configured_identity(environ))
+    refresh_from_aws(registry, environ, identity)
 
 
 def is_anonymous(registry: Registry, environ: "Mapping[str, str]") -> bool:
@@ -318,8 +322,10 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
     if not entry.young(now) and cache.claim_refresh(registry, now):
         from .background import start_refresh, start_refresh_in_thread
 
-        start = start_refresh if process_is_ours else start_refresh_in_thread
-        start(registry, environ)
+        if process_is_ours:
+            start_refresh(registry, environ)
+        else:
+            start_refresh_in_thread(registry, environ, cache.identity)
     prepare_get(cache, registry, entry, environ, now)
     _note_hit(registry, "cached token", environ)
     return entry

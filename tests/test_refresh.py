@@ -193,7 +193,10 @@ def test_by_the_clock(
     )
     registry = parse(HOST)
     assert registry is not None
-    answers = [json.loads(helper.get(registry, HOST, environ))["Secret"] for _ in range(3)]
+    identity = configured_identity(environ)
+    answers = [
+        json.loads(helper.get(registry, HOST, environ, identity))["Secret"] for _ in range(3)
+    ]
     assert answers == [old if answers_old else "from-aws"] * 3
     assert started == [HOST] * refreshes
 

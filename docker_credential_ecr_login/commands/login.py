@@ -8,7 +8,6 @@ from typing import Any
 
 from .. import helper
 from ..errors import HelperError, NotAnEcrRegistry, one_line
-from ..registry import Registry
 
 _KEYS = (
     "AWS_ACCESS_KEY_ID",
@@ -41,13 +40,12 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     rows = [("REGISTRY", "EXPIRES")]
     failures = []
     for host in options.registry:
-        question = helper.resolve(host, environ)
+        question = _question(host, options.profile, environ)
         registry = question.registry
         if registry is None:
             raise NotAnEcrRegistry(f"{one_line(host)!r} is not a registry of Amazon ECR")
         try:
-            environ_of = _with_profile(options.profile, registry, question.environ)
-            entry = helper.token(registry, environ_of)
+            entry = helper.token(registry, question.environ, question.identity)
         except HelperError as error:
             failures.append(f"{registry.host}: {error}")
         else:
@@ -58,13 +56,14 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     return table, "\necr-login: ".join(failures), 1 if failures else 0
 
 
-def _with_profile(
-    profile: str | None, registry: Registry, environ: Mapping[str, str]
-) -> Mapping[str, str]:
-    """Return the environment, which botocore reads by itself, with ``profile`` in effect."""
-    if profile and registry.settings.get("profile") != profile:
-        environ = {name: value for name, value in environ.items() if name not in _KEYS}
-        environ = {**environ, "AWS_PROFILE": profile}
-        os.environ.clear()
-        os.environ.update(environ)
-    return environ
+def _question(host: str, profile: str | None, environ: Mapping[str, str]) -> helper.Question:
+    """Return what ``host`` means with ``profile`` in effect, also for botocore's environment."""
+    question = helper.resolve(host, environ)
+    registry = question.registry
+    if not profile or registry is None or registry.settings.get("profile") == profile:
+        return question
+    environ = {name: value for name, value in environ.items() if name not in _KEYS}
+    environ = {**environ, "AWS_PROFILE": profile}
+    os.environ.clear()
+    os.environ.update(environ)
+    return helper.resolve(host, environ)
