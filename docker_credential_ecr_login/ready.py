@@ -66,6 +66,8 @@ def prepare_get(
     """
     if registry.settings.get("log_level") == "debug":
         return  # each answer is to be logged, which the launcher cannot
+    if registry.host == "list":
+        return  # the launcher's name of another question
     path = cache.token_path(registry)
     since = max(int(_modified(path)), entry.expires_at - MAX_TOKEN_LIFETIME - MAX_CLOCK_SKEW)
     due = entry.refresh_at if entry.young(now) else int(now) + REFRESH_PAUSE
