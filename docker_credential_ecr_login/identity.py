@@ -120,9 +120,9 @@ def _own_files(environ: "Mapping[str, str]") -> list[str]:
         user = environ.get("XDG_CONFIG_HOME", "")
         if user[:1] != "/":  # which the XDG Base Directory Specification has ignored
             user = expand("~/Library/Application Support" if is_mac else "~/.config", environ)
-        site = environ.get("XDG_CONFIG_DIRS", "").partition(":")[0]
-        if site[:1] != "/":
-            site = "/Library/Application Support" if is_mac else "/etc/xdg"
+        sites = [each for each in environ.get("XDG_CONFIG_DIRS", "").split(":") if each[:1] == "/"]
+        default = "/Library/Application Support" if is_mac else "/etc/xdg"
+        site = sites[0] if sites else default
     return [f"{directory}/ecr-login/config.toml" for directory in (user, site) if directory]
 
 
