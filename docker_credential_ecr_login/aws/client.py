@@ -155,7 +155,7 @@ def _role_credentials(
     """Return those of the role that the config file names; ``source`` can assume it."""
     role_arn = registry.role_arn or ""
     cache: Any = SessionCache(keep=not is_disabled(circumstances.environ))
-    if "iam:::" in role_arn:
+    if not registry.registry_id and "{registry_id}" in registry.settings["role_arn"]:
         raise circumstances.no_account()
     names = {"ExternalId": "external_id", "RoleSessionName": "role_session_name"}
     fetcher = AssumeRoleCredentialFetcher(
