@@ -194,7 +194,7 @@ class Circumstances:
     @property
     def is_from_environment(self) -> bool:
         """Whether the keys that sign stand in the environment."""
-        if self.phase == "call":
+        if self.phase in ("role", "call"):
             return self.method == "env"
         return self.origin_settings.get("credential_source") == "Environment"
 
