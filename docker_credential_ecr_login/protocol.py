@@ -89,7 +89,8 @@ def merged_list_answer(others: "Mapping[str, str]", hosts: "Iterable[str]") -> s
     """Return the line that answers ``list`` for ``hosts`` and for those of another helper."""
     import json
 
-    return json.dumps({**others, **dict.fromkeys(hosts, USERNAME)}, ensure_ascii=False) + "\n"
+    # In ASCII: what others list can hold half a character, which no encoding has.
+    return json.dumps({**others, **dict.fromkeys(hosts, USERNAME)}) + "\n"
 
 
 def is_plain(text: str) -> bool:
