@@ -215,8 +215,10 @@ def erase(registry: Registry | None, environ: "Mapping[str, str]") -> None:
 def list_answer(environ: "Mapping[str, str]") -> str:
     """Return the line that answers ``list``: what ``get`` would answer without asking AWS.
 
-    And what the fallback helper lists, if there is one. Raises `HelperError`.
+    And what the fallback helper lists, if there is one; then AWS is asked only in what that
+    leaves of the time. Raises `HelperError`.
     """
+    started = time.monotonic()
     identity = configured_identity(environ)
     path = config_file(environ)
     if path is None:
@@ -230,21 +232,33 @@ def list_answer(environ: "Mapping[str, str]") -> str:
         return configured(host, config.settings(host))
 
     if fallback := config.general.get("fallback"):
+        from .errors import HelperError
         from .fallback import list_registries
+        from .log import logger
 
         others = list_registries(fallback, environ, LIST_TIMEOUT)
-        own = _list_hosts(environ, identity, resolve_host, prepare=False)
+        left = max(0.0, started + LIST_TIMEOUT - time.monotonic())
+        try:
+            own = _list_hosts(environ, identity, resolve_host, timeout=left, prepare=False)
+        except HelperError as error:
+            logger(environ).error("list: %s", error)
+            own = []  # which is no reason to leave out the others
         return protocol.merged_list_answer(others, own)
     return protocol.list_answer(_list_hosts(environ, identity, resolve_host))
 
 
 def _list_hosts(
-    environ: "Mapping[str, str]", identity: str, resolve_host: "Resolve", *, prepare: bool = True
+    environ: "Mapping[str, str]",
+    identity: str,
+    resolve_host: "Resolve",
+    *,
+    timeout: float = LIST_TIMEOUT,
+    prepare: bool = True,
 ) -> list[str]:
     """Return the registries that ``get`` would answer without asking AWS.
 
     Where there is none and a region is configured, the default registry's token is fetched
-    first, within 3 seconds. ``prepare`` lets the launcher answer the next time.
+    first, within ``timeout`` (seconds). ``prepare`` lets the launcher answer the next time.
     """
 
     def listed(host: str) -> Registry | None:
@@ -262,7 +276,7 @@ def _list_hosts(
     complete_python()
     from .aws.fetch import fetch_default
 
-    return fetch_default(environ, identity, listed, LIST_TIMEOUT)
+    return fetch_default(environ, identity, listed, timeout)
 
 
 def refresh(registry: Registry, environ: "Mapping[str, str]", identity: str) -> None:
