@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, HelperProcess, users_of, wait_for
+from tests.helper_process import HOST, NOT_FOUND, HelperProcess, users_of, wait_for
 
 # No os, json, re, site, logging, boto3, filelock, platformdirs: each costs more than all of these.
 ALLOWED = {
@@ -85,6 +85,24 @@ def test_a_hit_imports_next_to_nothing(assumed_role: HelperProcess, aws: AwsEmul
         }
         == set()
     )
+
+
+def test_a_config_file_costs_no_import(assumed_role: HelperProcess) -> None:
+    """With a config file of 50 tables, neither a hit nor a refusal reads it, or imports more."""
+    own = "images.example.com"
+    tables = [f'[[registry]]\nmatch = "{n}.example.com"\nprofile = "pull"\n' for n in range(49)]
+    tables.append(f'[[registry]]\nmatch = "{own}"\nregistry = "{HOST}"\nprofile = "pull"\n')
+    assumed_role.write_own_config("strict = true\n" + "".join(tables))
+    for host in (HOST, own):
+        assert assumed_role.get(host).secret
+        answer, modules = modules_after(assumed_role, "get", host)
+        assert json.loads(answer)["ServerURL"] == host
+        assert modules - ALLOWED == set()
+    _, modules = modules_after(assumed_role, "get", "https://index.docker.io/v1/")
+    assert {"tomllib", "re", "fnmatch"} <= modules  # the first time it is read
+    answer, modules = modules_after(assumed_role, "get", "https://index.docker.io/v1/")
+    assert answer == NOT_FOUND
+    assert modules - ALLOWED == set()
 
 
 @pytest.mark.parametrize("action", ["get", "erase"])

@@ -23,6 +23,7 @@ from tests.helper_process import (
     EXECUTABLE,
     HOST,
     OTHER_REGION,
+    PUBLIC,
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
@@ -634,3 +635,182 @@ class TestTime:
             path.write_text(stat)
             path.chmod(0o755)
         assert not has_answer(launcher)
+
+
+def table(match: str, **settings: str) -> str:
+    """Return a table of the config file."""
+    lines = [f'{name} = "{value}"\n' for name, value in settings.items()]
+    return f'[[registry]]\nmatch = "{match}"\n{"".join(lines)}'
+
+
+def refuses(launcher: HelperProcess, name: str, **changes: str) -> bool:
+    """Say whether the launcher alone answers that there are no credentials."""
+    outcome = launcher.get(name, **changes)
+    assert outcome.status == 1
+    return outcome.stdout == f"{CREDENTIALS_NOT_FOUND}\n"
+
+
+OWN = "images.example.com"
+HUB = "https://index.docker.io/v1/"
+
+
+class TestConfigFile:
+    """With a config file, every name is first answered by Python."""
+
+    @pytest.fixture
+    def configured(self, warm: HelperProcess) -> HelperProcess:
+        """The executable with a config file, and an answer for a name of each kind."""
+        other = f"[other]\naws_access_key_id = {warm.environ['AWS_ACCESS_KEY_ID']}\n"
+        secret = warm.environ["AWS_SECRET_ACCESS_KEY"]
+        warm.write_credentials(f"{other}aws_secret_access_key = {secret}\n")
+        warm.write_own_config(
+            table(SECOND_ACCOUNT, profile="other")
+            + table(OWN, registry=HOST)
+            + '[[registry]]\nmatch = "public.ecr.aws"\nanonymous = true\n'
+        )
+        for name in (HOST, SECOND_ACCOUNT, OWN):
+            assert warm.get(name).secret
+        for name in (HUB, PUBLIC):
+            assert warm.get(name).status == 1
+        return warm
+
+    @pytest.fixture
+    def alone(self, configured: HelperProcess, lonely: Path) -> HelperProcess:
+        """The launcher alone, with that config file."""
+        return without_python(configured, lonely)
+
+    @pytest.mark.parametrize("name", [HOST, SECOND_ACCOUNT, OWN])
+    def test_get(self, configured: HelperProcess, alone: HelperProcess, name: str) -> None:
+        """Registries that it has a table for, and names of one's own, are answered as by Python."""
+        for url in (name, f"https://{name}", f"https://{name}/v2/"):
+            by_python = configured.get(url, AWS_ECR_LOG_LEVEL="debug")
+            assert alone.get(url) == by_python
+            assert by_python.credentials["ServerURL"] == url
+
+    @pytest.mark.parametrize("name", [HUB, PUBLIC, "https://index.docker.io", "index.docker.io"])
+    def test_what_is_not_found(
+        self, configured: HelperProcess, alone: HelperProcess, name: str
+    ) -> None:
+        """Other names, and those that are anonymous, are refused once Python did."""
+        by_python = configured.get(name, AWS_ECR_LOG_LEVEL="debug")
+        assert alone.get(name) == by_python == Outcome(f"{CREDENTIALS_NOT_FOUND}\n", "", 1)
+
+    @pytest.mark.parametrize(
+        "name", ["ghcr.io", f"x{OWN}", f"{OWN}.evil.org", "index.docker.io:5000", f"{OWN}:5000"]
+    )
+    def test_what_python_was_not_asked(self, alone: HelperProcess, name: str) -> None:
+        """The first answer for each name is Python's: it alone knows what the file says of it."""
+        assert not refuses(alone, name)
+        assert not has_answer(alone, name)
+
+    def test_list(self, configured: HelperProcess, alone: HelperProcess) -> None:
+        """``list`` has names of one's own, and no others, by the launcher too."""
+        set_back(configured.cache_directory / "tokens")
+        by_python = configured.list()
+        assert by_python.hosts == sorted([HOST, SECOND_ACCOUNT, OWN])
+        assert alone.list() == by_python
+
+    @pytest.mark.parametrize("change", [_appended, _touched, _replaced, Path.unlink])
+    def test_a_change(
+        self, configured: HelperProcess, alone: HelperProcess, change: Callable[[Path], None]
+    ) -> None:
+        """A config file that was changed, replaced or removed leaves each name to Python."""
+        set_back(configured.cache_directory / "tokens")
+        configured.list()
+        change(configured.home / ".config/ecr-login/config.toml")
+        for name in (HOST, SECOND_ACCOUNT, OWN):
+            assert not has_answer(alone, name)
+        assert alone.list().status == 1
+        is_gone = change is Path.unlink  # then no name without "ecr" can mean anything
+        assert refuses(alone, HUB) is is_gone
+
+    @pytest.mark.parametrize(
+        ("place", "environ"),
+        [
+            (".config", {}),
+            (".config", {"XDG_CONFIG_HOME": "relative"}),
+            ("user", {"XDG_CONFIG_HOME": "{home}/user"}),
+            ("site", {"XDG_CONFIG_DIRS": "{home}/site:/nowhere"}),
+            ("site", {"XDG_CONFIG_DIRS": ":relative:{home}/site"}),
+        ],
+    )
+    def test_a_new_one(
+        self, warm: HelperProcess, lonely: Path, place: str, environ: dict[str, str]
+    ) -> None:
+        """A config file that comes into being, wherever it can be, leaves each name to Python."""
+        warm.environ |= {name: text.format(home=warm.home) for name, text in environ.items()}
+        assert warm.get().secret
+        launcher = without_python(warm, lonely)
+        assert has_answer(launcher)
+        path = warm.home / place / "ecr-login/config.toml"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert not has_answer(launcher)
+        assert not refuses(launcher, HUB)
+        assert warm.get(HUB).status == 1
+        assert refuses(launcher, HUB)
+
+    def test_one_that_a_variable_names(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """With AWS_ECR_CONFIG, which must exist, no name is refused without Python."""
+        path = warm.home / "own.toml"
+        assert not refuses(launcher, HUB, AWS_ECR_CONFIG=str(path))
+        path.touch()
+        warm.get(HUB, AWS_ECR_CONFIG=str(path))
+        assert refuses(launcher, HUB, AWS_ECR_CONFIG=str(path))
+        path.unlink()
+        assert not refuses(launcher, HUB, AWS_ECR_CONFIG=str(path))
+
+    def test_a_second_one(self, configured: HelperProcess, alone: HelperProcess) -> None:
+        """A file that would count if the user's were not there leaves each name to Python."""
+        path = configured.home / "site/ecr-login/config.toml"
+        environ = {"XDG_CONFIG_DIRS": str(path.parent.parent)}
+        assert configured.get(OWN, **environ).secret
+        assert has_answer(alone, OWN, **environ)
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert not has_answer(alone, OWN, **environ)
+
+    def test_a_login(self, configured: HelperProcess, alone: HelperProcess) -> None:
+        """A token that ``docker login`` stores under a name of one's own is answered then on."""
+        secret = configured.get(OTHER_REGION).secret
+        assert configured.store(OWN, secret).status == 0
+        assert not has_answer(alone, OWN)
+        assert configured.get(OWN).secret == secret
+        assert configured.erase(OWN).status == 0
+        assert not has_answer(alone, OWN)
+        assert not has_answer(alone, HOST)
+
+    def test_with_a_fallback(self, warm: HelperProcess, lonely: Path) -> None:
+        """With another helper for all others, none of them is refused without asking it."""
+        warm.write_own_config(f'fallback = "test"\n{table(OWN, registry=HOST)}')
+        assert warm.get(OWN).secret
+        assert warm.get(HUB).status == 1
+        launcher = without_python(warm, lonely)
+        assert has_answer(launcher, OWN)
+        assert not refuses(launcher, HUB)
+
+    def test_at_debug(self, warm: HelperProcess, lonely: Path) -> None:
+        """Where the file asks for each hit to be logged, Python answers."""
+        warm.write_own_config('log_level = "debug"\n')
+        launcher = without_python(warm, lonely)
+        for changes in ({}, {"AWS_ECR_LOG_LEVEL": "info"}):
+            assert warm.get(**changes).secret
+            assert not has_answer(launcher)
+
+    @pytest.mark.parametrize("settings", [{"registry": HOST}, {"profile": "default"}])
+    def test_a_host_called_list(
+        self, warm: HelperProcess, lonely: Path, settings: dict[str, str]
+    ) -> None:
+        """A registry of this name, and the action ``list``, are not taken for each other."""
+        warm.write_own_config(table("list", **settings))
+        warm.get("list")
+        warm.get(HOST)
+        set_back(warm.cache_directory / "tokens")
+        hosts = warm.list().hosts
+        launcher = without_python(warm, lonely)
+        expected = warm.get("list", AWS_ECR_LOG_LEVEL="debug")
+        for name in ("list", "https://list", "https://list/v2/"):
+            assert not has_answer(launcher, name)
+            assert warm.get(name).status == expected.status
+        assert warm.get("list") == expected
+        assert launcher.list().hosts == warm.list().hosts == hosts
