@@ -150,6 +150,11 @@ def _table(table: dict[str, object], number: int, path: str) -> tuple[list[str],
     ]
     settings = _checked(table, _REGISTRY, where)
     _check_together(settings, where)
+    if "registry" in settings and not all(map(_names_owner, globs)):
+        raise BadConfiguration(
+            f"{where}match must end in a domain of yours where registry is set, for example "
+            "*.images.example.com: whatever it matches gets the token"
+        )
     return globs, settings
 
 
@@ -170,6 +175,12 @@ def _check_together(settings: dict[str, str], where: str) -> None:
                     f"{where}{name} has no effect with anonymous = true",
                     f"remove {name}, or anonymous",
                 )
+
+
+def _names_owner(glob: str) -> bool:
+    """Say whether there is no wildcard in the last two labels of a glob, or in any of fewer."""
+    host = glob.partition(":")[0]
+    return not set("*?[").intersection("".join(host.split(".")[-2:]))
 
 
 def _check_keys(

@@ -52,8 +52,8 @@ def said(text: str, name: str = HOST) -> dict[str, str]:
 
 
 def said_in_table(lines: str) -> dict[str, str]:
-    """What a table that matches everything says."""
-    return said(f'[[registry]]\nmatch = "*"\n{lines}')
+    """What a table that matches the registry says."""
+    return said(f'[[registry]]\nmatch = "{HOST}"\n{lines}')
 
 
 def complaint(text: str) -> str:
@@ -212,6 +212,32 @@ def test_settings_for_all(line: str, value: str) -> None:
 def test_settings_of_a_table(line: str, value: str) -> None:
     """Each setting of a table is told as it stands there, and a registry by its canonical host."""
     assert said_in_table(line) == {line.partition(" ")[0]: value}
+
+
+@pytest.mark.parametrize(
+    ("glob", "is_accepted"),
+    [
+        ("images.example.com", True),
+        ("*.images.example.com", True),
+        ("*.example.com", True),
+        ("localhost:5000", True),
+        ("localhost:*", True),
+        ("*", False),
+        ("*:5000", False),
+        ("*.com", False),
+        ("images.example.*", False),
+        ("images.exampl?.com", False),
+        ("images.[a-z]xample.com", False),
+    ],
+)
+def test_whose_names_mean_a_registry(glob: str, is_accepted: bool) -> None:
+    """What is matched with ``registry`` gets its token, so no glob there spans others' domains."""
+    text = f'[[registry]]\nmatch = ["a.example.com", "{glob}"]\nregistry = "{HOST}"\n'
+    if is_accepted:
+        assert parse_text(text, PATH).settings("a.example.com")["registry"] == HOST
+    else:
+        with pytest.raises(BadConfiguration, match="match must end in a domain of yours"):
+            parse_text(text, PATH)
 
 
 def test_what_is_not_anonymous_is_not_mentioned() -> None:

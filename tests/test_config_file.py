@@ -381,6 +381,15 @@ class TestRole:
             "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
         )
 
+    def test_a_revoked_session(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
+        """The line says that it is the role's session that AWS does not take any more."""
+        aws.add_role(arn=PULL)
+        signed_in.write_own_config(table(HOST, role_arn=PULL))
+        aws.fail("GetAuthorizationToken", Fault(status=400, error="ExpiredTokenException"))
+        line = told(signed_in.get())
+        assert f"of the role {PULL} (from {signed_in.home / PLACE}) has expired" in line
+        assert line.endswith("; remove its session from ~/.aws/cli/cache")
+
     @pytest.mark.parametrize(
         "role_arn",
         ["arn:aws:iam::{registry_id}:role/pull", f"{PULL}-{{registry_id}}"],

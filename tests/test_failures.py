@@ -598,7 +598,7 @@ def token_denied_in_other_words(aws: AwsEmulator, helper: HelperProcess) -> str:
 
 def throttled(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Throttle every call until the time is over."""
-    helper.environ |= {**aws.add_user().environ, "AWS_ECR_TIMEOUT": "1.5"}
+    helper.environ |= {**aws.add_user().environ, "AWS_ECR_TIMEOUT": "3"}
     aws.throttle(rate=0, burst=0)
     return (
         "AWS throttled GetAuthorizationToken until the time limit (ThrottlingException: "

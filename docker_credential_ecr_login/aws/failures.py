@@ -115,10 +115,15 @@ class Circumstances:
 
     @property
     def named_role(self) -> str:
-        """The role that was to be assumed, and where it is configured."""
-        if self.phase == "role" and self.registry:
+        """The role that was, or was to be, assumed, and where it is configured."""
+        if self.is_of_configured_role and self.registry:
             return f"{self.registry.role_arn} (from {self.settings['config_file']})"
         return f"of {self.named_profile}"
+
+    @property
+    def is_of_configured_role(self) -> bool:
+        """Whether it is about the role that our config file names, not about what assumes it."""
+        return "role_arn" in self.settings and self.phase in ("role", "call")
 
     def no_account(self) -> BadConfiguration:
         """Return the error for a role whose account nothing says."""
@@ -183,6 +188,8 @@ class Circumstances:
     def source(self) -> str:
         """The credentials that sign, and where they came from."""
         key = f"access key ...{self.access_key[-4:]}" if self.access_key else "the credentials"
+        if self.phase == "call" and self.is_of_configured_role:
+            return f"{key} of the role {self.named_role}"
         if self.is_from_environment:
             return f"{key} in the environment"
         if self.method == "iam-role":
@@ -214,6 +221,8 @@ class Circumstances:
     @property
     def renewal(self) -> str:
         """What to do about credentials that AWS no longer takes."""
+        if self.phase == "call" and self.is_of_configured_role:
+            return "remove its session from ~/.aws/cli/cache"
         if self.is_from_environment:
             return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
         settings = self.origin_settings
