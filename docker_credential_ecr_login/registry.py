@@ -153,7 +153,8 @@ def canonical_name(server_url: str) -> str | None:
     if found is None:
         return None
     host, port = found
-    if not _NAME_CHARACTERS.issuperset(host) or host[0] in ".-":
+    # With one more final dot off, it would be another name.
+    if not _NAME_CHARACTERS.issuperset(host) or host[0] in ".-" or host[-1] == ".":
         return None
     return host if port in ("", _DEFAULT_PORT) else f"{host}:{port}"
 

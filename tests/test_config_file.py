@@ -527,6 +527,9 @@ class TestOwnNames:
             f"{OWN}#.evil.org",
             f"{OWN}%2f.evil.org",
             f"{OWN} .evil.org",
+            f"{OWN}..",
+            f"{HOST}..",
+            "public.ecr.aws..",
             OWN.replace(".", "x"),
             OWN.replace(".", "。"),
             OWN.replace("i", "ı"),  # noqa: RUF001 - that is the trick
