@@ -106,7 +106,7 @@ def _get(url: str, frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str
     try:
         question = helper.resolve(url, environ)
         registry, environ = question.registry, question.environ
-        if question.fallback:
+        if question.fallback and not question.anonymous:
             return _pass_on(question.fallback, "get", frame, environ)
         if registry is None or helper.is_anonymous(registry, environ):
             helper.note_refusal(question)

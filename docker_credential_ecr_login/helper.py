@@ -39,13 +39,14 @@ class Question:
     """A registry that a client asks about, and what the configuration says of it.
 
     ``name`` is its canonical name, if there is a config file. ``registry`` is None if it is not
-    of ECR; ``fallback`` is the helper to ask then, if there is one. ``environ`` has the general
+    of ECR; ``fallback`` is the helper to ask then, if there is one. ``anonymous`` is whether the
+    config file wants no credentials for it, ECR or not. ``environ`` has the general
     settings of the config file where it has none of its own. ``identity`` is the configured one
     from before that file was read: what follows from its content is kept under no other, even
     if it is changed meanwhile.
     """
 
-    __slots__ = ("environ", "fallback", "identity", "name", "registry")
+    __slots__ = ("anonymous", "environ", "fallback", "identity", "name", "registry")
 
     def __init__(
         self,
@@ -54,12 +55,15 @@ class Question:
         environ: "Mapping[str, str]",
         identity: str,
         fallback: str | None = None,
+        *,
+        anonymous: bool = False,
     ) -> None:
         self.name = name
         self.registry = registry
         self.environ = environ
         self.identity = identity
         self.fallback = fallback
+        self.anonymous = anonymous
 
 
 def resolve(url: str, environ: "Mapping[str, str]") -> Question:
@@ -84,7 +88,14 @@ def resolve(url: str, environ: "Mapping[str, str]") -> Question:
             _note(cache, name, settings)
     registry = configured(name, settings) if name else None
     fallback = None if registry else settings.get("fallback")
-    return Question(name, registry, with_defaults(environ, settings), identity, fallback)
+    return Question(
+        name,
+        registry,
+        with_defaults(environ, settings),
+        identity,
+        fallback,
+        anonymous="anonymous" in settings,
+    )
 
 
 def with_defaults(

@@ -224,6 +224,15 @@ class TestNotPassedOn:
             assert keeper.erase(url).status == 0
         assert asked(keeper) == []
 
+    def test_an_anonymous_one(self, keeper: HelperProcess) -> None:
+        """What is to be used without credentials is, though the other helper keeps a login."""
+        assert keeper.store("ghcr.io", "hunter2", "u").status == 0
+        keeper.write_own_config(f'{CONFIG}[[registry]]\nmatch = "ghcr.io"\nanonymous = true\n')
+        for url in ("ghcr.io", "https://ghcr.io/v2/", "ghcr.io"):
+            assert keeper.get(url) == Outcome(NOT_FOUND, "", 1)
+        assert keeper.erase("ghcr.io").status == 0
+        assert [action for action, _ in asked(keeper)] == ["store", "erase"]
+
     def test_a_failure(self, keeper: HelperProcess, aws: AwsEmulator) -> None:
         """Where AWS gives no token, the other helper does not either."""
         aws.fail("GetAuthorizationToken", Fault(status=400, error="AccessDeniedException"))
