@@ -242,12 +242,18 @@ def list_answer(environ: "Mapping[str, str]") -> str:
     def resolve_host(host: str) -> Registry | None:
         return configured(host, config.settings(host))
 
+    def is_for_fallback(url: str) -> bool:
+        name = canonical_name(url)
+        settings = config.settings(name or "")
+        return not ((name and configured(name, settings)) or "anonymous" in settings)
+
     if fallback := config.general.get("fallback"):
         from .errors import HelperError
         from .fallback import list_registries
         from .log import logger
 
-        others = list_registries(fallback, environ, LIST_TIMEOUT)
+        found = list_registries(fallback, environ, LIST_TIMEOUT)
+        others = {url: user for url, user in found.items() if is_for_fallback(url)}
         left = max(0.0, started + LIST_TIMEOUT - time.monotonic())
         try:
             own = _list_hosts(environ, identity, resolve_host, timeout=left, prepare=False)

@@ -278,6 +278,13 @@ class TestList:
         (keeper.home / "kept").write_text(json.dumps({HOST: ["someone", "old"]}))
         assert json.loads(keeper.list().stdout) == {HOST: "AWS"}
 
+    def test_what_it_is_not_asked_about(self, keeper: HelperProcess) -> None:
+        """A login for ECR that was left there, which ``get`` does not answer, is not listed."""
+        keeper.write_own_config(f'{CONFIG}[[registry]]\nmatch = "quay.io"\nanonymous = true\n')
+        left = (HOST, f"https://{SECOND_ACCOUNT}/v2/", OWN, PUBLIC, "quay.io", HUB)
+        (keeper.home / "kept").write_text(json.dumps({each: ["someone", "old"] for each in left}))
+        assert json.loads(keeper.list().stdout) == {HUB: "someone"}
+
     @pytest.mark.parametrize(
         "program",
         [
