@@ -11,6 +11,7 @@
       logins/<host>                                          a token that ``docker login`` stored
       ready/<host>,<profile>,<access key id>                 what the launcher needs; see `ready`
       mfa.lock                                               held while a person is asked
+      mfa-process.lock                                       held while a program gives a code
       swept                                                  empty: when was it swept
       log/ecr-login.log
 
@@ -230,9 +231,12 @@ class Cache:
         """Return the path of the file at which callers of this scope take turns."""
         return self.token_path(registry) + ".turn"
 
-    def mfa_lock_path(self) -> str:
-        """Return the path of the lock of the one process that asks for an MFA code."""
-        return f"{self.directory}/mfa.lock"
+    def mfa_lock_path(self, *, by_person: bool) -> str:
+        """Return the path of the lock of the one process that asks a person for an MFA code.
+
+        Or, if not ``by_person``, of the one that has it from elsewhere.
+        """
+        return f"{self.directory}/{'mfa' if by_person else 'mfa-process'}.lock"
 
     def prompt_path(self, registry: "Registry") -> str:
         """Return the path of a file that is there while a person is asked for an MFA code."""

@@ -404,6 +404,20 @@ def test_typing_takes_its_time(
     assert aws.count("AssumeRole") == 1
 
 
+@pytest.mark.parametrize("source", ["variable", "process"])
+def test_who_needs_nobody_waits_for_nobody(
+    helper: HelperProcess, aws: AwsEmulator, terminal: Terminal, source: str
+) -> None:
+    """A code that a program has is not kept waiting by a person who is asked for another one."""
+    terminal.ask(helper)
+    terminal.wait_for(PROMPT)
+    if source == "process":
+        add_to_profile(helper, f"mfa_process = echo {CODE}")
+    changes = {"AWS_ECR_MFA_CODE": CODE} if source == "variable" else {}
+    assert helper.get(OTHER_REGION, **changes).secret
+    assert aws.count("AssumeRole") == 1
+
+
 # What else is typed, and what ends the prompt
 
 

@@ -31,7 +31,7 @@ class LookAgain(Exception):
 
 
 class MfaCodes:
-    """botocore's prompter. With ``with``: until its end, no other process asks for a code.
+    """botocore's prompter. With ``with``: until its end, no other process asks in that way.
 
     ``cache`` is where processes meet, None if they cannot. Whoever waits for the token of
     ``registry`` waits for the person, too. ``sessions`` is where botocore keeps what it gets
@@ -68,7 +68,9 @@ class MfaCodes:
         if not circumstances.may_ask or not (code or process or has_terminal()):
             raise circumstances.mfa_needed()
         if not self._is_our_turn:
-            self._limit.without(self._take_turn)
+            # Who needs no person does not wait for one, who takes as long as they like.
+            by_person = not (code or process)
+            self._limit.without(lambda: self._take_turn(by_person=by_person))
             if self.sessions and self.sessions.has_last():
                 raise LookAgain
         if code:
@@ -80,13 +82,14 @@ class MfaCodes:
         question = one_line(f'Enter MFA code for {serial} (profile "{profile}")') + ": "
         return _checked(self._limit.without(lambda: _ask(question)), "what was typed")
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, *, by_person: bool) -> None:
         if self._cache:
             with suppress(OSError, NotImplementedError):  # a prompt too many is better than none
                 self._cache.set_prompting(self._registry, on=True)
                 self._held.callback(self._cache.set_prompting, self._registry, on=False)
                 # Not of one thread: it is taken in one, and given back in another.
-                lock = FileLock(self._cache.mfa_lock_path(), mode=0o600, thread_local=False)
+                path = self._cache.mfa_lock_path(by_person=by_person)
+                lock = FileLock(path, mode=0o600, thread_local=False)
                 self._held.enter_context(lock)
         self._is_our_turn = True
 
