@@ -160,3 +160,38 @@ def test_its_own_names_are_known(
     path.write_text(f'[[registry]]\nmatch = "images.example.com"\nregistry = "{HOST}"\n')
     code = ANSWER.replace(HOST, "images.example.com")
     assert aws.accepts(run(signed_in, code, AWS_ECR_CONFIG=str(path))[1])
+
+
+def test_no_thread_waits_for_a_caller_that_has_left(
+    helper: HelperProcess, aws: AwsEmulator, tmp_path: Path
+) -> None:
+    """Where the time is over before a code is asked for, the thread that was to ask ends."""
+    user = aws.add_user()
+    (tmp_path / "keys").write_text(
+        json.dumps(
+            {
+                "Version": 1,
+                "AccessKeyId": user.access_key_id,
+                "SecretAccessKey": user.secret_access_key,
+            }
+        )
+    )
+    helper.write_config(
+        f"[profile base]\ncredential_process = sh -c 'sleep 1; cat {tmp_path}/keys'\n"
+        "[profile pull]\nsource_profile = base\nrole_arn = arn:aws:iam::111111111111:role/pull\n"
+        "mfa_serial = arn:aws:iam::111111111111:mfa/dev\nmfa_process = echo 123456\n"
+    )
+    code = f"""
+import threading, time
+try:
+    get_credentials("{HOST}")
+except errors.EndpointUnreachable as error:
+    result = [str(error)]
+deadline = time.monotonic() + 20
+while threading.active_count() > 1 and time.monotonic() < deadline:
+    time.sleep(0.1)
+result.append(threading.active_count())
+"""
+    line, threads = run(helper, code, AWS_PROFILE="pull", AWS_ECR_TIMEOUT="0.5")
+    assert line.startswith("no answer within 0.5 seconds")
+    assert threads == 1

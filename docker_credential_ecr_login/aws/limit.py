@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 from ..errors import EndpointUnreachable
@@ -18,6 +19,8 @@ class Limit:
         self.seconds = seconds
         self._deadline = (time.monotonic() if started is None else started) + seconds
         self._messages: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._is_left = False  # by the thread that takes calls
+        self._handing_over = Lock()
 
     def left(self) -> float:
         """Return the seconds that are left, 0 if it is over."""
@@ -41,7 +44,8 @@ class Limit:
     def run(self, function: Callable[[], Result]) -> Result:
         """Return what ``function`` returns, or raise, in time: even if it hangs.
 
-        It is left behind in its thread then, and ends with the process.
+        It is left behind in its thread then, and ends with the process, or when it next
+        needs a person.
         """
 
         def run() -> None:
@@ -51,17 +55,31 @@ class Limit:
                 self._messages.put(("error", error))
 
         Thread(target=run, daemon=True).start()
-        while True:
-            try:
-                kind, content = self._messages.get(timeout=self.left())
-            except Empty:
-                raise self.exceeded() from None
-            if kind == "result":
-                result: Result = content
-                return result
-            if kind == "error":
-                raise content
-            content()
+        try:
+            while True:
+                try:
+                    kind, content = self._messages.get(timeout=self.left())
+                except Empty:
+                    raise self.exceeded() from None
+                if kind == "result":
+                    result: Result = content
+                    return result
+                if kind == "error":
+                    raise content
+                content()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """Take no more calls, so that nobody waits for an answer to one, with locks perhaps."""
+        with self._handing_over:
+            self._is_left = True
+        with suppress(Empty):
+            while True:
+                kind, content = self._messages.get_nowait()
+                if kind == "call":
+                    content()
 
     def without(self, function: Callable[[], Result]) -> Result:
         """Return what ``function``, which waits for a person, returns; its time does not count.
@@ -76,6 +94,8 @@ class Limit:
         def call() -> None:
             started = time.monotonic()
             try:
+                if self._is_left:
+                    raise self.exceeded()
                 results.append(function())
             except Exception as error:  # handed back
                 errors.append(error)
@@ -86,7 +106,10 @@ class Limit:
                 self.extend(time.monotonic() - started)
                 done.set()
 
-        self._messages.put(("call", call))
+        with self._handing_over:
+            if self._is_left:
+                raise self.exceeded()
+            self._messages.put(("call", call))
         done.wait()
         if errors:
             raise errors[0]
