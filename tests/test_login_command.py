@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.credential_sources import DEV, PULL_SESSION, keys, source_profile
+from tests.credential_sources import DEV, PULL, PULL_SESSION, keys, source_profile
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, OTHER_REGION, SECOND_ACCOUNT, HelperProcess
 
@@ -40,6 +40,21 @@ def test_a_profile_by_name(helper: HelperProcess, aws: AwsEmulator) -> None:
         del helper.environ[name]
     assert helper.get(AWS_PROFILE="pull").secret
     assert principals(aws) == [PULL_SESSION]
+
+
+def test_a_profile_of_the_environments_keys(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Keys that the profile itself asks for stay, for all registries."""
+    aws.add_role(arn=PULL, trusted=[DEV])
+    signed_in.write_config(
+        f"[profile pull]\nrole_arn = {PULL}\ncredential_source = Environment\n"
+        "role_session_name = docker\n"
+    )
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofile = "pull"\n')
+    outcome = signed_in.run("login", "--profile", "pull", OTHER_REGION, HOST)
+    assert (outcome.stderr, outcome.status) == ("", 0)
+    assert principals(aws) == [PULL_SESSION] * 2
+    assert signed_in.get(OTHER_REGION, AWS_PROFILE="pull").secret
+    assert len(principals(aws)) == 2
 
 
 def test_the_profile_of_the_config_file(signed_in: HelperProcess, aws: AwsEmulator) -> None:

@@ -188,6 +188,16 @@ def default_registry(environ: Mapping[str, str]) -> Registry | None:
     return Registry("", "", region, partition, fips=False, dual_stack=False)
 
 
+def takes_keys_from_environment(environ: Mapping[str, str], profile: str) -> bool:
+    """Say whether a profile assumes a role with the keys in the environment."""
+    try:
+        profiles = _session(environ, profile).full_config.get("profiles", {})
+    except BotoCoreError:  # which who asks for a token is told
+        return False
+    circumstances = Circumstances(None, environ, profile=profile, profiles=profiles)
+    return circumstances.takes_keys_from_environment
+
+
 def configured_region(session: Session, environ: Mapping[str, str]) -> str | None:
     """Return the region in effect: AWS_REGION, as all SDKs but boto3 have it, or boto3's."""
     return environ.get("AWS_REGION") or session.get_config_variable("region")

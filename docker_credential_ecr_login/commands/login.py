@@ -11,7 +11,6 @@ from ..errors import HelperError, NotAnEcrRegistry, one_line
 
 _KEYS = (
     "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_PROFILE",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SECURITY_TOKEN",
     "AWS_SESSION_TOKEN",
@@ -62,7 +61,11 @@ def _question(host: str, profile: str | None, environ: Mapping[str, str]) -> hel
     registry = question.registry
     if not profile or registry is None or registry.settings.get("profile") == profile:
         return question
-    environ = {name: value for name, value in environ.items() if name not in _KEYS}
+    from ..aws.client import takes_keys_from_environment
+
+    keys = () if takes_keys_from_environment(environ, profile) else _KEYS
+    dropped = ("AWS_DEFAULT_PROFILE", *keys)
+    environ = {name: value for name, value in environ.items() if name not in dropped}
     environ = {**environ, "AWS_PROFILE": profile}
     os.environ.clear()
     os.environ.update(environ)
