@@ -379,6 +379,13 @@ class TestFailures:
             assert outcome == Outcome(line.removeprefix(f"{HUB}: "), "", 1)
         assert "hunter2" not in configured.log
 
+    def test_what_hangs_is_ended_whole(self, configured: HelperProcess) -> None:
+        """Nothing that it started keeps the client waiting for the end of our stderr."""
+        install(configured, "#!/bin/sh\nsleep 30\n")
+        started = os.times().elapsed
+        assert "did not answer within 0.5 seconds" in configured.get(HUB).stderr
+        assert os.times().elapsed - started < 10
+
     def test_one_that_is_not_executable(self, configured: HelperProcess) -> None:
         """A file that may not be executed is no program on PATH."""
         install(configured, "#!/bin/sh\n").chmod(0o644)
