@@ -307,6 +307,19 @@ def refresh(registry: Registry, environ: "Mapping[str, str]", identity: str) -> 
     refresh_from_aws(registry, environ, identity)
 
 
+def own_host(environ: "Mapping[str, str]", region: str) -> str | None:
+    """Fetch the token of the caller's own registry in ``region``, and return its host.
+
+    None if the config file wants others to ask for that one. Raises `HelperError`.
+    """
+    from .aws.fetch import fetch_own
+
+    def resolve_host(host: str) -> Registry | None:
+        return resolve(host, environ).registry
+
+    return fetch_own(environ, configured_identity(environ), resolve_host, region)
+
+
 def is_anonymous(registry: Registry, environ: "Mapping[str, str]") -> bool:
     """Say whether ``registry`` is to be pulled from without credentials."""
     is_public = registry.registry_id is None

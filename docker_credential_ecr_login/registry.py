@@ -39,7 +39,10 @@ REGION_PREFIXES = {
     "aws-us-gov": "us-gov-",
 }
 
-PUBLIC_HOSTS = {"public.ecr.aws": False, "ecr-public.aws.com": True}
+PUBLIC_HOST = "public.ecr.aws"
+"""ECR Public, as its images are named."""
+
+PUBLIC_HOSTS = {PUBLIC_HOST: False, "ecr-public.aws.com": True}
 """Hosts of ECR Public, and whether they are dual-stack."""
 
 _MAX_HOST_LENGTH = 253  # RFC 1035, section 2.3.4, as text without the final dot
@@ -135,7 +138,7 @@ def configured(name: str, settings: "Mapping[str, str]") -> Registry | None:
     if registry is None or not settings:
         return registry
     if registry.registry_id and (region := settings.get("region")):
-        registry.region, registry.partition = region, _partition(region)
+        registry.region, registry.partition = region, partition_of(region)
     registry.host, registry.settings = name, settings
     return registry
 
@@ -180,7 +183,7 @@ def parse(server_url: str) -> Registry | None:
         return None
     registry_id, region = labels[0], rest[0] if rest else ""
     owner, dual_stack = SUFFIXES.get(".".join(rest[1:]), ("", False))
-    partition = _partition(region)
+    partition = partition_of(region)
     if (
         owner != ("aws" if partition == "aws-us-gov" else partition)
         or dual_stack != on_dual_stack_host
@@ -199,7 +202,8 @@ def parse(server_url: str) -> Registry | None:
     )
 
 
-def _partition(region: str) -> str:
+def partition_of(region: str) -> str:
+    """Return the AWS partition that a region belongs to, by how its name begins."""
     for partition, prefix in REGION_PREFIXES.items():
         if region.startswith(prefix):
             return partition

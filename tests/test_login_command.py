@@ -1,12 +1,22 @@
 """The command ``login``: tokens into the cache, with a person at hand."""
 
+import json
+import os
 import re
+import subprocess
+import time
+from base64 import b64decode
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from docker_credential_ecr_login.cache import Cache, Entry
+from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.registry import parse
 from tests.credential_sources import DEV, PULL, PULL_SESSION, keys, source_profile
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, OTHER_REGION, SECOND_ACCOUNT, HelperProcess
+from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
 
 
 def principals(aws: AwsEmulator) -> list[str | None]:
@@ -19,9 +29,11 @@ def test_it_fills_the_cache(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     outcome = signed_in.run("login", HOST, SECOND_ACCOUNT, OTHER_REGION)
     assert (outcome.stderr, outcome.status) == ("", 0)
     head, *lines = outcome.stdout.splitlines()
-    assert head.split() == ["REGISTRY", "EXPIRES"]
-    assert [line.split()[0] for line in lines] == [HOST, SECOND_ACCOUNT, OTHER_REGION]
-    assert all(re.search(r"  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", line) for line in lines)
+    assert head.split() == ["REGISTRY", "PROFILE", "EXPIRES"]
+    assert [line.split()[:2] for line in lines] == [
+        [host, "-"] for host in (HOST, SECOND_ACCOUNT, OTHER_REGION)
+    ]
+    assert all(re.search(r"  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", line) for line in lines)
     for host in (HOST, SECOND_ACCOUNT, OTHER_REGION):
         secret = signed_in.get(host).secret
         assert aws.accepts(secret)
@@ -66,6 +78,17 @@ def test_the_profile_of_the_config_file(signed_in: HelperProcess, aws: AwsEmulat
     assert principals(aws) == [f"{DEV}-one"]
 
 
+def test_another_profile_than_that_of_the_config_file(
+    signed_in: HelperProcess, aws: AwsEmulator
+) -> None:
+    """It is refused: docker would not use it either."""
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofile = "one"\n')
+    outcome = signed_in.run("login", "--profile", "two", HOST)
+    assert outcome.status == 1
+    assert f'{HOST}: its profile is "one", by {signed_in.home}' in outcome.stderr
+    assert aws.calls == []
+
+
 def test_what_fails_does_not_stop_the_rest(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Each failure is a line on stderr and makes the exit code 1; the others are signed in to."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{SECOND_ACCOUNT}"\nprofile = "nobody"\n')
@@ -76,14 +99,21 @@ def test_what_fails_does_not_stop_the_rest(signed_in: HelperProcess, aws: AwsEmu
     assert HOST in outcome.stdout
     assert SECOND_ACCOUNT not in outcome.stdout
     assert len(principals(aws)) == 1
+    outcome = signed_in.run("login", SECOND_ACCOUNT, HOST, "--output", "docker-config")
+    assert (outcome.stdout, outcome.status) == ("", 1)  # a script gets all or nothing
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "the following arguments are required: registry; see: "),
+        ([], "which registry?; name it, or its region with --region or AWS_REGION"),
+        (["--region", "x", "12345678901"], "an account has 12 digits, and 12345678901 has 11"),
+        (["--region", "x", "1234567890123"], "an account has 12 digits, and 1234567890123 has 13"),
+        (["111111111111"], "in which region is the registry of account 111111111111?"),
+        (["--region", "EU", "111111111111"], "'EU' is not a region"),
+        (["--output", "github", HOST], "GITHUB_OUTPUT is not set"),
         (["--bogus", HOST], "unrecognized arguments: --bogus; see: "),
-        (["ghcr.io"], "'ghcr.io' is not a registry of Amazon ECR"),
+        (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:
@@ -99,3 +129,161 @@ def test_help(helper: HelperProcess) -> None:
     outcome = helper.run("login", "--help")
     assert outcome.status == 0
     assert "--profile" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["111111111111", "222222222222", "--region", "us-east-1"],
+        ["111111111111,222222222222", "--region=us-east-1"],
+        [f"{HOST} {SECOND_ACCOUNT}"],
+        [f"{HOST},https://{SECOND_ACCOUNT}/v2/", HOST],
+    ],
+)
+def test_registries_can_be_named_in_many_ways(
+    signed_in: HelperProcess, aws: AwsEmulator, arguments: list[str]
+) -> None:
+    """Hosts and accounts, with spaces or commas between them; one call for a region."""
+    outcome = signed_in.run("login", *arguments)
+    assert [line.split()[0] for line in outcome.stdout.splitlines()[1:]] == [HOST, SECOND_ACCOUNT]
+    assert len(principals(aws)) == 1
+
+
+def test_accounts_in_several_regions(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """An account means its registry in each region, in all partitions; one call for each."""
+    outcome = signed_in.run("login", "111111111111", "--region", "us-east-1,cn-north-1")
+    assert [line.split()[0] for line in outcome.stdout.splitlines()[1:]] == [
+        HOST,
+        "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn",
+    ]
+    assert len(principals(aws)) == 2
+
+
+def test_one_s_own_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Without arguments it is the caller's own, in the configured region, by one call."""
+    signed_in.environ["AWS_REGION"] = "eu-west-1"
+    outcome = signed_in.run("login")
+    assert outcome.stdout.splitlines()[1].split()[0] == OTHER_REGION
+    assert signed_in.get(OTHER_REGION).secret
+    assert len(principals(aws)) == 1
+
+
+def test_public(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """--public adds ECR Public."""
+    outcome = signed_in.run("login", "--public")
+    assert [line.split()[0] for line in outcome.stdout.splitlines()[1:]] == [PUBLIC]
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_json(signed_in: HelperProcess) -> None:
+    """The table as JSON; it holds no password."""
+    (entry,) = json.loads(signed_in.run("login", HOST, "--output", "json").stdout)
+    assert entry["registry"] == HOST
+    assert entry["profile"] is None
+    assert datetime.fromisoformat(entry["expiresAt"]) > datetime.now(UTC)
+    assert set(entry) == {"registry", "profile", "expiresAt"}
+
+
+def test_github(signed_in: HelperProcess, tmp_path: Path) -> None:
+    """The outputs of amazon-ecr-login are added to $GITHUB_OUTPUT, and passwords masked."""
+    file = tmp_path / "output"
+    file.write_text("before=1\n")
+    signed_in.environ["GITHUB_OUTPUT"] = str(file)
+    outcome = signed_in.run("login", HOST, OTHER_REGION, "--output", "github")
+    first, second = (signed_in.get(host).secret for host in (HOST, OTHER_REGION))
+    assert outcome.stdout == f"::add-mask::{first}\n::add-mask::{second}\n"
+    found = re.findall(r"^(\w+)<<(\S+)\n(.*)\n\2$", file.read_text(), re.MULTILINE)
+    name = HOST.replace(".", "_").replace("-", "_")
+    outputs = {key: value for key, _, value in found}
+    assert outputs["registries"] == f"{HOST},{OTHER_REGION}"
+    assert "registry" not in outputs
+    assert outputs[f"docker_username_{name}"] == "AWS"
+    assert outputs[f"docker_password_{name}"] == first
+    assert file.read_text().startswith("before=1\n")
+    outcome = signed_in.run("login", HOST, "--output", "github", "--no-mask")
+    assert outcome.stdout == ""
+    assert f"\n{HOST}\n" in file.read_text().partition("registry<<")[2]
+
+
+def test_env(signed_in: HelperProcess) -> None:
+    """A shell that evaluates it has registry, user name and password."""
+    script = signed_in.run("login", HOST, "--output", "env").stdout
+    name = HOST.replace(".", "_").replace("-", "_").upper()
+    completed = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            f'eval "$0"; printf %s "$DOCKER_REGISTRY $DOCKER_PASSWORD_{name}"',
+            script,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert completed.stdout == f"{HOST} {signed_in.get().secret}"
+    lines = signed_in.run("login", HOST, "--output", "dotenv").stdout
+    assert lines == script.replace("export ", "")
+
+
+def test_docker_config(signed_in: HelperProcess) -> None:
+    """``auths`` for each registry, as DOCKER_AUTH_CONFIG and Kaniko take it."""
+    outcome = signed_in.run("login", HOST, SECOND_ACCOUNT, "--output", "docker-config")
+    auths = json.loads(outcome.stdout)["auths"]
+    assert list(auths) == [HOST, SECOND_ACCOUNT]
+    assert b64decode(auths[HOST]["auth"]).decode() == f"AWS:{signed_in.get().secret}"
+
+
+def test_kubernetes(signed_in: HelperProcess) -> None:
+    """A Secret of the type that imagePullSecrets takes, under the name that is asked for."""
+    arguments = ("login", HOST, "--output")
+    secret = json.loads(signed_in.run(*arguments, "kubernetes", "--name", "pull").stdout)
+    assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/dockerconfigjson")
+    assert secret["metadata"] == {"name": "pull"}
+    content = b64decode(secret["data"][".dockerconfigjson"]).decode()
+    assert content == signed_in.run(*arguments, "docker-config").stdout
+
+
+def test_password_and_authorization(signed_in: HelperProcess) -> None:
+    """The bare password for ``docker login --password-stdin``, and what curl puts in a header."""
+    secret = signed_in.get().secret
+    arguments = ("login", HOST, "--output")
+    assert signed_in.run(*arguments, "password").stdout == f"{secret}\n"
+    scheme, _, basic = signed_in.run(*arguments, "authorization").stdout.strip().partition(" ")
+    assert (scheme, b64decode(basic).decode()) == ("Basic", f"AWS:{secret}")
+    outcome = signed_in.run("login", HOST, OTHER_REGION, "--output", "password")
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert "several passwords" in outcome.stderr
+
+
+def test_no_password_on_a_terminal(signed_in: HelperProcess) -> None:
+    """A form with passwords is not printed to a terminal, unless it is asked for."""
+    terminal, program = os.openpty()
+    arguments = [str(signed_in.executable), "login", HOST, "--output", "password"]
+    for more, status in (([], 1), (["--show-secrets"], 0)):
+        completed = subprocess.run(
+            [*arguments, *more],
+            env=signed_in.environment(),
+            stdout=program,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert completed.returncode == status
+        assert ("this is a terminal" in completed.stderr) == bool(status)
+    assert os.read(terminal, 10_000).decode().strip() == signed_in.get().secret
+    os.close(program)
+    os.close(terminal)
+
+
+def test_an_old_token_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """What is handed on is good for a while: a token past its refresh time is fetched anew."""
+    old = signed_in.get().secret
+    cache = Cache(str(signed_in.cache_directory), configured_identity(signed_in.environment()))
+    registry = parse(HOST)
+    assert registry
+    entry = cache.token(registry)
+    assert entry
+    cache.store_token(registry, Entry(old, entry.expires_at, int(time.time()) - 1))
+    secret = signed_in.run("login", HOST, "--output", "password").stdout.strip()
+    assert secret != old
+    assert aws.accepts(secret)

@@ -528,7 +528,7 @@ def test_one_code_for_all_registries_of_a_login(
     terminal.wait_for(PROMPT)
     terminal.type(f"{CODE}\n")
     done = outcome(process)
-    assert (done.stdout.count("UTC"), done.stderr, done.status) == (2, "", 0)
+    assert (done.stdout.count("\n"), done.stderr, done.status) == (3, "", 0)
     assert terminal.shown == f"{PROMPT}\n"
     assert (aws.count("AssumeRole"), aws.count("GetAuthorizationToken")) == (1, 2)
 

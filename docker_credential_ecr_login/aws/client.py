@@ -172,14 +172,14 @@ def _role_credentials(
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, AssumeRoleProvider.METHOD)
 
 
-def default_registry(environ: Mapping[str, str]) -> Registry | None:
-    """Return the caller's own registry in the configured region, its account unknown.
+def default_registry(environ: Mapping[str, str], region: str | None = None) -> Registry | None:
+    """Return the caller's own registry in ``region`` or the configured one, its account unknown.
 
     None where no region is configured. Raises `HelperError`.
     """
     try:
         session = _session(environ)
-        region = configured_region(session, environ)
+        region = region or configured_region(session, environ)
         if not region:
             return None
         partition = session.get_partition_for_region(region)

@@ -83,42 +83,71 @@ def fetch_default(
     resolve: Callable[[str], Registry | None],
     timeout: float,
 ) -> list[str]:
-    """Fetch the token of the caller's own registry in the configured region.
+    """Return the hosts that ``get`` answers from the cache, or else from the token fetched here.
 
-    Returns the hosts that ``get`` now answers: none where no region is configured.
+    That is the one of the caller's own registry in the configured region, if there is one.
     ``resolve`` says which registry a name means. ``timeout`` is in seconds. Raises
     `HelperError`.
     """
     limit = Limit(min(timeout, answer_timeout(environ)))
     cache = _open_cache(environ, identity)
-
-    def configured() -> Registry | None:
-        from .client import default_registry
-
-        return default_registry(environ)
-
-    registry = limit.run(configured)
+    registry = limit.run(lambda: _default_registry(environ, None))
     if registry is None:
         return []
-
-    def own_registry(token: "AuthorizationToken") -> Registry | None:
-        own = parse(token.proxy_host)
-        own = resolve(own.host) if own else None
-        # By the config file, others are to ask for that one.
-        return own if own and own.scope == registry.scope else None
-
-    if cache is None:
-        own = own_registry(_ask(registry, environ, limit, cache, may_ask=False))
-        return [own.host] if own else []
     with _held(cache, registry, limit, for_a_person=False):
-        if hosts := cache.hosts(resolve, time.time()):
+        if cache and (hosts := cache.hosts(resolve, time.time())):
             return list(hosts)
-        token = _ask_once(cache, registry, environ, limit, may_ask=False)
-        own = own_registry(token)
-        if own is None:
-            return []
+        own = _fetch_own(cache, registry, environ, resolve, limit, may_ask=False)
+        return [own.host] if own else []
+
+
+def fetch_own(
+    environ: Mapping[str, str],
+    identity: str,
+    resolve: Callable[[str], Registry | None],
+    region: str,
+) -> str | None:
+    """Fetch the token of the caller's own registry in ``region``, and return its host.
+
+    None if the config file wants others to ask for that one. ``resolve`` says which registry a
+    name means. Raises `HelperError`.
+    """
+    limit = Limit(answer_timeout(environ))
+    cache = _open_cache(environ, identity)
+    registry = limit.run(lambda: _default_registry(environ, region))
+    if registry is None:
+        return None
+    with _held(cache, registry, limit):
+        own = _fetch_own(cache, registry, environ, resolve, limit, may_ask=True)
+        return own.host if own else None
+
+
+def _default_registry(environ: Mapping[str, str], region: str | None) -> Registry | None:
+    from .client import default_registry
+
+    return default_registry(environ, region)
+
+
+def _fetch_own(
+    cache: Cache | None,
+    registry: Registry,
+    environ: Mapping[str, str],
+    resolve: Callable[[str], Registry | None],
+    limit: Limit,
+    *,
+    may_ask: bool,
+) -> Registry | None:
+    if cache:
+        token = _ask_once(cache, registry, environ, limit, may_ask=may_ask)
+    else:
+        token = _ask(registry, environ, limit, None, may_ask=may_ask)
+    own = parse(token.proxy_host)
+    own = resolve(own.host) if own else None
+    if own is None or own.scope != registry.scope:
+        return None  # by the config file, others are to ask for that one
+    if cache:
         _keep(cache, own, token.entry, environ)
-        return [own.host]
+    return own
 
 
 def _open_cache(environ: Mapping[str, str], identity: str) -> Cache | None:
@@ -130,13 +159,16 @@ def _open_cache(environ: Mapping[str, str], identity: str) -> Cache | None:
 
 @contextmanager
 def _held(
-    cache: Cache, registry: Registry, limit: Limit, *, for_a_person: bool = True
+    cache: Cache | None, registry: Registry, limit: Limit, *, for_a_person: bool = True
 ) -> Iterator[None]:
-    """Hold the lock of ``registry``'s scope, or none where locks do not work.
+    """Hold the lock of ``registry``'s scope, or none without a cache or where locks do not work.
 
     Who types an MFA code meanwhile is waited for beyond the limit, ``for_a_person``.
     """
     lock = None
+    if cache is None:
+        yield
+        return
     try:
         lock = FileLock(cache.lock_path(registry), mode=0o600)
         while not _acquired(lock, limit):

@@ -1,13 +1,20 @@
-"""``login``: get tokens into the cache, with a person at hand who can be asked for an MFA code."""
+"""``login``: get tokens into the cache, and hand them to other programs.
+
+A person is at hand, so one who has to type an MFA code is asked for it.
+"""
 
 import argparse
 import os
-import time
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from .. import helper
-from ..errors import HelperError, NotAnEcrRegistry, one_line
+from ..errors import BadConfiguration, BadInput, HelperError
+from . import output
+from .output import Login
+from .registries import hosts, regions
 
 _KEYS = (
     "AWS_ACCESS_KEY_ID",
@@ -15,58 +22,174 @@ _KEYS = (
     "AWS_SECURITY_TOKEN",
     "AWS_SESSION_TOKEN",
 )
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
+_FORMS: dict[str, Callable[[list[Login]], str]] = {
+    "text": output.text,
+    "json": output.as_json,
+    "env": output.env,
+    "dotenv": output.dotenv,
+    "docker-config": output.docker_config,
+}
+_OF_ONE: dict[str, Callable[[Login], str]] = {
+    "password": lambda login: f"{login.secret}\n",
+    "authorization": lambda login: f"Basic {login.basic}\n",
+}
 
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's ``commands``."""
     parser = commands.add_parser(
         "login",
-        help="get tokens for registries into the cache",
-        description="Get a token for each registry into the cache, asking for an MFA code at the "
-        "terminal if the profile wants one.",
+        help="get tokens into the cache, or hand them to other programs",
+        description="Get a token for each REGISTRY into the cache, from where docker and others "
+        "have it, asking for an MFA code at the terminal if the profile wants one. Without a "
+        "REGISTRY: for one's own in the configured region.",
+        epilog="All registries of a region take one call of AWS.",
     )
-    parser.add_argument("registry", nargs="+", help="host of an ECR registry")
+    parser.add_argument(
+        "registries",
+        metavar="REGISTRY",
+        nargs="*",
+        help="host of an ECR registry, or account of 12 digits; also several with commas",
+    )
+    parser.add_argument("--public", action="store_true", help="ECR Public, too")
+    parser.add_argument(
+        "--region", action="append", default=[], help="region of the accounts, or several"
+    )
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
+    parser.add_argument("--proxy", metavar="URL", help="HTTP proxy on the way to AWS")
+    parser.add_argument(
+        "--output",
+        default="text",
+        choices=[*_FORMS, "github", "kubernetes", *_OF_ONE],
+        help="what to print: a table (text, json), lines for $GITHUB_OUTPUT (github), a shell "
+        "(env) or GitLab (dotenv), a Docker configuration, the manifest of a Kubernetes Secret, "
+        "the bare password, or the value of an HTTP Authorization header",
+    )
+    parser.add_argument("--no-mask", action="store_true", help="github: do not mask passwords")
+    parser.add_argument("--name", default="ecr-login", help="kubernetes: name of the Secret")
+    parser.add_argument(
+        "--show-secrets", action="store_true", help="print passwords to a terminal, too"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, int]:
-    """Return a table of what is cached now, the failures, and the exit code.
-
-    Raises `NotAnEcrRegistry` if one of the registries is none of ECR.
-    """
+    """Return what to print, the failures, and the exit code. Raises `HelperError`."""
     helper.complete_python()
-    rows = [("REGISTRY", "EXPIRES")]
-    failures = []
-    for host in options.registry:
-        question = _question(host, options.profile, environ)
-        registry = question.registry
-        if registry is None:
-            raise NotAnEcrRegistry(f"{one_line(host)!r} is not a registry of Amazon ECR")
+    has_secrets = options.output not in (*output.WITHOUT_SECRETS, "github")
+    if has_secrets and not options.show_secrets and os.isatty(1):
+        raise BadInput(
+            f"--output {options.output} has passwords in it, and this is a terminal",
+            "send it to a file or a pipe, or add --show-secrets",
+        )
+    if options.output == "github" and "GITHUB_OUTPUT" not in environ:
+        raise BadConfiguration("GITHUB_OUTPUT is not set", "this is for a step of GitHub Actions")
+    if options.proxy:
+        environ = _with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
+    logins, failures = [], []
+    for host in _hosts(options, environ):
         try:
-            entry = helper.token(registry, question.environ, question.identity)
+            logins.append(_login(host, options.profile, environ))
         except HelperError as error:
-            failures.append(f"{registry.host}: {error}")
-        else:
-            moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry.expires_at))
-            rows.append((registry.host, moment))
-    width = max(len(name) for name, _ in rows)
-    table = "".join(f"{name:{width}}  {expiry}\n" for name, expiry in rows if len(rows) > 1)
-    return table, "\necr-login: ".join(failures), 1 if failures else 0
+            failures.append(f"{host}: {error}")
+    # Who runs this in a script is not to go on with half of what was asked for.
+    is_whole = logins and not (failures and options.output not in output.WITHOUT_SECRETS)
+    printed = _printed(options, logins, environ) if is_whole else ""
+    return printed, "\necr-login: ".join(failures), 1 if failures else 0
+
+
+def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
+    """Return the hosts that are meant. Raises `HelperError`."""
+    named = regions(options.region)
+    if options.registries or options.public:
+        return hosts(
+            options.registries,
+            lambda: named or _configured_region(environ),
+            public=options.public,
+            is_known=lambda name: helper.resolve(name, environ).registry is not None,
+        )
+    if options.profile:
+        environ = _with_profile(options.profile, environ)
+    found = [
+        host
+        for region in named or _configured_region(environ)
+        if (host := helper.own_host(environ, region))
+    ]
+    if not found:
+        raise BadInput("which registry?", "name it, or its region with --region or AWS_REGION")
+    return found
+
+
+def _configured_region(environ: Mapping[str, str]) -> list[str]:
+    from ..aws.client import default_registry
+
+    registry = default_registry(environ)
+    return [registry.region] if registry else []
+
+
+def _login(host: str, profile: str | None, environ: Mapping[str, str]) -> Login:
+    """Return a token that is good for a while for ``host``. Raises `HelperError`."""
+    question = _question(host, profile, environ)
+    registry, identity = question.registry, question.identity
+    if registry is None or helper.is_anonymous(registry, question.environ):
+        raise BadConfiguration("it is used without credentials, by the configuration")
+    with suppress(HelperError):  # then the old one must do, if there is one
+        helper.refresh(registry, question.environ, identity)
+    entry = helper.token(registry, question.environ, identity)
+    used = registry.settings.get("profile") or next(
+        filter(None, map(question.environ.get, ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"))), ""
+    )
+    return Login(registry.host, used, entry.expires_at, entry.secret)
 
 
 def _question(host: str, profile: str | None, environ: Mapping[str, str]) -> helper.Question:
-    """Return what ``host`` means with ``profile`` in effect, also for botocore's environment."""
-    question = helper.resolve(host, environ)
-    registry = question.registry
-    if not profile or registry is None or registry.settings.get("profile") == profile:
+    """Return what ``host`` means with ``profile`` in effect, also for botocore's environment.
+
+    Raises `BadConfiguration` if the config file says another.
+    """
+    question = helper.resolve(host, _with_environment(environ))
+    settings = question.registry.settings if question.registry else {}
+    if profile in (None, settings.get("profile")):
         return question
+    if "profile" in settings:
+        raise BadConfiguration(
+            f'its profile is "{settings["profile"]}", by {settings["config_file"]}',
+            "leave --profile out, or change it there",
+        )
+    return helper.resolve(host, _with_profile(profile, environ))
+
+
+def _with_profile(profile: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return ``environ`` with ``profile`` in effect, also for botocore."""
     from ..aws.client import takes_keys_from_environment
 
     keys = () if takes_keys_from_environment(environ, profile) else _KEYS
     dropped = ("AWS_DEFAULT_PROFILE", *keys)
-    environ = {name: value for name, value in environ.items() if name not in dropped}
-    environ = {**environ, "AWS_PROFILE": profile}
+    others = {name: value for name, value in environ.items() if name not in dropped}
+    return _with_environment({**others, "AWS_PROFILE": profile})
+
+
+def _with_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return ``environ``, which is that of botocore now, too."""
     os.environ.clear()
     os.environ.update(environ)
-    return helper.resolve(host, environ)
+    return environ
+
+
+def _printed(options: argparse.Namespace, logins: list[Login], environ: Mapping[str, str]) -> str:
+    if options.output == "github":
+        text = output.github_outputs(logins, f"ecr-login-{secrets.token_hex(16)}")
+        with open(environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
+            file.write(text)
+        return "" if options.no_mask else output.github_masks(logins)
+    if options.output == "kubernetes":
+        return output.kubernetes(logins, options.name)
+    if of_one := _OF_ONE.get(options.output):
+        if len({login.secret for login in logins}) > 1:
+            raise BadInput(
+                f"--output {options.output} is of one registry, and these have several passwords",
+                "name one at a time",
+            )
+        return of_one(logins[0])
+    return _FORMS[options.output](logins)

@@ -1,0 +1,70 @@
+"""The registries that people name: hosts, accounts, several in one argument."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ..errors import BadInput, one_line
+from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
+
+_ACCOUNT_LENGTH = 12
+
+
+def hosts(
+    arguments: Iterable[str],
+    regions: Callable[[], Sequence[str]],
+    *,
+    public: bool,
+    is_known: Callable[[str], bool] = lambda _: False,
+) -> list[str]:
+    """Return the hosts that are meant, each once.
+
+    An argument is a host, or an account of 12 digits, which means its registry in each of the
+    ``regions``; or several of these, with commas or white space between. A name of one's own in
+    front of ECR ``is_known``. Raises `BadInput`.
+    """
+    found = []
+    for name in " ".join(arguments).replace(",", " ").split():
+        if name.isascii() and name.isdecimal():
+            found += (accounts := [_host(name, region) for region in regions()])
+            if not accounts:
+                raise BadInput(
+                    f"in which region is the registry of account {name}?",
+                    "add --region, or set AWS_REGION",
+                )
+        elif registry := parse(name):
+            found.append(registry.host)
+        elif is_known(name):
+            found.append(name)
+        else:
+            raise BadInput(
+                f"{one_line(name)!r} is neither a host of Amazon ECR nor an account of 12 digits"
+            )
+    if public:
+        found.append(PUBLIC_HOST)
+    return list(dict.fromkeys(found))
+
+
+def regions(arguments: Iterable[str]) -> list[str]:
+    """Return the regions of options, which can be lists with commas. Raises `BadInput`."""
+    found = " ".join(arguments).replace(",", " ").split()
+    for name in found:
+        if not is_region(name):
+            raise BadInput(f"{one_line(name)!r} is not a region", "one is, say, eu-west-1")
+    return list(dict.fromkeys(found))
+
+
+def _host(account: str, region: str) -> str:
+    if len(account) != _ACCOUNT_LENGTH:
+        lost = len(account) < _ACCOUNT_LENGTH
+        raise BadInput(
+            f"an account has {_ACCOUNT_LENGTH} digits, and {account} has {len(account)}",
+            f"if it is {account.zfill(_ACCOUNT_LENGTH)}, the zeros in front got lost: "
+            "put it in quotes, in YAML too"
+            if lost
+            else "",
+        )
+    partition = partition_of(region)
+    owner = "aws" if partition == "aws-us-gov" else partition
+    suffix = next(
+        name for name, (each, dual_stack) in SUFFIXES.items() if each == owner and not dual_stack
+    )
+    return f"{account}.dkr.ecr.{region}.{suffix}"
