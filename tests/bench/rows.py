@@ -137,6 +137,8 @@ class Cold(Warm):
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        # Where sessions are shared with the AWS CLI, beside what was given.
+        shutil.rmtree(self.helper.home / ".aws" / "cli", ignore_errors=True)
 
 
 class Rotated(Warm):
