@@ -66,7 +66,7 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
     """Return what goes to stdout, a remark for stderr or "", and the exit code."""
     if len(arguments) == 2 and arguments[0] == "refresh":  # by `background`, not by people
         return _refresh(arguments[1], environ)
-    if arguments[:1] == ["login"]:
+    if arguments and arguments[0] in protocol.COMMANDS:
         return _command(arguments, environ)
     action = arguments[0] if len(arguments) == 1 else ""
     if action in ("get", "store", "erase", "list"):

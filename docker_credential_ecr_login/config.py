@@ -71,10 +71,16 @@ class Config:
         that matches, without its ``match``, then ``config_file``, the path. ``strict`` is
         "true" or "false"; ``anonymous`` is "true" or left out.
         """
-        matching = (
-            table for globs, table in self._tables if any(_fits(glob, name) for glob in globs)
-        )
-        return {**self.general, **next(matching, {}), "config_file": self._path}
+        number = self.table(name)
+        table = {} if number is None else self._tables[number][1]
+        return {**self.general, **table, "config_file": self._path}
+
+    def table(self, name: str) -> int | None:
+        """Return the number, from 0, of the table that applies to the registry ``name``."""
+        for number, (globs, _) in enumerate(self._tables):
+            if any(_fits(glob, name) for glob in globs):
+                return number
+        return None
 
 
 def load(path: str) -> Config:

@@ -105,6 +105,11 @@ def config_file(environ: "Mapping[str, str]") -> str | None:
     return None
 
 
+def users_config_file(environ: "Mapping[str, str]") -> str:
+    """Return the path of the helper's config file for this user, whether it exists or not."""
+    return _own_files(environ)[0]
+
+
 def _own_files(environ: "Mapping[str, str]") -> list[str]:
     """Return where the helper's own config file can be.
 

@@ -22,7 +22,11 @@ MISSING_USERNAME = "no credentials username"
 VERSION = f"{NAME} (docker_credential_ecr_login) {__version__}"
 USAGE = f"""\
 Usage: {NAME} <store|get|erase|list|version>
-       {NAME} login [--output FORM] [REGISTRY...]; see login --help"""
+       {NAME} login [--output FORM] [REGISTRY...]; see login --help
+       {NAME} configure [--public] [--global] [REGISTRY...]; see configure --help"""
+
+COMMANDS = ("configure", "login")
+"""What people type; each has options and a ``--help`` of its own."""
 
 MAX_INPUT_SIZE = 64 * 1024
 """Bytes on stdin. An ECR password of some 2 kB is the largest thing that is sent."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ..errors import BadInput
 from ..protocol import NAME
-from . import login
+from . import configure, login
 
 
 def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int]:
@@ -20,7 +20,9 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
     Raises `HelperError`; `BadInput` for arguments that make no sense.
     """
     parser = _Parser(prog=NAME)
-    login.add_to(parser.add_subparsers(required=True, metavar="COMMAND"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    configure.add_to(commands)
+    login.add_to(commands)
     with redirect_stdout(io.StringIO()) as output:
         try:
             options = parser.parse_args(arguments)

@@ -1,11 +1,13 @@
 """The registries that people name: hosts, accounts, several in one argument."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import BadInput, one_line
 from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
 
 _ACCOUNT_LENGTH = 12
+_ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
 
 
 def hosts(
@@ -35,6 +37,8 @@ def hosts(
         elif is_known(name):
             found.append(name)
         else:
+            if account := _ACCOUNT_OF_HOST.match(name):
+                _check_account(account[1])
             raise BadInput(
                 f"{one_line(name)!r} is neither a host of Amazon ECR nor an account of 12 digits"
             )
@@ -53,6 +57,16 @@ def regions(arguments: Iterable[str]) -> list[str]:
 
 
 def _host(account: str, region: str) -> str:
+    _check_account(account)
+    partition = partition_of(region)
+    owner = "aws" if partition == "aws-us-gov" else partition
+    suffix = next(
+        name for name, (each, dual_stack) in SUFFIXES.items() if each == owner and not dual_stack
+    )
+    return f"{account}.dkr.ecr.{region}.{suffix}"
+
+
+def _check_account(account: str) -> None:
     if len(account) != _ACCOUNT_LENGTH:
         lost = len(account) < _ACCOUNT_LENGTH
         raise BadInput(
@@ -62,9 +76,3 @@ def _host(account: str, region: str) -> str:
             if lost
             else "",
         )
-    partition = partition_of(region)
-    owner = "aws" if partition == "aws-us-gov" else partition
-    suffix = next(
-        name for name, (each, dual_stack) in SUFFIXES.items() if each == owner and not dual_stack
-    )
-    return f"{account}.dkr.ecr.{region}.{suffix}"

@@ -1,0 +1,444 @@
+"""``configure``: name this helper in the configuration of docker or podman, or take it out.
+
+What the files are to say is decided on their texts, before any of them is written.
+"""
+
+import argparse
+import difflib
+import io
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from .. import config, protocol
+from ..errors import BadConfiguration, BadInput, HelperError, one_line
+from ..identity import config_file, expand, users_config_file
+from ..registry import PUBLIC_HOSTS, parse
+from . import json_text, toml_text
+from .registries import hosts, regions
+
+_OWN_NAME = "ecr-login"
+_IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
+_BYTE_ORDER_MARK = "\ufeff"
+_VERSION_TIMEOUT = 10  # seconds
+
+
+class Request(NamedTuple):
+    """What is to be done: the arguments, understood."""
+
+    hosts: tuple[str, ...]
+    who: dict[str, str]  # profile and role_arn, if given
+    for_all: bool = False
+    remove: bool = False
+    clean: bool = False
+
+
+class Edit(NamedTuple):
+    """What is to become of a file: its text, what was done to it, and what to warn of."""
+
+    text: str
+    done: list[str]
+    warnings: list[str]
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's ``commands``."""
+    parser = commands.add_parser(
+        "configure",
+        help="name this helper in the configuration of docker or podman",
+        description="Name this helper in Docker's config.json, for some registries or for all. "
+        "Everything else in it stays as it is.",
+    )
+    add = parser.add_argument
+    add(
+        "registries",
+        metavar="REGISTRY",
+        nargs="*",
+        help="host of an ECR registry, or account of 12 digits; also several with commas",
+    )
+    add("--region", action="append", default=[], help="region of the accounts, or several")
+    add("--public", action="store_true", help="ECR Public, under both its names")
+    add(
+        "--global",
+        dest="for_all",
+        action="store_true",
+        help="all registries (credsStore); a helper that this replaces becomes our fallback",
+    )
+    add("--profile", help="profile to use for these registries, in our own config file")
+    add("--role-arn", help="role to assume for these registries, in our own config file")
+    add("--podman", action="store_true", help="podman's auth.json in place of Docker's file")
+    add("--clean", action="store_true", help="remove what an earlier login left under auths")
+    add("--remove", action="store_true", help="undo what the same arguments did without it")
+    add("--dry-run", action="store_true", help="show what would change, and write nothing")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, int]:
+    """Return a line for each thing done, the warnings, and the exit code.
+
+    Raises `HelperError` if there is nothing that can be done; then nothing was written.
+    """
+    request = requested(options, environ)
+    client = _File(_client_path(environ, podman=options.podman), environ)
+    changes = _changes(client, request, environ)
+    warnings = [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
+    if not request.remove:
+        warnings += _path_warnings(environ, "podman" if options.podman else "docker")
+    changes = [(file, edit) for file, edit in changes if edit.text != file.text]
+    lines = []
+    status = 0
+    for file, edit in changes:
+        if options.dry_run:
+            lines.append(_difference(file, edit.text, is_json=file is client))
+            continue
+        try:
+            file.replace(edit.text)
+        except HelperError as error:  # what was written before it is to be told all the same
+            warnings.append(str(error))
+            status = 1
+            break
+        lines += [f"{file.shown}: {line}\n" for line in edit.done]
+    if not changes:
+        lines.append(f"{client.shown}: nothing had to be changed\n")
+    return "".join(lines), "\necr-login: ".join(warnings), status
+
+
+def requested(options: argparse.Namespace, environ: Mapping[str, str]) -> Request:
+    """Return what the arguments ask for. Raises `BadInput`."""
+    named = regions(options.region)
+    default = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or ""
+    found = hosts(options.registries, lambda: named or regions([default]), public=False)
+    if options.public:
+        found += PUBLIC_HOSTS
+    who = {"profile": options.profile, "role_arn": options.role_arn}
+    who = {key: value for key, value in who.items() if value is not None}
+    if not found and not options.for_all:
+        raise BadInput(
+            "no registry is given",
+            "give its host, its account and --region, --public, or --global for all",
+        )
+    if named and not any(map(_IS_ACCOUNT.search, options.registries)):
+        raise BadInput("--region is for registries that are named by an account of 12 digits")
+    if who and not found:
+        raise BadInput(
+            "--profile and --role-arn are for registries, and none is given",
+            'give it, or write a table with match = "*" into our own config file',
+        )
+    if options.for_all and options.podman:
+        raise BadInput(
+            "podman has no credsStore, which --global would set",
+            'write credential-helpers = ["containers-auth.json", "ecr-login"]'
+            " into /etc/containers/registries.conf",
+        )
+    return Request(tuple(dict.fromkeys(found)), who, options.for_all, options.remove, options.clean)
+
+
+def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:
+    """Return what becomes of ``text``, the configuration of docker or podman.
+
+    ``path`` is for messages; ``restored`` is what was credsStore before this helper, or "".
+    Raises `BadConfiguration`.
+    """
+    before = text if text.strip() else "{}\n"
+    json_text.check(before, path)
+    edit = Edit(before, [], [])
+    edit = _edit_helpers(edit, request)
+    if request.for_all:
+        edit = _edit_store(edit, request, restored)
+    edit = _edit_logins(edit, request)
+    return edit if edit.text != before else edit._replace(text=text)
+
+
+def _edit_helpers(edit: Edit, request: Request) -> Edit:
+    text, done, warnings = edit
+    helpers = json_text.entries(text, "credHelpers")
+    for host in request.hosts:
+        present = helpers.get(host)
+        if request.remove and present == _OWN_NAME:
+            text = json_text.without_entry(text, "credHelpers", host)
+            done.append(f"removed credHelpers {host}")
+        elif not request.remove and present != _OWN_NAME:
+            text = json_text.with_entry(text, "credHelpers", host, _OWN_NAME)
+            what = f"changed credHelpers {host} from {_shown(present)}"
+            done.append(what if present else f"added credHelpers {host}")
+    if request.remove and done and not json_text.entries(text, "credHelpers"):
+        text = json_text.without_field(text, "credHelpers")
+    return Edit(text, done, warnings)
+
+
+def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
+    text, done, warnings = edit
+    present = json_text.string(text, "credsStore")
+    if not request.remove and present != _OWN_NAME:
+        logins = json_text.entries(text, "auths").items()
+        lost = [_shown(key) for key, entry in logins if _is_login(entry) and not parse(key)]
+        if lost and not present:
+            warnings.append(
+                f"docker no longer uses the logins that auths holds for {', '.join(lost)}: name a "
+                "fallback in our own config file and log in again, or name registries instead of "
+                "--global"
+            )
+        text = json_text.with_string(text, "credsStore", _OWN_NAME)
+        done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")
+    elif request.remove and present == _OWN_NAME and restored:
+        text = json_text.with_string(text, "credsStore", restored)
+        done.append(f"set credsStore to {_shown(restored)} again")
+    elif request.remove and present == _OWN_NAME:
+        text = json_text.without_field(text, "credsStore")
+        done.append("removed credsStore")
+    return Edit(text, done, warnings)
+
+
+def _edit_logins(edit: Edit, request: Request) -> Edit:
+    text, done, warnings = edit
+    for key, entry in json_text.entries(text, "auths").items():
+        registry = parse(key)
+        concerned = registry and (request.for_all or registry.host in request.hosts)
+        if not concerned or not _is_login(entry):
+            continue
+        if request.clean:
+            text = json_text.without_entry(text, "auths", key)
+            done.append(f"removed auths {_shown(key)}")
+        elif not request.remove:
+            warnings.append(
+                f"an earlier login left a token for {_shown(key)} under auths, which expires and "
+                "can get in the way: add --clean to remove it"
+            )
+    return Edit(text, done, warnings)
+
+
+def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
+    """Return what becomes of ``text``, our own config file at ``path``.
+
+    ``store`` is the credsStore of docker so far, or "". Raises `BadConfiguration`.
+    """
+    mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
+    text = text.removeprefix(mark)
+    done, warnings = [], []
+    names = ", ".join(request.hosts)
+    if request.remove:
+        edited, warning = toml_text.without_registry(text, path, request.hosts)
+        if edited != text:
+            done.append(f"removed [[registry]] {names}")
+        if warning:
+            warnings.append(warning)
+        if request.for_all and store == _OWN_NAME:
+            fallback = toml_text.fallback(edited, path)
+            edited = toml_text.without_fallback(edited, path)
+            if fallback:
+                done.append(f"removed fallback {fallback}")
+        return Edit(mark + edited, done, warnings)
+    if request.who:
+        text, what = toml_text.registry(text, path, request.hosts, request.who)
+        if what:
+            who = ", ".join(f"{key} {one_line(value)}" for key, value in request.who.items())
+            done.append(f"{what} [[registry]] {names}: {who}")
+    if request.for_all and store not in ("", _OWN_NAME):
+        edited = toml_text.with_fallback(text, path, store)
+        if edited != text:
+            done.append(f"set fallback to {_shown(store)}")
+        text = edited
+    return Edit(mark + text, done, warnings)
+
+
+def _is_login(entry: object) -> bool:
+    """Say whether an entry of auths holds credentials; with a helper, docker leaves it empty."""
+    return isinstance(entry, dict) and any(
+        value for name, value in entry.items() if name.casefold() != "email"
+    )
+
+
+def _shown(value: object) -> str:
+    return one_line(value) if isinstance(value, str) else "what is no text"
+
+
+def _changes(
+    client: "_File", request: Request, environ: Mapping[str, str]
+) -> "list[tuple[_File, Edit]]":
+    """Return the files with what is to become of them, in the order to write them in.
+
+    Whatever stops it halfway: a credsStore that was replaced is kept as fallback.
+    """
+    if not request.remove and not request.who and not request.for_all:
+        return [(client, edit_client(client.text, client.shown, request, ""))]
+    users = users_config_file(environ)
+    path = config_file(environ) or users
+    if os.path.exists(path):
+        config.load(path)  # which says what is wrong with it
+    own = _File(path, environ)
+    mark_free = own.text.removeprefix(_BYTE_ORDER_MARK)
+    restored = toml_text.fallback(mark_free, path) if request.for_all and request.remove else ""
+    client_edit = edit_client(client.text, client.shown, request, restored)
+    store = json_text.string(client.text, "credsStore") if client.text.strip() else ""
+    own_edit = edit_own(own.text, path, request, store)
+    if path != users and own_edit.text != own.text:
+        if request.remove:  # that of all users was not written here
+            return [(client, client_edit)]
+        raise BadConfiguration(
+            f"{path} is for all users, and a config file of your own would hide it",
+            f"copy it to {users} first, or name it with AWS_ECR_CONFIG to have it changed",
+        )
+    changes = [(own, own_edit), (client, client_edit)]
+    return changes[::-1] if request.remove else changes
+
+
+def _client_path(environ: Mapping[str, str], *, podman: bool) -> str:
+    """Return where docker or podman looks for its configuration."""
+    if not podman:
+        return f"{environ.get('DOCKER_CONFIG') or expand('~/.docker', environ)}/config.json"
+    if path := environ.get("REGISTRY_AUTH_FILE"):
+        return path
+    directory = environ.get("XDG_CONFIG_HOME", "")
+    if not directory.startswith("/"):
+        directory = expand("~/.config", environ)
+    return f"{directory}/containers/auth.json"
+
+
+def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
+    """Return what to do if ``client`` would not find this program."""
+    own = os.path.join(os.path.dirname(sys.executable), protocol.NAME)
+    remedy = f"make a link to the one you have just run in a directory that {client} looks in"
+    if os.path.exists(own):
+        remedy = f"sudo ln -sf {own} /usr/local/bin/"
+    found = shutil.which(protocol.NAME, path=environ.get("PATH", ""))
+    if found is None:
+        return [f"{protocol.NAME} is not on PATH, where {client} looks for it: {remedy}"]
+    version = ""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        version = subprocess.run(  # noqa: S603 - what the client would run, too
+            [found, "version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_VERSION_TIMEOUT,
+            check=False,
+        ).stdout.decode(errors="replace")
+    if version.strip() == protocol.VERSION:
+        return []
+    what = f"{found}, which {client} finds first on PATH, is another program or version"
+    return [f"{what}: remove it, then: {remedy}"]
+
+
+def _difference(file: "_File", text: str, *, is_json: bool) -> str:
+    """Return how ``text`` differs from that of the file, without secrets, as ``diff -u`` does."""
+    before, after = (
+        list(
+            io.StringIO(json_text.masked(each) if is_json and each.strip() else each, newline="\n")
+        )
+        for each in (file.text, text)
+    )
+    name = file.shown if file.exists else os.devnull
+    lines = difflib.unified_diff(before, after, name, file.shown)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+class _File:
+    """A file as it was found: ``text`` is empty if it does not exist.
+
+    ``shown`` is its path for people. Raises `BadConfiguration` if it cannot be read.
+    """
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        home = expand("~", environ).rstrip("/")
+        is_below = home and path.startswith(f"{home}/")
+        self.shown = one_line("~" + path[len(home) :] if is_below else path)
+        self._target = os.path.realpath(path)  # a link to it stays a link
+        try:
+            self._state = self._look()
+            self.text = self._read() if self._state else ""
+        except (OSError, ValueError) as error:
+            raise self._failure("read", error) from None
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was there."""
+        return self._state is not None
+
+    def replace(self, text: str) -> None:
+        """Write the file, all or nothing. Raises `BadConfiguration`."""
+        try:
+            self._replace(text.encode())
+        except (OSError, ValueError) as error:
+            raise self._failure("written", error) from None
+
+    def _look(self) -> os.stat_result | None:
+        try:
+            return os.stat(self._target)
+        except FileNotFoundError:
+            return None
+
+    def _read(self) -> str:
+        if self._state and not stat.S_ISREG(self._state.st_mode):
+            raise BadConfiguration(f"{self.shown}: this is not a file")
+        with open(self._target, "rb") as file:
+            content = file.read()
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise BadConfiguration(
+                f"{self.shown}: not UTF-8, in line {line}", "save it as UTF-8"
+            ) from None
+
+    def _replace(self, content: bytes) -> None:
+        directory, name = os.path.split(self._target)
+        _make_directories(directory)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)  # 0600
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            if self._state:
+                _imitate(self._state, temporary)
+            self._check_unchanged()
+            os.replace(temporary, self._target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        with suppress(OSError):  # Windows has no directories that can be opened
+            descriptor = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _check_unchanged(self) -> None:
+        states = [
+            state and (state.st_ino, state.st_size, state.st_mtime_ns)
+            for state in (self._state, self._look())
+        ]
+        if states[0] != states[1]:
+            raise BadConfiguration(
+                f"{self.shown}: another program has just written it", "do it once more"
+            )
+
+    def _failure(self, verb: str, error: Exception) -> BadConfiguration:
+        reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
+        return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}")
+
+
+def _make_directories(path: str) -> None:
+    """Make a directory for this user only, and those above it that are missing likewise."""
+    if not os.path.isdir(path):
+        _make_directories(os.path.dirname(path))
+        with suppress(FileExistsError):  # of another process
+            os.mkdir(path, 0o700)
+
+
+def _imitate(state: os.stat_result, path: str) -> None:
+    """Give a new file the owner, if that is allowed, and the mode of the one it replaces."""
+    if hasattr(os, "chown"):
+        with suppress(PermissionError):
+            os.chown(path, state.st_uid, state.st_gid)
+    os.chmod(path, stat.S_IMODE(state.st_mode))

@@ -1,0 +1,903 @@
+"""The command ``configure``: this helper in the configuration of container clients."""
+
+import json
+import os
+import shutil
+import stat
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docker_credential_ecr_login.commands import configure, json_text, toml_text
+from docker_credential_ecr_login.config import parse_text
+from docker_credential_ecr_login.errors import BadConfiguration
+from tests.emulator import AwsEmulator
+from tests.helper_process import (
+    EXECUTABLE,
+    HOST,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    Outcome,
+)
+
+PUBLIC_DUAL_STACK = "ecr-public.aws.com"
+SHOWN = "~/.docker/config.json"
+OWN_SHOWN = "~/.config/ecr-login/config.toml"
+NOTHING = f"{SHOWN}: nothing had to be changed\n"
+ROLE = "arn:aws:iam::222222222222:role/pull"
+HEAD = "[[registry]]  # by docker-credential-ecr-login configure\n"
+# As docker itself writes it: tabs, and no line break at the end.
+DOCKERS = """{
+\t"auths": {
+\t\t"ghcr.io": {
+\t\t\t"auth": "Z2hjci1zZWNyZXQ="
+\t\t}
+\t},
+\t"currentContext": "remote",
+\t"plugins": {
+\t\t"debug": {
+\t\t\t"hooks": "exec"
+\t\t}
+\t}
+}"""
+
+
+class Home:
+    """The executable on PATH, in a home of its own."""
+
+    def __init__(self, helper: HelperProcess) -> None:
+        helper.environ["PATH"] = f"{EXECUTABLE.parent}{os.pathsep}{os.environ['PATH']}"
+        self.helper = helper
+        self.docker = helper.home / ".docker" / "config.json"
+        self.own = helper.home / ".config" / "ecr-login" / "config.toml"
+
+    def configure(self, *arguments: str, **changes: str) -> Outcome:
+        """Run ``configure``."""
+        return self.helper.run("configure", *arguments, changes=changes)
+
+    def done(self, *arguments: str, **changes: str) -> list[str]:
+        """Run ``configure``, which must succeed without a warning; return what it says it did."""
+        outcome = self.configure(*arguments, **changes)
+        assert (outcome.stderr, outcome.status) == ("", 0), outcome
+        return outcome.stdout.splitlines()
+
+    def write(self, text: str) -> None:
+        """Write Docker's config.json, byte for byte."""
+        self.docker.parent.mkdir(exist_ok=True)
+        self.docker.write_bytes(text.encode())
+
+    @property
+    def text(self) -> str:
+        """Docker's config.json, byte for byte."""
+        return self.docker.read_bytes().decode()
+
+    @property
+    def settings(self) -> Any:
+        """What Docker's config.json says."""
+        return json.loads(self.text)
+
+
+@pytest.fixture
+def home(helper: HelperProcess) -> Home:
+    """The executable on PATH, in an empty home."""
+    return Home(helper)
+
+
+def mode(path: Path) -> int:
+    """The permissions of a file."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class TestRegistries:
+    """Which registries are written."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "hosts"),
+        [
+            ([HOST], [HOST]),
+            ([f"https://{HOST.upper()}:443/v2/", HOST], [HOST]),
+            ([HOST, SECOND_ACCOUNT], [HOST, SECOND_ACCOUNT]),
+            (["--public"], [PUBLIC, PUBLIC_DUAL_STACK]),
+            ([HOST, "--public"], [HOST, PUBLIC, PUBLIC_DUAL_STACK]),
+            (["111111111111", "--region", "us-east-1"], [HOST]),
+            (
+                [f"111111111111,{SECOND_ACCOUNT}", "--region", "us-east-1,eu-west-1"],
+                [HOST, OTHER_REGION, SECOND_ACCOUNT],
+            ),
+            (
+                ["012345678901", "--region", "cn-north-1"],
+                ["012345678901.dkr.ecr.cn-north-1.amazonaws.com.cn"],
+            ),
+            (
+                ["012345678901", "--region", "us-gov-west-1"],
+                ["012345678901.dkr.ecr.us-gov-west-1.amazonaws.com"],
+            ),
+            (
+                ["012345678901", "--region", "eusc-de-east-1"],
+                ["012345678901.dkr.ecr.eusc-de-east-1.amazonaws.eu"],
+            ),
+        ],
+    )
+    def test_each_form(self, home: Home, arguments: list[str], hosts: list[str]) -> None:
+        """A host, an account with --region and --public become entries of credHelpers."""
+        assert home.done(*arguments) == [f"{SHOWN}: added credHelpers {host}" for host in hosts]
+        assert home.settings == {"credHelpers": dict.fromkeys(hosts, "ecr-login")}
+
+    def test_the_configured_region(self, home: Home) -> None:
+        """Without --region an account's registry is that of AWS_REGION."""
+        assert home.done("111111111111", AWS_REGION="eu-west-1") == [
+            f"{SHOWN}: added credHelpers {OTHER_REGION}"
+        ]
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ([], "no registry is given; give its host, its account and --region, --public, or"),
+            (["--remove"], "no registry is given; "),
+            (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digi"),
+            (["12345678901", "--region", "us-east-1"], "if it is 012345678901, the zeros in fr"),
+            (["12345678901.dkr.ecr.us-east-1.amazonaws.com"], "if it is 012345678901, the zer"),
+            (["1234567890123", "--region", "us-east-1"], "12 digits, and 1234567890123 has 13"),
+            (["111111111111"], "in which region is the registry of account 111111111111?; add "),
+            (["111111111111", "--region", "a.b"], "'a.b' is not a region; one is, say, eu-wes"),
+            ([HOST, "--region", "us-east-1"], "--region is for registries that are named by an"),
+            (["--global", "--profile", "p"], "--profile and --role-arn are for registries, and"),
+            (["--global", "--podman"], "podman has no credsStore, which --global would set; "),
+            (["--bogus"], "unrecognized arguments: --bogus; see: "),
+        ],
+    )
+    def test_bad_arguments(self, home: Home, arguments: list[str], words: str) -> None:
+        """Arguments that make no sense are one line on stderr, exit code 1, and no file."""
+        outcome = home.configure(*arguments)
+        assert (outcome.stdout, outcome.status) == ("", 1)
+        assert outcome.stderr.startswith("ecr-login: ")
+        assert words in outcome.stderr
+        assert outcome.stderr.count("\n") == 1
+        assert not home.docker.parent.exists()
+
+    def test_help(self, home: Home) -> None:
+        """--help describes every option."""
+        outcome = home.configure("--help")
+        assert outcome.status == 0
+        for option in ("--public", "--global", "--role-arn", "--remove", "--dry-run", "--podman"):
+            assert option in outcome.stdout
+
+
+class TestFile:
+    """How Docker's config.json is written."""
+
+    def test_what_docker_wrote_stays(self, home: Home) -> None:
+        """Everything else stays to the byte, tabs and the end without a line break too."""
+        home.write(DOCKERS)
+        home.done(HOST)
+        entry = f',\n\t"credHelpers": {{\n\t\t"{HOST}": "ecr-login"\n\t}}\n}}'
+        assert home.text == DOCKERS.removesuffix("\n}") + entry
+
+    def test_remove_undoes_it(self, home: Home) -> None:
+        """--remove with the same arguments gives the file back as it was, to the byte."""
+        home.write(DOCKERS)
+        home.done(HOST, "--public")
+        hosts = (HOST, PUBLIC, PUBLIC_DUAL_STACK)
+        assert home.done(HOST, "--public", "--remove") == [
+            f"{SHOWN}: removed credHelpers {host}" for host in hosts
+        ]
+        assert home.text == DOCKERS
+        assert home.done(HOST, "--remove") == [NOTHING.strip()]
+
+    def test_another_helper_is_replaced_but_not_removed(self, home: Home) -> None:
+        """An entry that names another helper is replaced, which is told; --remove leaves it."""
+        text = json.dumps({"credHelpers": {HOST: "other", "gcr.io": "gcloud"}}, indent=4)
+        home.write(text)
+        assert home.done(HOST, "--remove") == [NOTHING.strip()]
+        assert home.text == text
+        assert home.done(HOST) == [f"{SHOWN}: changed credHelpers {HOST} from other"]
+        assert home.text == text.replace('"other"', '"ecr-login"')
+        home.done(HOST, "--remove")
+        assert home.settings == {"credHelpers": {"gcr.io": "gcloud"}}
+
+    def test_twice_changes_nothing(self, home: Home) -> None:
+        """Running it again says so and writes nothing, not even the time of modification."""
+        arguments = (HOST, "--public", "--global", "--profile", "p", "--role-arn", ROLE)
+        home.write('{"credsStore": "desktop"}')
+        home.done(*arguments)
+        for path in (home.docker, home.own):
+            os.utime(path, ns=(1, 1))
+        states = [(path.stat(), path.read_bytes()) for path in (home.docker, home.own)]
+        assert home.done(*arguments) == [NOTHING.strip()]
+        again = [(path.stat(), path.read_bytes()) for path in (home.docker, home.own)]
+        assert [(one.st_ino, one.st_mtime_ns, text) for one, text in again] == [
+            (one.st_ino, 1, text) for one, text in states
+        ]
+
+    def test_new_files_are_private(self, home: Home) -> None:
+        """New files are 0600, new directories 0700, and nothing else is left beside them."""
+        home.done(HOST, "--profile", "p")
+        for path in (home.docker, home.own):
+            assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+            assert list(path.parent.iterdir()) == [path]
+        assert mode(home.own.parent.parent) == 0o700
+
+    def test_link_and_mode_are_kept(self, home: Home, tmp_path: Path) -> None:
+        """A symbolic link stays one, its target is written, and the target's mode is kept."""
+        target = tmp_path / "dotfiles" / "docker.json"
+        target.parent.mkdir()
+        target.write_text("{}")
+        target.chmod(0o640)
+        home.docker.parent.mkdir(mode=0o755)
+        home.docker.symlink_to("../../dotfiles/docker.json")
+        home.done(HOST)
+        assert home.docker.is_symlink()
+        assert (
+            json.loads(target.read_text()) == home.settings == {"credHelpers": {HOST: "ecr-login"}}
+        )
+        assert (mode(target), mode(home.docker.parent)) == (0o640, 0o755)
+        assert list(target.parent.iterdir()) == [target]
+
+    def test_a_link_to_nothing(self, home: Home, tmp_path: Path) -> None:
+        """A symbolic link whose target is missing gets one."""
+        home.docker.parent.mkdir()
+        home.docker.symlink_to(tmp_path / "new" / "docker.json")
+        home.done(HOST)
+        assert home.docker.is_symlink()
+        assert mode(tmp_path / "new" / "docker.json") == 0o600
+
+    def test_an_empty_file(self, home: Home) -> None:
+        """An empty file, which docker accepts, is as good as none."""
+        home.write("\n")
+        home.done(HOST)
+        assert home.settings == {"credHelpers": {HOST: "ecr-login"}}
+
+    def test_docker_config(self, home: Home, tmp_path: Path) -> None:
+        """DOCKER_CONFIG is the directory that is written to, and shown in full."""
+        lines = home.done(HOST, DOCKER_CONFIG=str(tmp_path / "elsewhere"))
+        assert lines == [f"{tmp_path}/elsewhere/config.json: added credHelpers {HOST}"]
+        assert (tmp_path / "elsewhere" / "config.json").exists()
+        assert not home.docker.exists()
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b'{"a": 1,}', "not JSON at line 1, column 9: "),
+            (b'{\n  "a": "' + "é".encode() + b'" "b": 2\n}', "not JSON at line 2, column 12: "),
+            (b'{\n  // mine\n  "a": 1\n}', "not JSON at line 2, column 3: "),
+            (b'{"a": 1}\n{}', "not JSON at line 2, column 1: "),
+            (b'{"NaN": "NaN",\n "a": [NaN]}', "not JSON at line 2, column 8: NaN is no value"),
+            (b'\xef\xbb\xbf{"a": 1}', "not JSON at line 1, column 1: "),
+            (b"[" * 100_000, "not JSON that can be read: nested too deeply"),
+            (b'{"a":\n"\xff"}', "not UTF-8, in line 2"),
+            (b"[]", "the JSON in it is not an object in braces"),
+            (b'{"credHelpers": []}', "credHelpers is not an object"),
+            (b'{"auths": "none"}', "auths is not an object"),
+            (b'{"credsStore": {}}', "credsStore is not a text"),
+            (b'{"credHelpers": {}, "credhelpers": {}}', "credHelpers stands in it more than once"),
+        ],
+    )
+    def test_a_broken_file_is_left_alone(self, home: Home, content: bytes, words: str) -> None:
+        """What is not as docker has it is refused with its place, and stays as it is."""
+        home.docker.parent.mkdir()
+        home.docker.write_bytes(content)
+        for arguments in ([HOST], [HOST, "--remove"], ["--global", "--dry-run"]):
+            outcome = home.configure(*arguments)
+            assert (outcome.stdout, outcome.status) == ("", 1)
+            assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: {words}")
+            assert outcome.stderr.count("\n") == 1
+            assert home.docker.read_bytes() == content
+
+    def test_not_a_file(self, home: Home) -> None:
+        """What cannot be read or written is one line on stderr, and exit code 1."""
+        home.docker.mkdir(parents=True)
+        outcome = home.configure(HOST)
+        assert outcome == Outcome("", f"ecr-login: {SHOWN}: this is not a file\n", 1)
+        home.docker.rmdir()
+        os.mkfifo(home.docker)
+        assert home.configure(HOST) == outcome
+        shutil.rmtree(home.docker.parent)
+        home.docker.parent.write_text("")
+        outcome = home.configure(HOST)
+        assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: it cannot be read: ")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+    def test_what_cannot_be_written(self, home: Home) -> None:
+        """If a file cannot be written, that is an error, and what was done before is told."""
+        home.docker.parent.mkdir()
+        home.docker.symlink_to("/proc/docker/config.json")
+        outcome = home.configure(HOST, "--profile", "p")
+        assert outcome.stdout == f"{OWN_SHOWN}: added [[registry]] {HOST}: profile p\n"
+        assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: it cannot be written: ")
+        assert outcome.status == 1
+
+    def test_what_docker_writes_meanwhile(self, home: Home) -> None:
+        """A file that another program has written since it was read is not overwritten."""
+        home.write("{}")
+        file = configure._File(str(home.docker), home.helper.environ)  # noqa: SLF001
+        home.write(DOCKERS)
+        with pytest.raises(BadConfiguration, match="another program has just written it"):
+            file.replace('{"credHelpers": {}}')
+        assert home.text == DOCKERS
+        assert list(home.docker.parent.iterdir()) == [home.docker]
+
+
+class TestAllRegistries:
+    """--global."""
+
+    def test_without_a_store(self, home: Home) -> None:
+        """Where there was no credsStore it is added, and --remove takes it away again."""
+        home.write('{\n  "currentContext": "x"\n}\n')
+        assert home.done("--global") == [f"{SHOWN}: set credsStore"]
+        assert home.text == '{\n  "currentContext": "x",\n  "credsStore": "ecr-login"\n}\n'
+        assert not home.own.exists()
+        assert home.done("--global", "--remove") == [f"{SHOWN}: removed credsStore"]
+        assert home.text == '{\n  "currentContext": "x"\n}\n'
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (None, 'fallback = "desktop"\n'),
+            ("# mine\ntimeout = 3 # s\n", '# mine\ntimeout = 3 # s\nfallback = "desktop"\n'),
+            (
+                '# of one\n[[registry]]\nmatch = "a.example.com"\n',
+                'fallback = "desktop"\n\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
+            ),
+            (
+                '# mine\n\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
+                '# mine\nfallback = "desktop"\n\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
+            ),
+            ("strict = true\r\n", 'strict = true\r\nfallback = "desktop"\r\n'),
+        ],
+    )
+    def test_the_store_becomes_the_fallback(
+        self, home: Home, before: str | None, after: str
+    ) -> None:
+        """The store that is replaced goes on as fallback; --remove puts both back."""
+        if before is not None:
+            home.own.parent.mkdir(parents=True)
+            home.own.write_bytes(before.encode())
+        home.write('{"credsStore": "desktop", "x": 1}')
+        assert home.done("--global") == [
+            f"{OWN_SHOWN}: set fallback to desktop",
+            f"{SHOWN}: set credsStore, which was desktop",
+        ]
+        assert home.text == '{"credsStore": "ecr-login", "x": 1}'
+        assert home.own.read_bytes().decode() == after
+        assert home.done("--global", "--remove") == [
+            f"{SHOWN}: set credsStore to desktop again",
+            f"{OWN_SHOWN}: removed fallback desktop",
+        ]
+        assert home.text == '{"credsStore": "desktop", "x": 1}'
+        assert home.own.read_bytes().decode() == (before or "")
+        assert home.done("--global", "--remove") == [NOTHING.strip()]
+
+    def test_another_fallback(self, home: Home) -> None:
+        """A fallback of one's own is not overwritten: it is an error, and nothing is written."""
+        home.write('{"credsStore": "desktop"}')
+        home.helper.write_own_config('fallback = "pass"\n')
+        outcome = home.configure("--global")
+        assert outcome.status == 1
+        assert 'the fallback is "pass" already, and the credsStore "desktop"; ' in outcome.stderr
+        assert home.text == '{"credsStore": "desktop"}'
+        assert home.own.read_text() == 'fallback = "pass"\n'
+
+    def test_logins_that_docker_kept_itself(self, home: Home) -> None:
+        """It warns of other registries' logins in the file, which docker reads no more."""
+        home.write(DOCKERS)
+        outcome = home.configure("--global")
+        assert (outcome.stdout, outcome.status) == (f"{SHOWN}: set credsStore\n", 0)
+        words = f"ecr-login: {SHOWN}: docker no longer uses the logins that auths holds for ghcr.io"
+        assert outcome.stderr.startswith(words)
+        assert home.settings["auths"] == json.loads(DOCKERS)["auths"]
+
+    def test_a_store_that_is_no_name(self, home: Home) -> None:
+        """A credsStore that could not be a fallback is refused before anything is written."""
+        home.write('{"credsStore": "a/b"}')
+        outcome = home.configure("--global")
+        assert outcome.status == 1
+        assert "fallback must be the name of another credential helper" in outcome.stderr
+        assert home.text == '{"credsStore": "a/b"}'
+        assert not home.own.exists()
+
+
+class TestOwnConfigFile:
+    """--profile and --role-arn."""
+
+    @pytest.mark.parametrize(
+        ("options", "lines", "words"),
+        [
+            (["--profile", 'a "b"'], 'profile = "a \\"b\\""\n', 'profile a "b"'),
+            (["--role-arn", ROLE], f'role_arn = "{ROLE}"\n', f"role_arn {ROLE}"),
+            (
+                ["--profile", "prod", "--role-arn", ROLE],
+                f'profile = "prod"\nrole_arn = "{ROLE}"\n',
+                f"profile prod, role_arn {ROLE}",
+            ),
+        ],
+    )
+    def test_a_table_is_written(
+        self, home: Home, options: list[str], lines: str, words: str
+    ) -> None:
+        """A [[registry]] table says who is to ask for the hosts; --remove takes it out."""
+        assert home.done(HOST, *options) == [
+            f"{OWN_SHOWN}: added [[registry]] {HOST}: {words}",
+            f"{SHOWN}: added credHelpers {HOST}",
+        ]
+        assert home.own.read_text() == f'{HEAD}match = "{HOST}"\n{lines}'
+        assert home.done(HOST, "--remove") == [
+            f"{SHOWN}: removed credHelpers {HOST}",
+            f"{OWN_SHOWN}: removed [[registry]] {HOST}",
+        ]
+        assert home.own.read_text() == ""
+
+    def test_it_is_in_effect(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
+        """The profile that is written is the one that ``get`` uses for these registries."""
+        one = aws.add_user(arn="arn:aws:iam::111111111111:user/one")
+        signed_in.write_credentials(
+            f"[one]\naws_access_key_id = {one.access_key_id}\n"
+            f"aws_secret_access_key = {one.secret_access_key}\n"
+        )
+        Home(signed_in).done(HOST, OTHER_REGION, "--profile", "one")
+        assert signed_in.get(HOST).secret
+        assert signed_in.get(SECOND_ACCOUNT).secret
+        assert [call.principal for call in aws.calls] == [
+            "arn:aws:iam::111111111111:user/one",
+            "arn:aws:iam::111111111111:user/dev",
+        ]
+
+    def test_before_what_would_hide_it(self, home: Home) -> None:
+        """It stands before the first table that fits one of the hosts, and its comment."""
+        first = '# one\'s own\n[[registry]]\nmatch = "a.example.com"\nanonymous = true\n\n'
+        second = '# all\n[[ registry ]] # of them\nmatch = [\n  # any\n  "*", ]\nprofile = "all"\n'
+        home.helper.write_own_config(first + second)
+        home.done(HOST, PUBLIC, "--profile", "one")
+        table = f'{HEAD}match = ["{HOST}", "{PUBLIC}"]\nprofile = "one"\n\n'
+        assert home.own.read_text() == first + table + second
+        home.done(HOST, "--remove")
+        assert home.own.read_text() == first + table + second
+        home.done(PUBLIC, HOST, "--remove")
+        assert home.own.read_text() == first + second
+
+    def test_what_is_in_effect_already(self, home: Home) -> None:
+        """Where another table says the same already, none is written."""
+        text = '[[registry]]\nmatch = "*"\nprofile = "all"\n'
+        home.helper.write_own_config(text)
+        assert home.done(HOST, "--profile", "all") == [f"{SHOWN}: added credHelpers {HOST}"]
+        assert home.own.read_text() == text
+
+    def test_its_own_table_is_changed(self, home: Home) -> None:
+        """Another profile for the same hosts changes the table, and keeps its comments."""
+        home.done(HOST, "--profile", "one", "--role-arn", ROLE)
+        text = home.own.read_text().replace('"one"', "'one'  # for now") + "# the end\n"
+        home.helper.write_own_config(text)
+        (line,) = home.done(HOST, "--profile", "two")
+        assert line == f"{OWN_SHOWN}: changed [[registry]] {HOST}: profile two"
+        changed = f'{HEAD}match = "{HOST}"\nprofile = "two"  # for now\n# the end\n'
+        assert home.own.read_text() == changed
+        home.done(HOST, "--role-arn", ROLE)
+        assert home.own.read_text() == f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\n# the end\n'
+
+    def test_others_tables_are_not_removed(self, home: Home) -> None:
+        """--remove leaves what a person wrote: whole tables, and what was added to ours."""
+        text = f'[[registry]]\nmatch = "{HOST}"\nprofile = "one"\n'
+        home.helper.write_own_config(text)
+        assert home.done(HOST, "--remove") == [NOTHING.strip()]
+        assert home.own.read_text() == text
+        text = f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\nexternal_id = "x1"\n'
+        home.helper.write_own_config(text)
+        outcome = home.configure(HOST, "--remove")
+        assert outcome.stdout == NOTHING
+        words = "[[registry]] 1 was left, for somebody wrote external_id into it"
+        assert outcome.stderr == f"ecr-login: {OWN_SHOWN}: {words}\n"
+        assert home.own.read_text() == text
+
+    @pytest.mark.parametrize(
+        ("text", "options", "words"),
+        [
+            ("bogus = 1\n", ["--profile", "p"], 'there is no key "bogus" here'),
+            ("fallback = \n", ["--remove"], "not TOML at line 1, column 12"),
+            ("", ["--role-arn", "pull"], "role_arn must be arn:"),
+            ("", ["--profile", " "], "profile must be the name of a profile"),
+            ("", ["--profile", "a\x7fb"], "profile must be a text on one line"),
+            ('registry = [{match = "a.b"}]\n', ["--profile", "p"], "it cannot be edited here"),
+            ("registry = []\n", ["--profile", "p"], "it cannot be edited here"),
+            (
+                f'[[registry]]\nmatch="*"\n\n{HEAD}match="{HOST}"\nprofile="a"\n',
+                ["--profile", "b"],
+                f"an earlier [[registry]] table than the one for {HOST} applies to it",
+            ),
+        ],
+    )
+    def test_a_refusal(self, home: Home, text: str, options: list[str], words: str) -> None:
+        """What our config file may not say is refused with its own error; nothing is written."""
+        home.helper.write_own_config(text)
+        outcome = home.configure(HOST, *options)
+        assert (outcome.stdout, outcome.status) == ("", 1)
+        assert words in outcome.stderr
+        assert str(home.own) in outcome.stderr
+        assert home.own.read_text() == text
+        assert not home.docker.exists()
+
+    def test_the_file_of_all_users(self, home: Home, tmp_path: Path) -> None:
+        """The config file for all users is neither changed nor hidden by a new one."""
+        site = tmp_path / "xdg" / "ecr-login" / "config.toml"
+        site.parent.mkdir(parents=True)
+        site.write_text("timeout = 3\n")
+        outcome = home.configure(HOST, "--profile", "p", XDG_CONFIG_DIRS=str(tmp_path / "xdg"))
+        assert outcome.status == 1
+        assert (
+            f"{site} is for all users, and a config file of your own would hide" in outcome.stderr
+        )
+        assert not home.docker.exists()
+        assert not home.own.exists()
+        home.done(HOST, "--profile", "p", AWS_ECR_CONFIG=str(site))
+        assert site.read_text().startswith(f"timeout = 3\n\n{HEAD}")
+
+    def test_a_byte_order_mark(self, home: Home) -> None:
+        """The byte order mark with which editors on Windows begin a file stays its beginning."""
+        home.helper.write_own_config("\ufefftimeout = 3\r\n")
+        home.done(HOST, "--profile", "p")
+        text = home.own.read_bytes().decode()
+        assert text.startswith("\ufefftimeout = 3\r\n\r\n[[registry]]  # by ")
+        assert text.count("\n") == text.count("\r\n") == 5
+
+
+class TestFormerLogins:
+    """What ``docker login`` left under auths."""
+
+    def auths(self, home: Home) -> None:
+        """Write a file with logins: for one of ours, for others, and one of a helper."""
+        logins = {
+            f"https://{HOST}/v1/": {"auth": "QVdTOnNlY3JldA=="},
+            "ghcr.io": {"auth": "Z2hjcg=="},
+            PUBLIC: {},
+            SECOND_ACCOUNT: {"identitytoken": "secret"},
+        }
+        home.write(json.dumps({"auths": logins}, indent=2))
+
+    def test_a_warning(self, home: Home) -> None:
+        """A login for one of the hosts is warned of; one that a helper keeps is none."""
+        self.auths(home)
+        outcome = home.configure(HOST, PUBLIC)
+        assert outcome.status == 0
+        (line,) = outcome.stderr.splitlines()
+        assert line.startswith(
+            f"ecr-login: {SHOWN}: an earlier login left a token for https://{HOST}/v1/ under auths"
+        )
+        assert line.endswith("add --clean to remove it")
+        assert len(home.settings["auths"]) == 4
+
+    def test_clean(self, home: Home) -> None:
+        """--clean removes it and leaves the others."""
+        self.auths(home)
+        assert home.done(HOST, PUBLIC, "--clean") == [
+            f"{SHOWN}: added credHelpers {HOST}",
+            f"{SHOWN}: added credHelpers {PUBLIC}",
+            f"{SHOWN}: removed auths https://{HOST}/v1/",
+        ]
+        assert list(home.settings["auths"]) == ["ghcr.io", PUBLIC, SECOND_ACCOUNT]
+
+    def test_clean_for_all(self, home: Home) -> None:
+        """With --global it is every login of ECR."""
+        self.auths(home)
+        home.configure("--global", "--clean")
+        assert list(home.settings["auths"]) == ["ghcr.io", PUBLIC]
+
+
+class TestDryRun:
+    """--dry-run."""
+
+    def test_the_difference(self, home: Home) -> None:
+        """It shows what would change, as diff -u does, without secrets, and writes nothing."""
+        text = DOCKERS.replace('"currentContext": "remote"', '"HttpHeaders": {"X": "T0ken"}')
+        home.write(text)
+        lines = home.done("--dry-run", HOST, "--profile", "p")
+        assert home.text == text
+        assert not home.own.exists()
+        assert f'+match = "{HOST}"' in lines
+        assert lines[:2] == [f"--- {os.devnull}", f"+++ {OWN_SHOWN}"]
+        start = lines.index(f"--- {SHOWN}")
+        assert lines[start + 1] == f"+++ {SHOWN}"
+        assert f'+\t\t"{HOST}": "ecr-login"' in lines[start:]
+        assert lines[-1] == "\\ No newline at end of file"
+
+    @pytest.mark.parametrize("indent", [None, "\t"])
+    def test_no_secret_is_shown(self, home: Home, indent: str | None) -> None:
+        """Whatever is near a change: the values in auths, headers and proxies are masked."""
+        secrets = {
+            "AUTHS": {"ghcr.io": {"auth": 'S3cret\\"1', "username": "S3cret2"}},
+            "HttpHeaders": {"X": "S3cret3"},
+            "proxies": {"default": {"httpProxy": "http://u:S3cret4@proxy"}},
+        }
+        home.write(json.dumps(secrets, indent=indent))
+        outcome = home.configure("--dry-run", HOST)
+        assert HOST in outcome.stdout
+        assert "S3cret" not in outcome.stdout
+
+    def test_nothing_to_change(self, home: Home) -> None:
+        """Where nothing had to be changed, it says that."""
+        home.done(HOST)
+        assert home.done(HOST, "--dry-run") == [NOTHING.strip()]
+
+
+class TestPodman:
+    """--podman."""
+
+    def test_where_it_is(self, home: Home, tmp_path: Path) -> None:
+        """It writes auth.json, where podman looks for it, in place of Docker's file."""
+        places = {
+            home.helper.home / ".config" / "containers" / "auth.json": {},
+            tmp_path / "xdg" / "containers" / "auth.json": {"XDG_CONFIG_HOME": f"{tmp_path}/xdg"},
+            tmp_path / "here.json": {"REGISTRY_AUTH_FILE": f"{tmp_path}/here.json"},
+        }
+        for path, environ in places.items():
+            (line,) = home.done("--podman", HOST, **environ)
+            assert line.endswith(f"{path.name}: added credHelpers {HOST}")
+            assert json.loads(path.read_text()) == {"credHelpers": {HOST: "ecr-login"}}
+        assert not home.docker.exists()
+
+    def test_a_former_login(self, home: Home, tmp_path: Path) -> None:
+        """A login with a path below the host, as podman has it, is one for the host."""
+        path = tmp_path / "auth.json"
+        path.write_text(json.dumps({"auths": {f"{HOST}/team": {"auth": "c2VjcmV0"}}}))
+        home.done("--podman", HOST, "--clean", REGISTRY_AUTH_FILE=str(path))
+        assert json.loads(path.read_text())["auths"] == {}
+
+
+class TestPath:
+    """Whether clients would find this program."""
+
+    def test_missing(self, home: Home, tmp_path: Path) -> None:
+        """Where it is not on PATH, one line says what to do, and the rest is done."""
+        (tmp_path / "bin").mkdir()
+        for program in ("sh", "readlink", "cat"):
+            (tmp_path / "bin" / program).symlink_to(shutil.which(program) or "")
+        outcome = home.configure(HOST, PATH=str(tmp_path / "bin"))
+        assert (outcome.stdout, outcome.status) == (f"{SHOWN}: added credHelpers {HOST}\n", 0)
+        assert outcome.stderr == (
+            "ecr-login: docker-credential-ecr-login is not on PATH, where docker looks for it:"
+            f" sudo ln -sf {EXECUTABLE} /usr/local/bin/\n"
+        )
+
+    def test_another_program(self, home: Home, tmp_path: Path) -> None:
+        """Where another program of that name comes first, one line names it."""
+        other = tmp_path / EXECUTABLE.name
+        other.write_text("#!/bin/sh\necho 'amazon-ecr-credential-helper 0.12.0'\n")
+        other.chmod(0o755)
+        outcome = home.configure(HOST, "--podman", PATH=f"{tmp_path}:{home.helper.environ['PATH']}")
+        assert outcome.status == 0
+        assert outcome.stderr.startswith(
+            f"ecr-login: {other}, which podman finds first on PATH, is"
+        )
+        assert outcome.stderr.count("\n") == 1
+
+    def test_removal_does_not_care(self, home: Home) -> None:
+        """--remove does not warn: what is taken out need not be found."""
+        assert home.done(HOST, "--remove", PATH=os.environ["PATH"]) == [NOTHING.strip()]
+
+
+# The editing of JSON, as text.
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    # Half characters cannot be in a file, and json.dumps escapes all but those if it is told to.
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), children, max_size=3)
+    ),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"])).filter(
+        lambda name: name.casefold() not in ("auths", "credhelpers", "credsstore")
+    ),
+    VALUES,
+    max_size=4,
+)
+HELPERS = st.dictionaries(st.sampled_from([HOST, PUBLIC, "gcr.io", ""]), st.text("abc"))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    """Any JSON object in any layout, with or without the fields that are edited."""
+    data: dict[str, Any] = draw(OBJECTS)
+    for name, values in {"credHelpers": HELPERS, "auths": HELPERS, "credsStore": st.text()}.items():
+        if draw(st.booleans()):
+            data[name] = draw(values)
+    keys = draw(st.permutations(list(data)))
+    text = json.dumps(
+        {key: data[key] for key in keys},
+        indent=draw(st.sampled_from([None, 0, 1, 2, 4, "\t", "\t ", "        "])),
+        separators=draw(st.sampled_from([None, (",", ":"), (", ", ": "), (" ,", " :  ")])),
+        ensure_ascii=draw(st.booleans()) or "credsStore" in data,
+    )
+    text = draw(st.sampled_from(["", " ", "\n"])) + text + draw(st.sampled_from(["", "\n"]))
+    return text.replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
+
+
+def ordered(text: str) -> Any:
+    """What a JSON text says, with the order of its keys and its numbers as they are written."""
+    return json.loads(text, object_pairs_hook=list, parse_float=str, parse_int=str)
+
+
+@given(documents(), st.sampled_from([HOST, PUBLIC]))
+def test_an_entry_of_any_object(text: str, host: str) -> None:
+    """An entry is added or replaced in any layout, at once for good, and all else is kept."""
+    json_text.check(text, "x")
+    edited = json_text.with_entry(text, "credHelpers", host, "ecr-login")
+    json_text.check(edited, "x")
+    assert json_text.with_entry(edited, "credHelpers", host, "ecr-login") == edited
+    meant = ordered(text)
+    fields = dict(meant)
+    if "credHelpers" not in fields:
+        fields["credHelpers"] = []
+        meant.append(("credHelpers", fields["credHelpers"]))
+    names = [name for name, _ in fields["credHelpers"]]
+    if host in names:
+        fields["credHelpers"][names.index(host)] = (host, "ecr-login")
+    else:
+        fields["credHelpers"].append((host, "ecr-login"))
+    assert ordered(edited) == meant
+    if "\r\n" in text:
+        assert edited.count("\n") == edited.count("\r\n")
+
+
+@given(documents(), st.sampled_from([HOST, PUBLIC]))
+def test_the_way_back(text: str, host: str) -> None:
+    """What was added to a field can be removed again, and the text is the same to the byte."""
+    text = json_text.without_entry(text, "credHelpers", host)
+    edited = json_text.with_entry(text, "credHelpers", host, "ecr-login")
+    fields = dict(ordered(text))
+    if "credHelpers" in fields:
+        assert json_text.without_entry(edited, "credHelpers", host) == text
+    elif fields:
+        assert json_text.without_field(edited, "credHelpers") == text
+
+
+@given(documents(), st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_text_of_any_object(text: str, value: str) -> None:
+    """A field that is a text is set in any layout, and removed again, and all else is kept."""
+    edited = json_text.with_string(text, "credsStore", value)
+    assert json_text.string(edited, "credsStore") == value
+    others = [field for field in ordered(text) if field[0] != "credsStore"]
+    assert [field for field in ordered(edited) if field[0] != "credsStore"] == others
+    removed = json_text.without_field(edited, "credsStore")
+    assert ordered(removed) == others
+    if json_text.string(text, "credsStore") == "" and len(others) == len(ordered(text)) > 0:
+        assert removed == text
+
+
+@given(documents())
+def test_every_entry_can_go(text: str) -> None:
+    """Any entries can be removed, in any layout, and all else is kept."""
+    edited = text
+    for host in json_text.entries(text, "auths"):
+        edited = json_text.without_entry(edited, "auths", host)
+        json_text.check(edited, "x")
+    meant = [(key, [] if key == "auths" else value) for key, value in ordered(text)]
+    assert ordered(edited) == meant
+
+
+@given(documents())
+def test_a_masked_object(text: str) -> None:
+    """What is shown is JSON of the same lines, with every text in auths masked, and no other."""
+    shown = json_text.masked(text)
+    assert shown.count("\n") == text.count("\n")
+    meant = [
+        (key, [(host, "***") for host, _ in value] if key == "auths" else value)
+        for key, value in ordered(text)
+        if key.casefold() not in ("httpheaders", "proxies")
+    ]
+    assert [
+        field for field in ordered(shown) if field[0].casefold() not in ("httpheaders", "proxies")
+    ] == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "edited"),
+    [
+        ("{}", '{\n\t"credHelpers": {\n\t\t"h": "e"\n\t}\n}'),
+        (" {\n}\n", ' {\n\t"credHelpers": {\n\t\t"h": "e"\n\t}\n}\n'),
+        ('{"a":1}', '{"a":1,"credHelpers":{"h":"e"}}'),
+        ('{"a": 1}', '{"a": 1, "credHelpers": {"h": "e"}}'),
+        ('{\n  "a": 1\n}', '{\n  "a": 1,\n  "credHelpers": {\n    "h": "e"\n  }\n}'),
+        ('{\n\n  "a": 1}', '{\n\n  "a": 1,\n  "credHelpers": {\n    "h": "e"\n  }}'),
+        ('{\r\n "a" : 1\r\n}', '{\r\n "a" : 1,\r\n "credHelpers" : {\r\n  "h" : "e"\r\n }\r\n}'),
+        (
+            '  {\n    "CREDHELPERS": {}\n  }',
+            '  {\n    "CREDHELPERS": {\n      "h": "e"\n    }\n  }',
+        ),
+        ('{"credHelpers": {"h": "x", "h": 1}}', '{"credHelpers": {"h": "x", "h": "e"}}'),
+        (
+            '{"n": 1.50e+3, "big": 1' + "0" * 5000 + "}",
+            '{"n": 1.50e+3, "big": 1' + "0" * 5000 + ', "credHelpers": {"h": "e"}}',
+        ),
+    ],
+)
+def test_new_entries_look_like_those_that_are_there(text: str, edited: str) -> None:
+    """Indentation, spaces and line breaks are those of the text; those of docker if it has none."""
+    json_text.check(text, "x")
+    assert json_text.with_entry(text, "credHelpers", "h", "e") == edited
+
+
+def test_an_entry_that_stands_there_twice() -> None:
+    """Of an entry that is removed, none is left."""
+    text = '{"auths": {"h": 1, "g": 2, "h": 3}}'
+    assert json_text.without_entry(text, "auths", "h") == '{"auths": {"g": 2}}'
+
+
+# The editing of TOML, as text.
+
+COMMENTS = st.sampled_from(["", "\n", "# one\n", "# one\n\n", "\n  # [[registry]]\n", "#\u2028[\n"])
+MATCHES = st.sampled_from(
+    [
+        'match = "*.example.com"',
+        f'match = "{SECOND_ACCOUNT}"',
+        'match = "*"',
+        "match = [ # several\n  '*.dkr.ecr.*.amazonaws.com', # [[registry]]\n\n  \"b.org\"\n ]",
+        'match = "[12]*.amazonaws.com"  # "quoted"',
+    ]
+)
+HEADERS = st.sampled_from(["[[registry]]", "  [[ registry ]]", '[["registry"]] # x', HEAD.strip()])
+PROFILES = st.sampled_from(["", 'profile = "x"', "profile = '#'  # x", "'profile'=\"\\u0041\""])
+
+
+@st.composite
+def config_files(draw: st.DrawFn) -> str:
+    """A config file of any tables in any order, with comments anywhere."""
+    top = draw(
+        st.sampled_from(["", "timeout = 3\n", "# all\nstrict = true # not\n", "'timeout'=1\n"])
+    )
+    text: str = draw(COMMENTS) + top + draw(COMMENTS)
+    for _ in range(draw(st.integers(0, 3))):
+        lines = [draw(HEADERS), draw(MATCHES), draw(PROFILES)]
+        text += "\n".join(lines).rstrip("\n") + "\n" + draw(COMMENTS)
+    return text.replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
+
+
+@given(config_files(), st.sampled_from([[HOST], [HOST, PUBLIC]]), st.booleans())
+def test_a_table_in_any_file(text: str, hosts: list[str], with_role: bool) -> None:
+    """A table is added, changed and removed in any file, and all the rest is kept to the byte."""
+    who = {"profile": "one"} | ({"role_arn": ROLE} if with_role else {})
+    added, done = toml_text.registry(text, "x", hosts, who)
+    assert done == "added"
+    assert toml_text.registry(added, "x", hosts, who) == (added, "")
+    config, before = parse_text(added, "x"), parse_text(text, "x")
+    for host in hosts:
+        settings = config.settings(host)
+        assert {key: settings[key] for key in ("profile", "role_arn") if key in settings} == who
+    for host in (SECOND_ACCOUNT, "a.example.com", "b.org"):
+        assert config.settings(host) == before.settings(host)
+    changed, done = toml_text.registry(added, "x", hosts, {"profile": "two"})
+    assert done == "changed"
+    assert toml_text.without_registry(added, "x", hosts) == (text, "")
+    assert toml_text.without_registry(changed, "x", hosts) == (text, "")
+
+
+@given(config_files())
+def test_a_fallback_in_any_file(text: str) -> None:
+    """A fallback is added and removed in any file, and all the rest is kept to the byte."""
+    added = toml_text.with_fallback(text, "x", "desktop")
+    assert toml_text.with_fallback(added, "x", "desktop") == added
+    assert tomllib.loads(added) == {"fallback": "desktop", **tomllib.loads(text)}
+    assert toml_text.without_fallback(added, "x") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'fallback = """\\\n  desktop"""\n',
+        'strict = true\n"f\\u0061llback" = "desktop"\n',
+    ],
+)
+def test_what_lines_do_not_show(text: str) -> None:
+    """An edit that would not do what is meant is refused."""
+    with pytest.raises(BadConfiguration, match="cannot be edited here"):
+        toml_text.without_fallback(text, "x")
