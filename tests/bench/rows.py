@@ -280,10 +280,11 @@ ROWS = (
     Row("past refresh time, later callers", WhileRefreshing, their_situation=Warm, our_calls=1),
     Row("herd of 32, cold", Cold, processes=32, our_calls=None),
     Row("herd of 200, cold", Cold, processes=200, our_calls=None, needs=LARGE_HERD),
-    Row("hit, 50 tables in the config file", Configured, against="ours", their_situation=Warm),
-    Row("not ECR, 50 tables in the config file", Configured, host=_OTHER_HOST, needs=NOT_FOUND),
     Row("hit, 100 tokens cached", HundredTokens, against="ours", their_situation=Warm),
     Row("hit, 10,000 tokens cached", TenThousandTokens, against="ours", their_situation=Warm),
+    Row("hit, 50 tables in the config file", Configured),
+    Row("hit, 50 tables in the config file", Configured, against="ours", their_situation=Warm),
+    Row("not ECR, 50 tables in the config file", Configured, host=_OTHER_HOST, needs=NOT_FOUND),
 )
 
 
