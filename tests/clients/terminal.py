@@ -73,6 +73,20 @@ class Terminal:
         while text not in self.screen:
             assert self._read(), f"never shown: {text!r}; but:\n{self.screen}"
 
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C, once more each second, until the screen shows a text.
+
+        Who presses it in the moment between question and reading has to press it again: Python
+        looks for signals before it reads, and then reads.
+        """
+        for _ in range(int(_DEADLINE)):
+            self.type("\x03")
+            while select.select([self._keyboard], [], [], 1.0)[0]:
+                assert self._read(), f"never shown: {text!r}; but:\n{self.screen}"
+                if text in self.screen:
+                    return
+        raise AssertionError(f"never shown: {text!r}; but:\n{self.screen}")
+
     def type(self, keys: str) -> None:
         """Type; the Enter key is a line feed, and Ctrl-C is the character 3."""
         os.write(self._keyboard, keys.encode())

@@ -312,8 +312,7 @@ def test_interrupted(
         was_echoing = terminal.echoes
         terminal.read_until(DEVICE)
         assert (was_echoing, terminal.echoes) == (True, False)
-        terminal.type("\x03")
-        terminal.read_until("ended\n")
+        terminal.interrupt_until("ended\n")
         terminal.wait_for_the_rest()  # docker does not wait for the helper
         assert terminal.echoes
     assert aws.calls == []
