@@ -306,7 +306,9 @@ def measure(
     if other is None:
         return None
     rounds, warm_ups = (_HERDS, 0) if row.processes > 1 else (runs, _WARM_UPS)
-    with Aws(delay) as aws, TemporaryDirectory(dir=directory) as name:
+    # What a refresh in the background still writes there goes with the directory above.
+    temporary = TemporaryDirectory(dir=directory, ignore_cleanup_errors=True)
+    with Aws(delay) as aws, temporary as name:
         contestants = [_Contestant(row, ours, row.situation, aws, Path(name, "ours"))]
         if row.needs not in other.lacks:
             their_situation = row.their_situation or row.situation
