@@ -1,6 +1,7 @@
 """What all tests share: an AWS emulator, and the executable in a home of its own."""
 
 import filecmp
+import signal
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,9 @@ SOURCE = Path(__file__).parent.parent / "docker_credential_ecr_login"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse to test an executable that is older than the source."""
+    """Refuse to test an executable that is older than the source; let Ctrl-C be heard."""
+    # A shell that starts the tests in the background has all their children ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(session.config, "workerinput"):  # the parallel workers come after the check
         return
     installed = Path(sysconfig.get_path("purelib")) / SOURCE.name
