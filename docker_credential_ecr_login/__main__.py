@@ -66,7 +66,7 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
     """Return what goes to stdout, a remark for stderr or "", and the exit code."""
     if len(arguments) == 2 and arguments[0] == "refresh":  # by `background`, not by people
         return _refresh(arguments[1], environ)
-    if arguments and arguments[0] in protocol.COMMANDS:
+    if arguments and arguments[0] in (*protocol.COMMANDS, "--help", "--version", "-h", "-v"):
         return _command(arguments, environ)
     action = arguments[0] if len(arguments) == 1 else ""
     if action in ("get", "store", "erase", "list"):
@@ -76,10 +76,10 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
             line = _failure_line(error, action, environ)
             # docker-py and podman-remote abort when list fails, whatever for.
             return ("{}\n", "", 0) if action == "list" else (f"{line}\n", "", 1)
-    if action in ("version", "--version", "-v"):
+    if action == "version":
         return f"{protocol.VERSION}\n", "", 0
-    if action in ("help", "--help", "-h"):
-        return f"{protocol.USAGE}\n", "", 0
+    if action == "help":
+        return _command(["--help"], environ)
     if action:
         return f"{protocol.NAME}: unknown action: {action}\n", "", 1
     return f"{protocol.USAGE}\n", "", 1
@@ -97,7 +97,8 @@ def _act(action: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         return _pass_on(question.fallback, action, frame, question.environ)
     if action == "store":
         return "", helper.store(question, frame), 0
-    helper.erase(question.registry, question.environ)
+    if question.registry and not helper.ignores_storage(question.environ):
+        helper.erase(question.registry, question.environ)
     return "", "", 0
 
 

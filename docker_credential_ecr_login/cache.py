@@ -175,26 +175,30 @@ class Cache:
         lines = "\n".join(f"{name}={value}" for name, value in settings.items())
         write_text(self.settings_path(host), f"{lines}\0{self.identity}", durable=False)
 
-    def erase(self, registry: "Registry") -> None:
+    def erase(self, registry: "Registry | None") -> tuple[int, int]:
         """Forget the login, and the tokens of every identity that serve ``registry``.
 
         A token of another identity goes too: ``docker logout`` is to leave none
-        behind that opens this registry. Raises OSError if something cannot be removed.
+        behind that opens this registry. None stands for all registries. Returns how many
+        logins and tokens there were. Raises OSError if something cannot be removed.
         """
-        paths = [self.login_path(registry.host)]
+        logins, ready = f"{self.directory}/logins", f"{self.directory}/ready"
+        login_names = [_file_name(registry.host)] if registry else _names(logins)
+        others = [] if registry else [f"{ready}/{name}" for name in _names(ready)]
+        tokens: list[str] = []
         for identity in _names(f"{self.directory}/tokens"):
-            tokens = f"{self.directory}/tokens/{identity}"
-            paths.append(f"{tokens}/hosts/{_file_name(registry.host)}")
-            for name in _names(tokens):  # also of writers that were killed, or are late
-                is_of_endpoint = f"{name}.".startswith(f"{registry.endpoint}.")
-                if is_of_endpoint and not name.endswith(_IN_USE):
-                    paths.append(f"{tokens}/{name}")
-        for path in paths:
-            try:
-                _remove(path)
-            except OSError:
-                if read_text(path):
-                    raise  # what is there would be answered; all else is as good as gone
+            directory = f"{self.directory}/tokens/{identity}"
+            hosts = f"{directory}/hosts"
+            host_names = [_file_name(registry.host)] if registry else _names(hosts)
+            others += [f"{hosts}/{name}" for name in host_names]
+            for name in _names(directory):  # also of writers that were killed, or are late
+                is_meant = not registry or f"{name}.".startswith(f"{registry.endpoint}.")
+                if is_meant and name != "hosts" and not name.endswith(_IN_USE):
+                    is_token = not name.endswith((".failure", ".tmp"))
+                    (tokens if is_token else others).append(f"{directory}/{name}")
+        for path in others:
+            _erase(path)
+        return sum([_erase(f"{logins}/{name}") for name in login_names]), sum(map(_erase, tokens))
 
     def failure(
         self, registry: "Registry", circumstances: "Callable[[], str]", since: float, now: float
@@ -448,12 +452,23 @@ def write_text(path: str, text: str, *, durable: bool = True) -> None:
         raise
 
 
-def _remove(path: str) -> None:
-    """Remove the file at ``path`` if there is one. Raises OSError if it cannot be."""
+def _erase(path: str) -> bool:
+    """Remove a file that could be answered; say whether there was one. Raises OSError."""
+    try:
+        return _remove(path)
+    except OSError:
+        if read_text(path):
+            raise
+        return False  # what could not be answered is as good as gone
+
+
+def _remove(path: str) -> bool:
+    """Remove the file at ``path``; say whether there was one. Raises OSError if it cannot be."""
     try:
         system.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        return False
+    return True
 
 
 def _remove_tree(path: str) -> None:

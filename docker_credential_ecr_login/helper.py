@@ -175,7 +175,7 @@ def store(question: Question, frame: bytes) -> str:
     """
     url, username, secret = protocol.credentials(frame)
     registry, environ = question.registry, question.environ
-    if is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE"):
+    if ignores_storage(environ):
         return ""
     from .login import not_ecr, stored_entry
 
@@ -207,20 +207,22 @@ def store(question: Question, frame: bytes) -> str:
     return ""
 
 
-def erase(registry: Registry | None, environ: "Mapping[str, str]") -> None:
-    """Forget the login and the cached tokens of ``registry``, if it is ECR.
+def erase(registry: Registry | None, environ: "Mapping[str, str]") -> tuple[int, int]:
+    """Forget the login and the cached tokens of ``registry``, or of all if it is None.
 
-    Raises `HelperError` if there is something that cannot be removed.
+    Returns how many logins and tokens there were. Raises `HelperError` if there is something
+    that cannot be removed.
     """
-    if registry is None or is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE"):
-        return
+    logins = tokens = 0
     for directory in _directories(environ):
         try:
-            Cache(directory, "").erase(registry)
+            erased = Cache(directory, "").erase(registry)
         except OSError as error:
             from .errors import BadConfiguration
 
             raise BadConfiguration(f"the login cannot be removed: {error}") from None
+        logins, tokens = logins + erased[0], tokens + erased[1]
+    return logins, tokens
 
 
 def list_answer(environ: "Mapping[str, str]") -> str:
@@ -324,6 +326,11 @@ def is_anonymous(registry: Registry, environ: "Mapping[str, str]") -> bool:
     """Say whether ``registry`` is to be pulled from without credentials."""
     is_public = registry.registry_id is None
     return registry.is_anonymous or (is_public and is_true(environ, "AWS_ECR_PUBLIC_ANONYMOUS"))
+
+
+def ignores_storage(environ: "Mapping[str, str]") -> bool:
+    """Say whether ``docker login`` and ``docker logout`` are to do nothing."""
+    return is_true(environ, "AWS_ECR_IGNORE_CREDS_STORAGE")
 
 
 def is_true(environ: "Mapping[str, str]", name: str) -> bool:

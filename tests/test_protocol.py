@@ -25,9 +25,11 @@ def test_version(helper: HelperProcess, argument: str) -> None:
 
 @pytest.mark.parametrize("argument", ["--help", "-h", "help"])
 def test_help(helper: HelperProcess, argument: str) -> None:
-    """Help is usage on stdout, and a success."""
+    """Help says what there is for people and for clients, on stdout, and is a success."""
     outcome = helper.run(argument)
-    assert outcome.stdout.startswith("Usage: docker-credential-ecr-login <")
+    assert outcome.stdout.startswith("usage: docker-credential-ecr-login ")
+    for command in (*protocol.COMMANDS, "get, store, erase or list"):
+        assert command in outcome.stdout
     assert (outcome.stderr, outcome.status) == ("", 0)
 
 

@@ -10,8 +10,8 @@ from contextlib import redirect_stdout
 from typing import NoReturn
 
 from ..errors import BadInput
-from ..protocol import NAME
-from . import configure, login
+from ..protocol import NAME, VERSION
+from . import configure, login, logout
 
 
 def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int]:
@@ -19,10 +19,18 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
 
     Raises `HelperError`; `BadInput` for arguments that make no sense.
     """
-    parser = _Parser(prog=NAME)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _Parser(
+        prog=NAME,
+        description="Credentials for Amazon ECR, for docker, podman, skopeo, buildah, Helm and all "
+        "that speak the Docker credential helper protocol. Name it in their configuration, by the "
+        "command configure for example, and they need no docker login.",
+        epilog="Clients run it with get, store, erase or list, and with what these want on stdin.",
+    )
+    parser.add_argument("-v", "--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     configure.add_to(commands)
     login.add_to(commands)
+    logout.add_to(commands)
     with redirect_stdout(io.StringIO()) as output:
         try:
             options = parser.parse_args(arguments)

@@ -14,7 +14,7 @@ from .. import helper
 from ..errors import BadConfiguration, BadInput, HelperError
 from . import output
 from .output import Login
-from .registries import hosts, regions
+from .registries import add_registries_to, chosen_hosts, configured_regions, regions
 
 _KEYS = (
     "AWS_ACCESS_KEY_ID",
@@ -46,16 +46,7 @@ def add_to(commands: Any) -> None:
         "REGISTRY: for one's own in the configured region.",
         epilog="All registries of a region take one call of AWS.",
     )
-    parser.add_argument(
-        "registries",
-        metavar="REGISTRY",
-        nargs="*",
-        help="host of an ECR registry, or account of 12 digits; also several with commas",
-    )
-    parser.add_argument("--public", action="store_true", help="ECR Public, too")
-    parser.add_argument(
-        "--region", action="append", default=[], help="region of the accounts, or several"
-    )
+    add_registries_to(parser)
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
     parser.add_argument("--proxy", metavar="URL", help="HTTP proxy on the way to AWS")
     parser.add_argument(
@@ -101,31 +92,18 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
 def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
     """Return the hosts that are meant. Raises `HelperError`."""
-    named = regions(options.region)
-    if options.registries or options.public:
-        return hosts(
-            options.registries,
-            lambda: named or _configured_region(environ),
-            public=options.public,
-            is_known=lambda name: helper.resolve(name, environ).registry is not None,
-        )
     if options.profile:
-        environ = _with_profile(options.profile, environ)
+        environ = _with_profile(options.profile, environ)  # which can have a region
+    if options.registries or options.public:
+        return chosen_hosts(options, environ)
     found = [
         host
-        for region in named or _configured_region(environ)
+        for region in regions(options.region) or configured_regions(environ)
         if (host := helper.own_host(environ, region))
     ]
     if not found:
         raise BadInput("which registry?", "name it, or its region with --region or AWS_REGION")
     return found
-
-
-def _configured_region(environ: Mapping[str, str]) -> list[str]:
-    from ..aws.client import default_registry
-
-    registry = default_registry(environ)
-    return [registry.region] if registry else []
 
 
 def _login(host: str, profile: str | None, environ: Mapping[str, str]) -> Login:

@@ -1,13 +1,48 @@
 """The registries that people name: hosts, accounts, several in one argument."""
 
+import argparse
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from .. import helper
 from ..errors import BadInput, one_line
 from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
 
 _ACCOUNT_LENGTH = 12
 _ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
+
+
+def add_registries_to(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name registries."""
+    parser.add_argument(
+        "registries",
+        metavar="REGISTRY",
+        nargs="*",
+        help="host of an ECR registry, or account of 12 digits; also several with commas",
+    )
+    parser.add_argument("--public", action="store_true", help="ECR Public, too")
+    parser.add_argument(
+        "--region", action="append", default=[], help="region of the accounts, or several"
+    )
+
+
+def chosen_hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
+    """Return the hosts that those arguments name, each once. Raises `HelperError`."""
+    named = regions(options.region)
+    return hosts(
+        options.registries,
+        lambda: named or configured_regions(environ),
+        public=options.public,
+        is_known=lambda name: helper.resolve(name, environ).registry is not None,
+    )
+
+
+def configured_regions(environ: Mapping[str, str]) -> list[str]:
+    """Return the region that the AWS configuration names, if any. Raises `HelperError`."""
+    from ..aws.client import default_registry
+
+    registry = default_registry(environ)
+    return [registry.region] if registry else []
 
 
 def hosts(

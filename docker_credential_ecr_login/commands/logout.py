@@ -1,0 +1,62 @@
+"""``logout``: forget tokens, those that were fetched and those that ``docker login`` stored."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from .. import helper
+from ..cache import default_directory
+from ..errors import BadInput, HelperError
+from ..registry import Registry
+from .registries import add_registries_to, chosen_hosts
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's ``commands``."""
+    parser = commands.add_parser(
+        "logout",
+        help="forget tokens, those of docker login too",
+        description="Forget the token of each REGISTRY, and what docker login stored for it. A "
+        "token opens all registries of a region, so these lose it, too; the next pull gets a new "
+        "one. Succeeds also when there is nothing to forget.",
+    )
+    add_registries_to(parser)
+    parser.add_argument("--all", action="store_true", help="all registries, of all profiles")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, int]:
+    """Return a line for each registry, the failures, and the exit code. Raises `HelperError`."""
+    if options.all:
+        if options.registries or options.public:
+            raise BadInput("--all is for all registries, and some are named")
+        removed = _removed(helper.erase(None, environ), "all registries")
+        return f"{default_directory(environ)}: {removed}\n", "", 0
+    hosts = chosen_hosts(options, environ)
+    if not hosts:
+        raise BadInput("which registry?", "name it, or add --all for all of them")
+    lines, failures = [], []
+    for host in hosts:
+        try:
+            question = helper.resolve(host, environ)
+            if question.registry:
+                erased = helper.erase(question.registry, question.environ)
+                lines.append(f"{host}: {_removed(erased, _shared_by(question.registry))}\n")
+        except HelperError as error:
+            failures.append(f"{host}: {error}")
+    return "".join(lines), "\necr-login: ".join(failures), 1 if failures else 0
+
+
+def _shared_by(registry: Registry) -> str:
+    return f"all registries of {registry.region}" if registry.registry_id else "ECR Public"
+
+
+def _removed(erased: tuple[int, int], scope: str) -> str:
+    logins, tokens = erased
+    found = [f"{_counted(tokens, 'cached token')} of {scope}"] if tokens else []
+    found += [_counted(logins, "stored login")] if logins else []
+    return f"removed {' and '.join(found)}" if found else "there was nothing to remove"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"

@@ -1,0 +1,138 @@
+"""The command ``logout``: what is cached and stored is forgotten, and it says so."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.emulator import AwsEmulator
+from tests.helper_process import (
+    HOST,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    Outcome,
+)
+
+TOKEN = "removed 1 cached token of all registries of us-east-1"
+NOTHING = "there was nothing to remove"
+
+
+def remains(helper: HelperProcess) -> list[str]:
+    """What the cache directory still has that could be answered, by name."""
+    paths = [
+        path
+        for pattern in ("logins/*", "ready/*", "tokens/*/*", "tokens/*/hosts/*")
+        for path in helper.cache_directory.glob(pattern)
+    ]
+    in_use = (".lock", ".turn", ".refresh")
+    return [path.name for path in paths if path.is_file() and path.suffix not in in_use]
+
+
+def test_one_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """The token of its region goes, that of another region stays."""
+    for host in (HOST, SECOND_ACCOUNT, OTHER_REGION):
+        assert signed_in.get(host).secret
+    assert signed_in.run("logout", HOST) == Outcome(f"{HOST}: {TOKEN}\n", "", 0)
+    assert signed_in.list().hosts == [OTHER_REGION]
+    assert signed_in.get(OTHER_REGION).secret
+    assert len(aws.calls) == 2
+    assert signed_in.get(SECOND_ACCOUNT).secret
+    assert len(aws.calls) == 3
+
+
+def test_accounts_and_public(signed_in: HelperProcess) -> None:
+    """Registries are named as for login; what they share is removed with the first."""
+    for host in (HOST, SECOND_ACCOUNT, PUBLIC):
+        assert signed_in.get(host).secret
+    arguments = ("111111111111,222222222222", "--region", "us-east-1", "--public")
+    assert signed_in.run("logout", *arguments) == Outcome(
+        f"{HOST}: {TOKEN}\n"
+        f"{SECOND_ACCOUNT}: {NOTHING}\n"
+        f"{PUBLIC}: removed 1 cached token of ECR Public\n",
+        "",
+        0,
+    )
+
+
+def test_a_stored_login(helper: HelperProcess, aws: AwsEmulator) -> None:
+    """What docker login stored goes, too."""
+    assert helper.store(HOST, aws.password).status == 0
+    assert helper.run("logout", HOST) == Outcome(f"{HOST}: removed 1 stored login\n", "", 0)
+    assert helper.get(HOST).status == 1
+
+
+def test_every_profile(signed_in: HelperProcess) -> None:
+    """The tokens of all profiles go: none is left that opens the registry."""
+    assert signed_in.get().secret
+    assert signed_in.get(AWS_ROLE_SESSION_NAME="another").secret
+    outcome = signed_in.run("logout", HOST)
+    assert outcome.stdout == f"{HOST}: {TOKEN.replace('1 cached token', '2 cached tokens')}\n"
+
+
+def test_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """--all leaves nothing that could be answered."""
+    assert signed_in.store(SECOND_ACCOUNT, aws.password).status == 0
+    for host in (HOST, OTHER_REGION, PUBLIC):
+        assert signed_in.get(host).secret
+    assert len(remains(signed_in)) >= 7
+    outcome = signed_in.run("logout", "--all")
+    removed = "removed 3 cached tokens of all registries and 1 stored login"
+    assert outcome == Outcome(f"{signed_in.cache_directory}: {removed}\n", "", 0)
+    assert remains(signed_in) == []
+
+
+@pytest.mark.parametrize("arguments", [[HOST], ["--all"]])
+def test_nothing_to_remove(helper: HelperProcess, arguments: list[str]) -> None:
+    """It succeeds when there is nothing, also where nothing was ever cached."""
+    outcome = helper.run("logout", *arguments)
+    assert (outcome.stderr, outcome.status) == ("", 0)
+    assert outcome.stdout.endswith(f": {NOTHING}\n")
+
+
+def test_it_does_what_it_says(signed_in: HelperProcess) -> None:
+    """Who has docker login and docker logout do nothing means these, and not this command."""
+    assert signed_in.get().secret
+    outcome = signed_in.run("logout", HOST, changes={"AWS_ECR_IGNORE_CREDS_STORAGE": "true"})
+    assert outcome.stdout == f"{HOST}: {TOKEN}\n"
+
+
+def test_a_name_of_ones_own(signed_in: HelperProcess) -> None:
+    """A name that the config file lists is logged out by that name."""
+    signed_in.write_own_config(f'[[registry]]\nmatch = "images.example.com"\nregistry = "{HOST}"\n')
+    assert signed_in.get("images.example.com").secret
+    outcome = signed_in.run("logout", "images.example.com")
+    assert outcome.stdout == f"images.example.com: {TOKEN}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "which registry?; name it, or add --all for all of them"),
+        (["--all", HOST], "--all is for all registries, and some are named"),
+        (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
+    ],
+)
+def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:
+    """Arguments that make no sense are one line on stderr, and exit code 1."""
+    assert helper.run("logout", *arguments) == Outcome("", f"ecr-login: {words}\n", 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_what_cannot_be_removed(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """A login that cannot be removed is a failure; the other registries are logged out."""
+    assert signed_in.store(HOST, aws.password).status == 0
+    for path in (signed_in.home, *signed_in.home.parents):
+        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
+            break
+        path.chmod(0o755)
+    for path in (signed_in.home, *signed_in.cache_directory.rglob("*"), signed_in.cache_directory):
+        os.chown(path, 65534, 65534)
+    as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
+    assert as_user.get(OTHER_REGION).secret
+    (signed_in.cache_directory / "logins").chmod(0o500)
+    outcome = as_user.run("logout", HOST, OTHER_REGION)
+    assert outcome.stdout == f"{OTHER_REGION}: {TOKEN.replace('us-east-1', 'eu-west-1')}\n"
+    assert outcome.stderr.startswith(f"ecr-login: {HOST}: the login cannot be removed: ")
+    assert outcome.status == 1
