@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.commands import configure, json_text, toml_text
+from docker_credential_ecr_login.commands import files, json_text, toml_text
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration
 from tests.emulator import AwsEmulator
@@ -316,7 +316,7 @@ class TestFile:
     def test_what_docker_writes_meanwhile(self, home: Home) -> None:
         """A file that another program has written since it was read is not overwritten."""
         home.write("{}")
-        file = configure._File(str(home.docker), home.helper.environ)  # noqa: SLF001
+        file = files.TextFile(str(home.docker), home.helper.environ)
         home.write(DOCKERS)
         with pytest.raises(BadConfiguration, match="another program has just written it"):
             file.replace('{"credHelpers": {}}')

@@ -8,26 +8,20 @@ import difflib
 import io
 import os
 import re
-import shutil
-import stat
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .. import config, protocol
 from ..errors import BadConfiguration, BadInput, HelperError, one_line
-from ..identity import config_file, expand, users_config_file
+from ..identity import config_file, users_config_file
 from ..registry import PUBLIC_HOSTS, parse
-from . import json_text, toml_text
+from . import json_text, programs, toml_text
+from .files import TextFile, client_path
 from .registries import hosts, regions
 
 _OWN_NAME = "ecr-login"
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 _BYTE_ORDER_MARK = "\ufeff"
-_VERSION_TIMEOUT = 10  # seconds
 
 
 class Request(NamedTuple):
@@ -86,7 +80,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     Raises `HelperError` if there is nothing that can be done; then nothing was written.
     """
     request = requested(options, environ)
-    client = _File(_client_path(environ, podman=options.podman), environ)
+    client = TextFile(client_path(environ, podman=options.podman), environ)
     changes = _changes(client, request, environ)
     warnings = [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
     if not request.remove:
@@ -178,7 +172,9 @@ def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
     present = json_text.string(text, "credsStore")
     if not request.remove and present != _OWN_NAME:
         logins = json_text.entries(text, "auths").items()
-        lost = [_shown(key) for key, entry in logins if _is_login(entry) and not parse(key)]
+        lost = [
+            _shown(key) for key, entry in logins if json_text.is_login(entry) and not parse(key)
+        ]
         if lost and not present:
             warnings.append(
                 f"docker no longer uses the logins that auths holds for {', '.join(lost)}: name a "
@@ -201,7 +197,7 @@ def _edit_logins(edit: Edit, request: Request) -> Edit:
     for key, entry in json_text.entries(text, "auths").items():
         registry = parse(key)
         concerned = registry and (request.for_all or registry.host in request.hosts)
-        if not concerned or not _is_login(entry):
+        if not concerned or not json_text.is_login(entry):
             continue
         if request.clean:
             text = json_text.without_entry(text, "auths", key)
@@ -248,20 +244,13 @@ def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
     return Edit(mark + text, done, warnings)
 
 
-def _is_login(entry: object) -> bool:
-    """Say whether an entry of auths holds credentials; with a helper, docker leaves it empty."""
-    return isinstance(entry, dict) and any(
-        value for name, value in entry.items() if name.casefold() != "email"
-    )
-
-
 def _shown(value: object) -> str:
     return one_line(value) if isinstance(value, str) else "what is no text"
 
 
 def _changes(
-    client: "_File", request: Request, environ: Mapping[str, str]
-) -> "list[tuple[_File, Edit]]":
+    client: TextFile, request: Request, environ: Mapping[str, str]
+) -> list[tuple[TextFile, Edit]]:
     """Return the files with what is to become of them, in the order to write them in.
 
     Whatever stops it halfway: a credsStore that was replaced is kept as fallback.
@@ -272,7 +261,7 @@ def _changes(
     path = config_file(environ) or users
     if os.path.exists(path):
         config.load(path)  # which says what is wrong with it
-    own = _File(path, environ)
+    own = TextFile(path, environ)
     mark_free = own.text.removeprefix(_BYTE_ORDER_MARK)
     restored = toml_text.fallback(mark_free, path) if request.for_all and request.remove else ""
     client_edit = edit_client(client.text, client.shown, request, restored)
@@ -289,44 +278,19 @@ def _changes(
     return changes[::-1] if request.remove else changes
 
 
-def _client_path(environ: Mapping[str, str], *, podman: bool) -> str:
-    """Return where docker or podman looks for its configuration."""
-    if not podman:
-        return f"{environ.get('DOCKER_CONFIG') or expand('~/.docker', environ)}/config.json"
-    if path := environ.get("REGISTRY_AUTH_FILE"):
-        return path
-    directory = environ.get("XDG_CONFIG_HOME", "")
-    if not directory.startswith("/"):
-        directory = expand("~/.config", environ)
-    return f"{directory}/containers/auth.json"
-
-
 def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
     """Return what to do if ``client`` would not find this program."""
-    own = os.path.join(os.path.dirname(sys.executable), protocol.NAME)
-    remedy = f"make a link to the one you have just run in a directory that {client} looks in"
-    if os.path.exists(own):
-        remedy = f"sudo ln -sf {own} /usr/local/bin/"
-    found = shutil.which(protocol.NAME, path=environ.get("PATH", ""))
+    remedy = programs.remedy(client)
+    found = next(iter(programs.on_path(environ)), None)
     if found is None:
         return [f"{protocol.NAME} is not on PATH, where {client} looks for it: {remedy}"]
-    version = ""
-    with suppress(OSError, subprocess.TimeoutExpired):
-        version = subprocess.run(  # noqa: S603 - what the client would run, too
-            [found, "version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_VERSION_TIMEOUT,
-            check=False,
-        ).stdout.decode(errors="replace")
-    if version.strip() == protocol.VERSION:
+    if programs.is_this(found):
         return []
     what = f"{found}, which {client} finds first on PATH, is another program or version"
     return [f"{what}: remove it, then: {remedy}"]
 
 
-def _difference(file: "_File", text: str, *, is_json: bool) -> str:
+def _difference(file: TextFile, text: str, *, is_json: bool) -> str:
     """Return how ``text`` differs from that of the file, without secrets, as ``diff -u`` does."""
     before, after = (
         list(
@@ -339,106 +303,3 @@ def _difference(file: "_File", text: str, *, is_json: bool) -> str:
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
-
-
-class _File:
-    """A file as it was found: ``text`` is empty if it does not exist.
-
-    ``shown`` is its path for people. Raises `BadConfiguration` if it cannot be read.
-    """
-
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
-        home = expand("~", environ).rstrip("/")
-        is_below = home and path.startswith(f"{home}/")
-        self.shown = one_line("~" + path[len(home) :] if is_below else path)
-        self._target = os.path.realpath(path)  # a link to it stays a link
-        try:
-            self._state = self._look()
-            self.text = self._read() if self._state else ""
-        except (OSError, ValueError) as error:
-            raise self._failure("read", error) from None
-
-    @property
-    def exists(self) -> bool:
-        """Whether it was there."""
-        return self._state is not None
-
-    def replace(self, text: str) -> None:
-        """Write the file, all or nothing. Raises `BadConfiguration`."""
-        try:
-            self._replace(text.encode())
-        except (OSError, ValueError) as error:
-            raise self._failure("written", error) from None
-
-    def _look(self) -> os.stat_result | None:
-        try:
-            return os.stat(self._target)
-        except FileNotFoundError:
-            return None
-
-    def _read(self) -> str:
-        if self._state and not stat.S_ISREG(self._state.st_mode):
-            raise BadConfiguration(f"{self.shown}: this is not a file")
-        with open(self._target, "rb") as file:
-            content = file.read()
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise BadConfiguration(
-                f"{self.shown}: not UTF-8, in line {line}", "save it as UTF-8"
-            ) from None
-
-    def _replace(self, content: bytes) -> None:
-        directory, name = os.path.split(self._target)
-        _make_directories(directory)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)  # 0600
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            if self._state:
-                _imitate(self._state, temporary)
-            self._check_unchanged()
-            os.replace(temporary, self._target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        with suppress(OSError):  # Windows has no directories that can be opened
-            descriptor = os.open(directory, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-    def _check_unchanged(self) -> None:
-        states = [
-            state and (state.st_ino, state.st_size, state.st_mtime_ns)
-            for state in (self._state, self._look())
-        ]
-        if states[0] != states[1]:
-            raise BadConfiguration(
-                f"{self.shown}: another program has just written it", "do it once more"
-            )
-
-    def _failure(self, verb: str, error: Exception) -> BadConfiguration:
-        reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
-        return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}")
-
-
-def _make_directories(path: str) -> None:
-    """Make a directory for this user only, and those above it that are missing likewise."""
-    if not os.path.isdir(path):
-        _make_directories(os.path.dirname(path))
-        with suppress(FileExistsError):  # of another process
-            os.mkdir(path, 0o700)
-
-
-def _imitate(state: os.stat_result, path: str) -> None:
-    """Give a new file the owner, if that is allowed, and the mode of the one it replaces."""
-    if hasattr(os, "chown"):
-        with suppress(PermissionError):
-            os.chown(path, state.st_uid, state.st_gid)
-    os.chmod(path, stat.S_IMODE(state.st_mode))

@@ -124,6 +124,13 @@ def without_entry(text: str, name: str, key: str) -> str:
     return text
 
 
+def is_login(entry: object) -> bool:
+    """Say whether an entry of auths holds credentials; with a helper, docker leaves it empty."""
+    return isinstance(entry, dict) and any(
+        value for name, value in entry.items() if name.casefold() != "email"
+    )
+
+
 def masked(text: str) -> str:
     """Return ``text`` for people to see: without the values where there can be secrets."""
     members, _ = _members(text, text.index("{"))

@@ -1,0 +1,55 @@
+"""The executables of this name on PATH: clients run the first."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+
+from .. import protocol
+
+_VERSION_TIMEOUT = 10  # seconds
+
+
+def own_path() -> str:
+    """Return the path of the executable that belongs to this installation."""
+    return os.path.join(os.path.dirname(sys.executable), protocol.NAME)
+
+
+def on_path(environ: Mapping[str, str]) -> list[str]:
+    """Return the paths of all executables of this name on PATH, in its order, each file once."""
+    found: dict[str, str] = {}
+    for directory in environ.get("PATH", "").split(os.pathsep):
+        if directory and (path := shutil.which(protocol.NAME, path=directory)):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
+
+
+def is_this(path: str) -> bool:
+    """Say whether the executable at ``path`` is that of this installation, or does the same."""
+    if os.path.realpath(path) == os.path.realpath(own_path()):
+        return True
+    return version_of(path) == protocol.VERSION
+
+
+def version_of(path: str) -> str:
+    """Return what the executable at ``path`` says of its version, in one line; "" if nothing."""
+    output = b""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        output = subprocess.run(  # noqa: S603 - what a client would run, too
+            [path, "version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_VERSION_TIMEOUT,
+            check=False,
+        ).stdout
+    return " ".join(output.decode(errors="replace").split())
+
+
+def remedy(client: str) -> str:
+    """Return how to have ``client`` find this installation on PATH."""
+    if os.path.exists(own_path()):
+        return f"sudo ln -sf {own_path()} /usr/local/bin/"
+    return f"make a link to the one you have just run in a directory that {client} looks in"
