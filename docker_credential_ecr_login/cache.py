@@ -32,7 +32,7 @@ except ImportError:  # Windows
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .registry import Registry
 
@@ -56,6 +56,7 @@ SWEEP_PAUSE = 3600
 
 _GRAVE_AGE = MAX_TOKEN_LIFETIME + 3600  # seconds after which no token can be alive
 _IN_USE = (".lock", ".prompt", ".refresh", ".turn")  # by processes that are at work now
+_BESIDE = (".failure", ".tmp")  # what stands beside a token and is none
 _MAGIC = "ecr-login/1"
 _MAX_FILE_SIZE = 256 * 1024
 _CHECKSUM_PRIME = 2**61 - 1
@@ -194,11 +195,27 @@ class Cache:
             for name in _names(directory):  # also of writers that were killed, or are late
                 is_meant = not registry or f"{name}.".startswith(f"{registry.endpoint}.")
                 if is_meant and name != "hosts" and not name.endswith(_IN_USE):
-                    is_token = not name.endswith((".failure", ".tmp"))
+                    is_token = not name.endswith(_BESIDE)
                     (tokens if is_token else others).append(f"{directory}/{name}")
         for path in others:
             _erase(path)
         return sum([_erase(f"{logins}/{name}") for name in login_names]), sum(map(_erase, tokens))
+
+    def entries(self) -> "Iterator[tuple[str, Entry | None]]":
+        """Yield the path of each token and login of every identity, and what is in it.
+
+        That is None where the file is not believed.
+        """
+        logins = [f"{self.directory}/logins/{name}" for name in _names(f"{self.directory}/logins")]
+        tokens = [
+            f"{self.directory}/tokens/{identity}/{name}"
+            for identity in _names(f"{self.directory}/tokens")
+            for name in _names(f"{self.directory}/tokens/{identity}")
+            if name != "hosts" and not name.endswith((*_IN_USE, *_BESIDE))
+        ]
+        for path in (*logins, *tokens):
+            found = _parsed(read_text(path))
+            yield path, found[0] if found else None
 
     def failure(
         self, registry: "Registry", circumstances: "Callable[[], str]", since: float, now: float
@@ -385,15 +402,20 @@ def _answerable_until(entry: Entry | None, now: float) -> int:
 
 
 def _read(path: str, key: str) -> Entry | None:
-    head, _, rest = read_text(path).partition("\n")
+    found = _parsed(read_text(path))
+    return found[0] if found and found[1] == key else None
+
+
+def _parsed(text: str) -> tuple[Entry, str] | None:
+    """Return the entry of a file, and what it was stored for; None if it is not whole."""
+    head, _, rest = text.partition("\n")
     if head != f"{_MAGIC} {_checksum(rest)}":
         return None
     try:
         expires_at, refresh_at, secret, stored_for = rest.split("\n", 3)
-        entry = Entry(secret, int(expires_at), int(refresh_at))
+        return Entry(secret, int(expires_at), int(refresh_at)), stored_for
     except ValueError:
         return None
-    return entry if stored_for == key else None
 
 
 def _write(path: str, key: str, entry: Entry) -> None:

@@ -4,8 +4,8 @@ import base64
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -92,30 +92,56 @@ def get_authorization_token(
     they ``may_ask``, one at a time of all who use ``cache``. Raises `HelperError`.
     """
     circumstances = Circumstances(registry, environ, may_ask=may_ask)
+    with explained(circumstances):
+        session = open_session(circumstances)
+        sign_in(session, registry, circumstances, limit, cache)
+        answer = create_client(session, registry, environ).get_authorization_token()
+    return _token(answer, circumstances.method or "", time.time())
+
+
+@contextmanager
+def explained(circumstances: Circumstances) -> Iterator[None]:
+    """Raise `HelperError` for whatever fails within, in words that fit the ``circumstances``."""
     try:
-        session = _session(environ, registry.settings.get("profile"))
-        circumstances.profile = session.get_config_variable("profile")
-        circumstances.profiles = session.full_config.get("profiles", {})
-        circumstances.phase = "credentials"
-        _retry_throttling(session, limit)
-        with MfaCodes(registry, circumstances, limit, cache) as codes:
-            source = _find_credentials(session, registry, circumstances, codes)
-        circumstances.phase = "call"
-        answer = _client(session, registry, environ).get_authorization_token()
+        yield
     except HelperError:
         raise
     except Exception as error:  # botocore lets others' through, of processes and parsers
         raise explain(error, circumstances) from error
-    return _token(answer, source, time.time())
+
+
+def open_session(circumstances: Circumstances) -> Session:
+    """Return a session with the profile in effect, and note that among the ``circumstances``.
+
+    Raises what botocore raises.
+    """
+    session = _session(circumstances.environ, circumstances.settings.get("profile"))
+    circumstances.profile = session.get_config_variable("profile")
+    circumstances.profiles = session.full_config.get("profiles", {})
+    return session
+
+
+def sign_in(
+    session: Session,
+    registry: Registry,
+    circumstances: Circumstances,
+    limit: Limit,
+    cache: Cache | None,
+) -> None:
+    """Give the session the credentials to ask with, and note whose among the ``circumstances``.
+
+    As `get_authorization_token` says. Raises `HelperError` and whatever botocore raises.
+    """
+    circumstances.phase = "credentials"
+    _retry_throttling(session, limit)
+    with MfaCodes(registry, circumstances, limit, cache) as codes:
+        _find_credentials(session, registry, circumstances, codes)
+    circumstances.phase = "call"
 
 
 def _find_credentials(
     session: Session, registry: Registry, circumstances: Circumstances, codes: MfaCodes
-) -> str:
-    """Give the session the credentials to ask with; returns botocore's name of their provider.
-
-    Raises `HelperError` and whatever botocore and its helpers raise.
-    """
+) -> None:
     chain = _credential_chain(session, registry.region, circumstances, codes)
     try:
         credentials = chain.load_credentials()
@@ -127,11 +153,11 @@ def _find_credentials(
             credentials = _role_credentials(session, registry, source, circumstances)
         key: Any = credentials.get_frozen_credentials()
     except LookAgain:
-        return _find_credentials(session, registry, circumstances, codes)
+        _find_credentials(session, registry, circumstances, codes)
+        return
     circumstances.method = credentials.method
     circumstances.access_key = key.access_key
     session.set_credentials(key.access_key, key.secret_key, key.token)
-    return str(credentials.method)
 
 
 class _Source:
@@ -273,7 +299,11 @@ def _credential_chain(
     return chain
 
 
-def _client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:
+def create_client(session: Session, registry: Registry, environ: Mapping[str, str]) -> Any:
+    """Return the client of the service that authorises for ``registry``, at the endpoint in effect.
+
+    Raises what botocore raises.
+    """
     endpoint_url = registry.settings.get("endpoint_url") or configured_endpoint(
         session, registry.service, environ
     )

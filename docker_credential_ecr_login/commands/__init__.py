@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ..errors import BadInput
 from ..protocol import NAME, VERSION
-from . import configure, login, logout
+from . import configure, doctor, login, logout
 
 
 def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int]:
@@ -29,6 +29,7 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
     parser.add_argument("-v", "--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     configure.add_to(commands)
+    doctor.add_to(commands)
     login.add_to(commands)
     logout.add_to(commands)
     with redirect_stdout(io.StringIO()) as output:

@@ -34,7 +34,12 @@ class Login:
     @property
     def expiry(self) -> str:
         """The end in ISO form, in UTC."""
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires_at))
+        return iso_time(self.expires_at)
+
+
+def iso_time(seconds: float) -> str:
+    """Return epoch seconds in ISO form, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def text(logins: Sequence[Login]) -> str:

@@ -1,0 +1,58 @@
+"""The registry itself, over HTTPS: whether it takes a password.
+
+Source: "API Version Check" of the OCI distribution specification, and "Token Authentication"
+of the distribution project, which ECR Public uses.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from urllib.request import parse_http_list, parse_keqv_list
+
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
+from botocore.utils import get_environ_proxies
+
+from ..registry import Registry
+from .client import CONNECT_TIMEOUT, READ_TIMEOUT, explained
+from .failures import Circumstances
+from .limit import Limit
+
+
+def status_of(
+    registry: Registry, authorization: str | None, environ: Mapping[str, str], timeout: float
+) -> int:
+    """Return the HTTP status with which ``registry`` answers ``GET /v2/``, within ``timeout``.
+
+    ``authorization`` is the value of the header of that name, ``timeout`` is in seconds.
+    Raises `HelperError` if there is no answer.
+    """
+    limit = Limit(timeout)
+    others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_URL")}
+    circumstances = Circumstances(registry, others, phase="call")  # the endpoint is another one
+
+    def ask() -> int:
+        url = f"https://{registry.host}/v2/"
+        status, challenge = _get(url, authorization, environ)
+        scheme, _, parameters = challenge.partition(" ")
+        if status != 401 or authorization is None or scheme.lower() != "bearer":
+            return status
+        wanted = parse_keqv_list(parse_http_list(parameters))
+        realm = wanted.pop("realm", "")
+        if urlsplit(realm)[:2] != urlsplit(url)[:2]:  # the password is for nobody else
+            return status
+        return _get(f"{realm}?{urlencode(wanted)}", authorization, environ)[0]
+
+    with explained(circumstances):
+        return limit.run(ask)
+
+
+def _get(url: str, authorization: str | None, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Return status and WWW-Authenticate of an answer."""
+    bundle: Any = environ.get("AWS_CA_BUNDLE") or True
+    timeout: Any = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    session = URLLib3Session(verify=bundle, proxies=get_environ_proxies(url), timeout=timeout)
+    headers = {} if authorization is None else {"Authorization": authorization}
+    request = AWSRequest("GET", url, headers, stream_output=True)  # nobody wants its body
+    answer = session.send(request.prepare())
+    return answer.status_code, answer.headers.get("WWW-Authenticate", "")

@@ -1,0 +1,513 @@
+"""What ``doctor`` looks at, from this program to the registry: each check yields findings.
+
+A check raises `HelperError` for what fails; the next ones go on without it.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import stat
+import sys
+import time
+import tomllib
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from .. import __version__, cache, config, helper
+from ..cache import Cache, Entry
+from ..errors import BadConfiguration, EndpointUnreachable, HelperError, one_line
+from ..identity import config_file, expand, users_config_file
+from ..protocol import NAME, USERNAME
+from ..registry import Registry, parse
+from ..turn import answer_timeout
+from . import json_text, programs
+from .files import TextFile, client_path
+from .output import iso_time
+from .registries import configured_regions, hosts
+
+if TYPE_CHECKING:
+    from ..aws.caller import Caller
+
+Status = Literal["passed", "failed", "warned", "skipped"]
+
+_HELPER = "ecr-login"
+_SDK_REGION = "us-east-1"  # to ask STS in, where no region is configured
+_NO_PROFILE = "the profile cannot be used"
+_NO_REGISTRY = "no registry is known: name one"
+_REGISTRIES_CONF = ("~/.config/containers/registries.conf", "/etc/containers/registries.conf")
+_SHOWN = 3  # of things that there can be many of
+_OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
+
+
+class Finding(NamedTuple):
+    """What a check found; ``remedy`` is what to do about it, or empty."""
+
+    check: str
+    status: Status
+    message: str
+    remedy: str = ""
+
+
+@dataclass
+class Patient:
+    """What is looked at, and what was found out about it on the way.
+
+    ``host`` is the registry, None until it is known; ``environ`` has the general settings of
+    the config file once that was read. ``secret`` is the password for the registry, or empty.
+    """
+
+    environ: Mapping[str, str]
+    host: str | None
+    network: bool
+    question: helper.Question | None = None
+    region: str | None = None
+    caller: "Caller | None" = None
+    has_credentials: bool = False
+    secret: str = ""
+
+    @property
+    def registry(self) -> Registry | None:
+        """The registry, as the config file has it if that could be read."""
+        if self.question:
+            return self.question.registry
+        return parse(self.host) if self.host else None
+
+    def ask_about(self, host: str) -> None:
+        """Look at the registry ``host`` from now on. Raises `HelperError`."""
+        self.host = host
+        self.question = helper.resolve(host, self.environ)
+
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+
+# This machine
+
+
+def version(_: Patient) -> Iterator[Finding]:
+    """Say which program this is, and whether it is whole."""
+    try:
+        libraries = [
+            f"{name} {importlib.metadata.version(name)}"
+            for name in ("botocore", "filelock", "platformdirs")
+        ]
+    except importlib.metadata.PackageNotFoundError as error:
+        raise BadConfiguration(f"{error.name} is not installed", f"install {NAME} again") from None
+    python = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
+    yield Finding("version", "passed", ", ".join((f"{NAME} {__version__}", python, *libraries)))
+    if not os.path.exists(importlib.util.cache_from_source(helper.__file__)):
+        directory = os.path.dirname(helper.__file__)
+        yield Finding(
+            "version",
+            "warned",
+            f"Python cannot keep its compiled files beside {directory}: each answer is slower",
+            f"run as its owner: {sys.executable} -m compileall -q {directory}",
+        )
+
+
+def program(patient: Patient) -> Iterator[Finding]:
+    """Say which executable clients run: the first of this name on PATH."""
+    first, *others = programs.on_path(patient.environ) or [""]
+    remedy = programs.remedy("docker")
+    if not first:
+        raise BadConfiguration(f"{NAME} is not on PATH, where clients look for it", remedy)
+    if programs.is_this(first):
+        yield Finding("program", "passed", f"{first} is what clients run, with this PATH")
+    else:
+        said = one_line(programs.version_of(first)) or "nothing"
+        yield Finding(
+            "program",
+            "failed",
+            f"clients run {first}, which is another one: it says {said!r} of its version",
+            f"remove it, then: {remedy}",
+        )
+    for path in others:
+        if not programs.is_this(path):
+            yield Finding(
+                "program",
+                "warned",
+                f"{path}, another one, comes later on PATH, and first perhaps for a client with "
+                "another PATH (sudo, services, Docker Desktop)",
+                f"remove {path}",
+            )
+
+
+def docker(patient: Patient) -> Iterator[Finding]:
+    """Say which registries docker asks this helper about."""
+    file = _Configuration(client_path(patient.environ), patient.environ)
+    helpers, store = file.helpers, file.store
+    named = ["all registries (credsStore)"] if store == _HELPER else []
+    named += [f"{_listed(file.own_hosts)} (credHelpers)"] if file.own_hosts else []
+    asked = helpers.get(patient.host, store) if patient.host else _HELPER if named else store
+    if asked == _HELPER:
+        message = f"{file.shown} names this helper for {' and '.join(named)}"
+        yield Finding("docker", "passed", message)
+        return
+    problem = (
+        f"{file.shown} does not exist"
+        if not file.exists
+        else f"{file.shown} names {one_line(str(asked)) if asked else 'no helper'}"
+        f" for {patient.host or 'any registry'}"
+    )
+    remedy = f"{NAME} configure {patient.host or '<registry>'}"
+    if elsewhere := _podmans(patient.environ, patient.host):
+        yield Finding(
+            "docker", "warned", f"{problem}; podman uses this helper: {elsewhere}", remedy
+        )
+    else:
+        yield Finding("docker", "failed", f"{problem}: docker does not ask this one", remedy)
+
+
+def logins(patient: Patient) -> Iterator[Finding]:
+    """Say which tokens of former logins can get in the way of the helper."""
+    environ = patient.environ
+    clean = True
+    for podman in (False, True):
+        try:
+            file = _Configuration(client_path(environ, podman=podman), environ)
+        except HelperError:
+            if podman:
+                raise
+            continue  # which is the finding of another check
+        if found := file.logins:
+            clean = False
+            yield Finding(
+                "logins",
+                "warned",
+                f"{file.shown} holds under auths what former logins left, which expires: "
+                + _listed(found),
+                f"{NAME} configure --clean{' --podman' * podman} {' '.join(found)}",
+            )
+    with suppress(ValueError, AttributeError, RecursionError):
+        auths = json.loads(environ.get("DOCKER_AUTH_CONFIG") or "{}").get("auths", {})
+        if found := [key for key in auths if parse(key)]:
+            clean = False
+            yield Finding(
+                "logins",
+                "warned",
+                f"DOCKER_AUTH_CONFIG holds logins, which win over the helper: {_listed(found)}",
+                "unset DOCKER_AUTH_CONFIG, or take them out of it",
+            )
+    if clean:
+        yield Finding("logins", "passed", "no former login is in the way")
+
+
+def own_config(patient: Patient) -> Iterator[Finding]:
+    """Say what the helper's own config file says of the registry."""
+    path = config_file(patient.environ)
+    if path is None:
+        message = f"there is none at {users_config_file(patient.environ)}, and none is needed"
+        yield Finding("config", "passed", message)
+    else:
+        own = config.load(path)
+        patient.environ = helper.with_defaults(patient.environ, own.general)
+        message = f"{path} is right"
+        if patient.host:
+            number = own.table(patient.host)
+            message += (
+                f", and has no table for {patient.host}"
+                if number is None
+                else f", and its table {number + 1} is for {patient.host}"
+            )
+        yield Finding("config", "passed", message)
+        fallback = own.general.get("fallback")
+        if fallback and not shutil.which(f"docker-credential-{fallback}"):
+            yield Finding(
+                "config",
+                "warned",
+                f"its fallback, docker-credential-{fallback}, is not on PATH: no other registry "
+                "than those of ECR can be used",
+                f"install it, or correct fallback in {path}",
+            )
+    if patient.host:
+        patient.ask_about(patient.host)
+
+
+def stored(patient: Patient) -> Iterator[Finding]:
+    """Say where tokens are kept, and whether they can be."""
+    environ = patient.environ
+    if cache.is_disabled(environ):
+        yield Finding(
+            "cache",
+            "warned",
+            "AWS_ECR_DISABLE_CACHE is set: every answer waits for AWS",
+            "unset AWS_ECR_DISABLE_CACHE",
+        )
+        return
+    default, directory = cache.default_directory(environ), cache.writable_directory(environ)
+    if directory is None:
+        raise BadConfiguration(
+            f"{default} cannot be written, nor anything else: every answer waits for AWS",
+            "set AWS_ECR_CACHE_DIR to a directory of yours",
+        )
+    if directory != default:
+        yield Finding(
+            "cache",
+            "warned",
+            f"{default} cannot be written: {directory} is used, by this user alone",
+            f"make {default} yours: sudo chown -R $(id -u) {default}",
+        )
+    entries = list(Cache(directory, "").entries())
+    now = time.time()
+    good = [_described(path, entry, now) for path, entry in entries if entry and entry.usable(now)]
+    yield Finding("cache", "passed", f"{directory}: {_listed(good) or 'no token that is alive'}")
+    if doubtful := [path for path, entry in entries if not entry]:
+        yield Finding(
+            "cache",
+            "warned",
+            f"not used, for others own it or can read it, or it is broken: {_listed(doubtful)}",
+            "remove it",
+        )
+    if os.name != "nt" and stat.S_IMODE(os.stat(directory).st_mode) & 0o022:
+        yield Finding(
+            "cache", "warned", f"others can write to {directory}", f"chmod 700 {directory}"
+        )
+
+
+def log(patient: Patient) -> Iterator[Finding]:
+    """Say where the log is, and what failed last."""
+    directory = cache.writable_directory(patient.environ)
+    if directory is None:
+        yield Finding("log", "skipped", "there is no directory for it")
+        return
+    path = f"{directory}/log/ecr-login.log"
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            failures = [line.strip() for line in file if " ERROR " in line]
+        is_writable = os.access(path, os.W_OK)
+    except FileNotFoundError:
+        failures, is_writable = [], True
+    except OSError:
+        failures, is_writable = [], False
+    if not is_writable:
+        yield Finding("log", "warned", f"{path} cannot be written", "remove it")
+        return
+    last = f", last failure: {one_line(failures[-1])}" if failures else ", without a failure"
+    yield Finding("log", "passed", f"{path}{last}")
+
+
+# AWS
+
+
+def profile(patient: Patient) -> Iterator[Finding]:
+    """Say which profile is in effect."""
+    from ..aws.caller import Caller
+
+    patient.region = _region(patient)
+    registry = patient.registry or Registry(
+        "", "", patient.region or _SDK_REGION, "aws", fips=False, dual_stack=False
+    )
+    environ = patient.question.environ if patient.question else patient.environ
+    caller = Caller(registry, environ, answer_timeout(environ))
+    named = caller.open()
+    message = named if "(" in named else f"none is named, so it is {named}"
+    yield Finding("profile", "passed", message)
+    patient.caller = caller
+
+
+def credentials(patient: Patient) -> Iterator[Finding]:
+    """Say which provider of the chain has credentials."""
+    if patient.caller is None or not patient.network:
+        yield _skipped("credentials", patient, _NO_PROFILE)
+        return
+    found = patient.caller.find_credentials()
+    patient.has_credentials = True
+    yield Finding("credentials", "passed", found)
+    named = patient.environ.get("AWS_DEFAULT_PROFILE") or patient.environ.get("AWS_PROFILE")
+    if named and found.startswith("env:"):
+        yield Finding(
+            "credentials",
+            "warned",
+            f'the keys in the environment win over AWS_PROFILE, which names "{named}"',
+            "unset AWS_ACCESS_KEY_ID to use the profile",
+        )
+
+
+def principal(patient: Patient) -> Iterator[Finding]:
+    """Say who that is for AWS."""
+    if patient.caller is None or not patient.has_credentials:
+        yield _skipped("principal", patient, "there are no credentials")
+        return
+    try:
+        account, arn = patient.caller.identity()
+    except EndpointUnreachable as error:
+        yield Finding("principal", "warned", f"not known: {error.message}", "no pull needs this")
+        return
+    if patient.host is None and patient.region:
+        (host,) = hosts([account], lambda: [patient.region or ""], public=False)
+        patient.ask_about(host)
+    registry = patient.registry
+    message = f"{arn} of account {account}"
+    if registry and registry.registry_id not in (None, account):
+        message += f", to whom a policy of account {registry.registry_id} must allow its images"
+    yield Finding("principal", "passed", message)
+
+
+def endpoint(patient: Patient) -> Iterator[Finding]:
+    """Say where tokens come from."""
+    registry = patient.registry
+    if patient.caller is None or registry is None:
+        yield Finding("endpoint", "skipped", _NO_REGISTRY if patient.caller else _NO_PROFILE)
+        return
+    url, reason = patient.caller.endpoint()
+    message = f"region {registry.region}, {url}"
+    yield Finding("endpoint", "passed", f"{message} ({reason})" if reason else message)
+
+
+def token(patient: Patient) -> Iterator[Finding]:
+    """Say whether there is a token that can be used, and how long."""
+    registry, question = patient.registry, patient.question
+    if registry is None or question is None:
+        reason = "the config file has to be corrected first" if registry else _NO_REGISTRY
+        yield Finding("token", "skipped", reason)
+        return
+    environ = question.environ
+    if helper.is_anonymous(registry, environ):
+        yield Finding("token", "skipped", "it is used without credentials, by the configuration")
+        return
+    entry, origin = _kept(registry, question)
+    if entry is None:
+        if not patient.has_credentials:
+            yield _skipped("token", patient, "none is cached, and there are no credentials")
+            return
+        entry, origin = helper.token(registry, environ, question.identity), "new from AWS"
+    patient.secret = entry.secret
+    yield Finding("token", "passed", f"{origin}, expires {iso_time(entry.expires_at)}")
+
+
+def registry(patient: Patient) -> Iterator[Finding]:
+    """Say whether the registry takes the token."""
+    target = patient.registry
+    if target is None or not patient.network:
+        yield _skipped("registry", patient, _NO_REGISTRY)
+        return
+    from ..aws.registry_api import status_of
+
+    environ = patient.question.environ if patient.question else patient.environ
+    basic = b64encode(f"{USERNAME}:{patient.secret}".encode()).decode()
+    authorization = f"Basic {basic}" if patient.secret else None
+    status = status_of(target, authorization, environ, answer_timeout(environ))
+    url = f"https://{target.host}/v2/"
+    if authorization and status == _OK:
+        yield Finding("registry", "passed", f"{url} takes the token")
+    elif authorization and status in (_UNAUTHORIZED, _FORBIDDEN):
+        yield Finding(
+            "registry",
+            "failed",
+            f"{url} refuses the token (HTTP {status})",
+            f"get a new one: {NAME} logout {target.host}"
+            if status == _UNAUTHORIZED
+            else "check the policies of the VPC endpoint and of the registry",
+        )
+    elif status in (_OK, _UNAUTHORIZED):
+        yield Finding("registry", "passed", f"{url} answers; there is no token to try")
+    else:
+        yield Finding(
+            "registry",
+            "failed",
+            f"{url} answers with HTTP {status}, unlike a registry",
+            "check the name, and HTTPS_PROXY",
+        )
+
+
+ALL: tuple[tuple[str, Check], ...] = (
+    ("version", version),
+    ("program", program),
+    ("docker", docker),
+    ("logins", logins),
+    ("config", own_config),
+    ("cache", stored),
+    ("log", log),
+    ("profile", profile),
+    ("credentials", credentials),
+    ("principal", principal),
+    ("endpoint", endpoint),
+    ("token", token),
+    ("registry", registry),
+)
+"""The checks in their order; later ones use what earlier ones found."""
+
+
+def first_host(environ: Mapping[str, str]) -> str | None:
+    """Return the first registry of ECR that docker asks this helper about by name, if any."""
+    with suppress(HelperError):
+        hosts = _Configuration(client_path(environ), environ).own_hosts
+        return next((host for host in hosts if (found := parse(host)) and found.registry_id), None)
+    return None
+
+
+class _Configuration(TextFile):
+    """The configuration of docker or podman. Raises `BadConfiguration` if it cannot be read."""
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        super().__init__(path, environ)
+        if not self.text.strip():
+            self.text = "{}"
+        json_text.check(self.text, self.shown)
+        self.helpers = json_text.entries(self.text, "credHelpers")
+        self.store = json_text.string(self.text, "credsStore")
+
+    @property
+    def own_hosts(self) -> list[str]:
+        """The registries that it names this helper for."""
+        return [host for host, name in self.helpers.items() if name == _HELPER]
+
+    @property
+    def logins(self) -> list[str]:
+        """The hosts of ECR that it holds a login for."""
+        entries = json_text.entries(self.text, "auths").items()
+        found = [parse(key) for key, entry in entries if json_text.is_login(entry)]
+        return list(dict.fromkeys(registry.host for registry in found if registry))
+
+
+def _podmans(environ: Mapping[str, str], host: str | None) -> str:
+    """Return the file by which podman, skopeo and buildah use this helper, if there is one."""
+    with suppress(HelperError, tomllib.TOMLDecodeError, TypeError):
+        file = _Configuration(client_path(environ, podman=True), environ)
+        if host in file.own_hosts or (file.own_hosts and not host):
+            return file.shown
+        for path in _REGISTRIES_CONF:
+            conf = TextFile(expand(path, environ), environ)
+            if _HELPER in tomllib.loads(conf.text).get("credential-helpers", []):
+                return conf.shown
+    return ""
+
+
+def _region(patient: Patient) -> str | None:
+    """Return the region that is configured, or that of the registry."""
+    if patient.registry:
+        return patient.registry.region
+    with suppress(HelperError):
+        return next(iter(configured_regions(patient.environ)), None)
+    return None
+
+
+def _kept(registry: Registry, question: helper.Question) -> tuple[Entry | None, str]:
+    """Return the token that ``get`` would answer without AWS, if any, and where it is from."""
+    if cache.is_disabled(question.environ):
+        return None, ""
+    tokens = Cache(cache.default_directory(question.environ), question.identity)
+    found = ((tokens.login(registry), "stored by docker login"), (tokens.token(registry), "cached"))
+    usable = (each for each in found if each[0] and each[0].usable(time.time()))
+    return next(usable, (None, ""))
+
+
+def _skipped(check: str, patient: Patient, reason: str) -> Finding:
+    return Finding(check, "skipped", reason if patient.network else "it needs the network")
+
+
+def _described(path: str, entry: Entry, now: float) -> str:
+    minutes = int(now - os.stat(path).st_mtime) // 60
+    return f"{os.path.basename(path)} ({minutes} min old, until {iso_time(entry.expires_at)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [one_line(name) for name in names[:_SHOWN]]
+    others = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join(shown + others)

@@ -1,0 +1,104 @@
+"""``doctor``: look at everything that an answer depends on, and say what to do.
+
+It goes on after a failure, and prints each finding at once: some checks take their time.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import helper
+from ..errors import HelperError, one_line
+from .checks import ALL, Finding, Patient, first_host
+from .registries import configured_regions, hosts
+
+_COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # ECMA-48, SGR
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's ``commands``."""
+    parser = commands.add_parser(
+        "doctor",
+        help="find out why a pull fails",
+        description="Check everything that an answer for REGISTRY depends on, from the program on "
+        "PATH to the registry itself, and say what to do about what is wrong. Without REGISTRY: "
+        "the first that Docker's configuration names, or one's own in the configured region.",
+        epilog="The exit code is 0 if nothing failed.",
+    )
+    parser.add_argument(
+        "registry",
+        metavar="REGISTRY",
+        nargs="?",
+        help="host of an ECR registry, or account of 12 digits",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--no-network", action="store_true", help="leave out what needs AWS or the registry"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, int]:
+    """Print the findings; return what is left to print, a remark, and the exit code.
+
+    Raises `BadInput`.
+    """
+    helper.complete_python()
+    patient = Patient(environ, _host(options.registry, environ), network=not options.no_network)
+    findings = []
+    for finding in _findings(patient):
+        findings.append(finding)
+        if not options.json:
+            _print(_lines(finding, colour=_is_coloured(environ)))
+    numbers = Counter(finding.status for finding in findings)
+    if options.json:
+        checks = [finding._asdict() for finding in findings]
+        _print(json.dumps({"registry": patient.host, "checks": checks}, indent=2) + "\n")
+    else:
+        _print(", ".join(f"{number} {status}" for status, number in numbers.items()) + "\n")
+    return "", "", 1 if numbers["failed"] else 0
+
+
+def _host(name: str | None, environ: Mapping[str, str]) -> str | None:
+    if name is None:
+        return first_host(environ)
+    (host,) = hosts(
+        [name],
+        lambda: configured_regions(environ),
+        public=False,
+        is_known=lambda name: helper.resolve(name, environ).registry is not None,
+    )
+    return host
+
+
+def _findings(patient: Patient) -> Iterator[Finding]:
+    for name, check in ALL:
+        try:
+            yield from check(patient)
+        except HelperError as error:
+            yield Finding(name, "failed", error.message, error.hint)
+        except Exception as error:
+            message = one_line(f"internal error, please report it: {type(error).__name__}: {error}")
+            yield Finding(name, "failed", message)
+
+
+def _lines(finding: Finding, *, colour: bool) -> str:
+    status = f"{finding.status:8}"
+    if colour:
+        status = f"\x1b[{_COLOURS[finding.status]}m{status}\x1b[0m"
+    remedy = f"{'':8}-> {finding.remedy}\n" if finding.remedy else ""
+    return f"{status}{finding.check}: {finding.message}\n{remedy}"
+
+
+def _is_coloured(environ: Mapping[str, str]) -> bool:
+    """Say whether to print in colour; see https://no-color.org."""
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb" and os.isatty(1)
+
+
+def _print(text: str) -> None:
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    sys.stdout.buffer.flush()

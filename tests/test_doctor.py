@@ -1,0 +1,450 @@
+"""The command ``doctor``: it names what is wrong on a machine, and what to do about it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from docker_credential_ecr_login.commands.checks import ALL
+from tests.connect_proxy import NOBODY
+from tests.credential_sources import DEV, PULL, sso_session, write
+from tests.emulator import AwsEmulator, Fault
+from tests.helper_process import EXECUTABLE, HOST, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.registry_server import registry_under_its_own_name
+
+CHECKS = [name for name, _ in ALL]
+OWN = "images.example.com"
+
+
+@dataclass
+class Machine:
+    """A machine on which all is well, until a test changes that."""
+
+    helper: HelperProcess
+    aws: AwsEmulator
+    asked: list[str]
+
+    def findings(self, *arguments: str) -> list[dict[str, str]]:
+        """What doctor finds, in its JSON; the exit code is that of its findings."""
+        outcome = self.helper.run("doctor", "--json", *arguments)
+        assert outcome.stderr == ""
+        findings: list[dict[str, str]] = json.loads(outcome.stdout)["checks"]
+        assert outcome.status == any(each["status"] == "failed" for each in findings)
+        return findings
+
+    def unhealthy(self, *arguments: str) -> list[dict[str, str]]:
+        """What has not passed."""
+        return [each for each in self.findings(*arguments) if each["status"] != "passed"]
+
+    def put_first_on_path(self, name: str, script: str) -> Path:
+        """Write a program into a directory of its own, which is the first on PATH."""
+        path = write(self.helper, f"first/{name}", f"#!/bin/sh\n{script}\n")
+        path.chmod(0o700)
+        self.helper.environ["PATH"] = f"{path.parent}:{self.helper.environ['PATH']}"
+        return path
+
+    def write_docker(self, content: object) -> None:
+        """Write docker's configuration: JSON, or a text that is none."""
+        text = content if isinstance(content, str) else json.dumps(content)
+        write(self.helper, ".docker/config.json", text)
+
+
+@pytest.fixture
+def machine(signed_in: HelperProcess, aws: AwsEmulator) -> Iterator[Machine]:
+    """A machine on which all is well, and that has the registry in docker's configuration."""
+    with registry_under_its_own_name(signed_in, aws.accepts, HOST, PUBLIC, OWN) as asked:
+        signed_in.environ["PATH"] = f"{EXECUTABLE.parent}:/usr/bin:/bin"
+        machine = Machine(signed_in, aws, asked)
+        machine.write_docker({"credHelpers": {HOST: "ecr-login"}})
+        yield machine
+
+
+def test_a_healthy_machine(machine: Machine) -> None:
+    """Every check passes, in one line each, in its order, and says what it found."""
+    outcome = machine.helper.run("doctor")
+    *lines, summary = outcome.stdout.splitlines()
+    assert (summary, outcome.stderr, outcome.status) == (f"{len(CHECKS)} passed", "", 0)
+    assert [line.split()[:2] for line in lines] == [["passed", f"{name}:"] for name in CHECKS]
+    found = dict(zip(CHECKS, lines, strict=True))
+    key = machine.helper.environ["AWS_ACCESS_KEY_ID"][-4:]
+    assert f"{EXECUTABLE} is what clients run" in found["program"]
+    assert f"names this helper for {HOST}" in found["docker"]
+    assert found["credentials"].endswith(f"env: access key ...{key} in the environment")
+    assert found["principal"].endswith(f"{DEV} of account 111111111111")
+    assert f"us-east-1, {machine.aws.url} (from AWS_ENDPOINT_URL)" in found["endpoint"]
+    assert re.search(r"new from AWS, expires 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$", found["token"])
+    assert found["registry"].endswith(f"https://{HOST}/v2/ takes the token")
+    assert machine.asked == ["/v2/"]
+    assert machine.aws.count("GetAuthorizationToken") == 1
+
+
+def test_what_is_there_already(machine: Machine) -> None:
+    """A cached token is used, and said to be cached; doctor does not ask for another."""
+    assert machine.helper.get().secret
+    found = {each["check"]: each["message"] for each in machine.findings()}
+    assert found["token"].startswith("cached, expires ")
+    assert re.search(r"aws\.us-east-1\.ecr \(0 min old, until 20\S+Z\)$", found["cache"])
+    assert machine.aws.count("GetAuthorizationToken") == 1
+
+
+def another_program(machine: Machine) -> None:
+    """Put an old helper first on PATH."""
+    machine.put_first_on_path("docker-credential-ecr-login", "echo 'ecr-login (awslabs) 0.6.0'")
+
+
+def shadowed_program(machine: Machine) -> None:
+    """Leave an old helper behind ours on PATH."""
+    machine.put_first_on_path("docker-credential-ecr-login", "echo 'ecr-login (awslabs) 0.6.0'")
+    machine.helper.environ["PATH"] = f"{EXECUTABLE.parent}:{machine.helper.environ['PATH']}"
+
+
+def program_not_on_path(machine: Machine) -> None:
+    """Have a PATH without the executable."""
+    machine.helper.environ["PATH"] = "/usr/bin:/bin"
+
+
+def no_docker_configuration(machine: Machine) -> None:
+    """Have no configuration of docker."""
+    shutil.rmtree(machine.helper.home / ".docker")
+
+
+def docker_asks_another(machine: Machine) -> None:
+    """Have Docker Desktop's helper for everything."""
+    machine.write_docker({"credsStore": "desktop"})
+
+
+def docker_configuration_broken(machine: Machine) -> None:
+    """Leave out a quotation mark."""
+    machine.write_docker('{"credHelpers": {"x: "y"}}')
+
+
+def former_login(machine: Machine) -> None:
+    """Have signed in by docker login before the helper was there."""
+    auths = {f"https://{HOST}": {"auth": "QVdTOng="}}
+    machine.write_docker({"credHelpers": {HOST: "ecr-login"}, "auths": auths})
+
+
+def former_login_in_the_environment(machine: Machine) -> None:
+    """Have a login in the variable that newer dockers read."""
+    machine.helper.environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: {"auth": "eA=="}}})
+
+
+def config_file_misspelt(machine: Machine) -> None:
+    """Misspell a key of the config file."""
+    machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofil = "dev"\n')
+
+
+def fallback_missing(machine: Machine) -> None:
+    """Name a fallback that is not there."""
+    machine.helper.write_own_config('fallback = "nobody"\n')
+
+
+def cache_disabled(machine: Machine) -> None:
+    """Disable the cache, and forget it."""
+    machine.helper.environ["AWS_ECR_DISABLE_CACHE"] = "1"
+
+
+def cache_elsewhere(machine: Machine) -> None:
+    """Have a cache directory that cannot be."""
+    machine.helper.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/ecr"
+    machine.helper.environ["XDG_CACHE_HOME"] = str(machine.helper.home / "xdg")
+
+
+def cache_nowhere(machine: Machine) -> None:
+    """Have no directory that can be written."""
+    machine.helper.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/ecr"
+    machine.helper.environ["XDG_CACHE_HOME"] = "/dev/null"
+
+
+def token_open_to_others(machine: Machine) -> None:
+    """Let others read a token."""
+    assert machine.helper.get(SECOND_ACCOUNT).secret
+    (token,) = machine.helper.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
+    token.chmod(0o644)
+
+
+def cache_open_to_others(machine: Machine) -> None:
+    """Let others write into the cache directory."""
+    assert machine.helper.get(SECOND_ACCOUNT).secret
+    machine.helper.cache_directory.chmod(0o777)
+
+
+def log_not_writable(machine: Machine) -> None:
+    """Have something else in the log's place."""
+    (machine.helper.cache_directory / "log" / "ecr-login.log").mkdir(parents=True)
+
+
+def profile_misspelt(machine: Machine) -> None:
+    """Misspell the profile."""
+    machine.helper.environ["AWS_PROFILE"] = "porduction"
+    machine.helper.write_config("[profile production]\nregion = us-east-1\n")
+
+
+def keys_before_profile(machine: Machine) -> None:
+    """Leave keys in the environment, which win over the profile."""
+    machine.helper.environ["AWS_PROFILE"] = "dev"
+    machine.helper.write_config("[profile dev]\nregion = us-east-1\n")
+
+
+def no_credentials(machine: Machine) -> None:
+    """Have no credentials at all."""
+    del machine.helper.environ["AWS_ACCESS_KEY_ID"]
+    del machine.helper.environ["AWS_SECRET_ACCESS_KEY"]
+
+
+def sso_expired(machine: Machine) -> None:
+    """Have an SSO session that is over."""
+    no_credentials(machine)
+    sso_session(machine.aws, machine.helper)
+    name, text = machine.aws.add_sso(region="eu-north-1", expired=True).cache_file("corp")
+    write(machine.helper, f".aws/sso/cache/{name}", text)
+
+
+def role_not_trusted(machine: Machine) -> None:
+    """Name a role that does not trust the user."""
+    machine.aws.add_role(arn=PULL, trusted=["arn:aws:iam::999999999999:root"])
+    machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nrole_arn = "{PULL}"\n')
+
+
+def secret_wrong(machine: Machine) -> None:
+    """Mistype the secret access key."""
+    machine.helper.environ["AWS_SECRET_ACCESS_KEY"] = "wrong"
+
+
+def sts_unreachable(machine: Machine) -> None:
+    """Have no way to STS, which a static key does not need."""
+    machine.helper.environ["AWS_ENDPOINT_URL_STS"] = NOBODY
+
+
+def permission_missing(machine: Machine) -> None:
+    """Deny the principal the one permission that it needs."""
+    user = machine.aws.add_user(arn=DEV, deny=["ecr:GetAuthorizationToken"])
+    machine.helper.environ |= user.environ
+
+
+def clock_wrong(machine: Machine) -> None:
+    """Have a clock that is an hour late."""
+    machine.aws.clock_offset = 3600
+
+
+def api_unreachable(machine: Machine) -> None:
+    """Have no way to ECR's API."""
+    machine.helper.environ["AWS_ENDPOINT_URL_ECR"] = NOBODY
+
+
+def token_revoked(machine: Machine) -> None:
+    """Have a token that the registry no longer takes."""
+    assert machine.helper.get().secret
+    machine.aws.rotate_password()
+
+
+def proxy_missing(machine: Machine) -> None:
+    """Have a proxy setting that leads nowhere."""
+    machine.helper.environ["HTTPS_PROXY"] = NOBODY
+
+
+def tls_untrusted(machine: Machine) -> None:
+    """Be behind a proxy that inspects TLS, and not have its certificate."""
+    del machine.helper.environ["AWS_CA_BUNDLE"]
+
+
+Seed = Callable[[Machine], None]
+
+FAULTS: list[tuple[Seed, str, str, str, str]] = [
+    (another_program, "program", "failed", "'ecr-login (awslabs) 0.6.0'", "remove it, then: "),
+    (shadowed_program, "program", "warned", "comes later on PATH", "remove /"),
+    (program_not_on_path, "program", "failed", "is not on PATH", "sudo ln -sf "),
+    (no_docker_configuration, "docker", "failed", "does not exist", f"configure {HOST}"),
+    (docker_asks_another, "docker", "failed", f"names desktop for {HOST}", f"configure {HOST}"),
+    (docker_configuration_broken, "docker", "failed", "not JSON at line 1, column ", "correct it"),
+    (former_login, "logins", "warned", HOST, f"configure --clean {HOST}"),
+    (former_login_in_the_environment, "logins", "warned", HOST, "unset DOCKER_AUTH_CONFIG"),
+    (config_file_misspelt, "config", "failed", '"profil"', "did you mean profile?"),
+    (fallback_missing, "config", "warned", "docker-credential-nobody, is not on PATH", "install"),
+    (cache_disabled, "cache", "warned", "AWS_ECR_DISABLE_CACHE is set", "unset AWS_ECR_DISABLE"),
+    (cache_elsewhere, "cache", "warned", "/dev/null/ecr cannot be written: ", "chown"),
+    (cache_nowhere, "cache", "failed", "/dev/null/ecr cannot be written", "set AWS_ECR_CACHE_DIR"),
+    (token_open_to_others, "cache", "warned", "/aws.us-east-1.ecr", "remove it"),
+    (cache_open_to_others, "cache", "warned", "others can write to ", "chmod 700 "),
+    (log_not_writable, "log", "warned", "/ecr-login.log cannot be written", "remove it"),
+    (profile_misspelt, "profile", "failed", "profiles there: production", "aws configure"),
+    (keys_before_profile, "credentials", "warned", 'names "dev"', "unset AWS_ACCESS_KEY_ID"),
+    (no_credentials, "credentials", "failed", "no AWS credentials found", "aws configure sso"),
+    (sso_expired, "credentials", "failed", "SSO session of", "aws sso login --profile dev"),
+    (role_not_trusted, "credentials", "failed", f"{PULL} (from ", "trust policy"),
+    (secret_wrong, "principal", "failed", "the secret for access key", "AWS_SECRET_ACCESS_KEY"),
+    (sts_unreachable, "principal", "warned", NOBODY, "no pull needs this"),
+    (clock_wrong, "principal", "failed", "the time of this machine", "set the clock"),
+    (permission_missing, "token", "failed", f"denied to {DEV}", "ecr:GetAuthorizationToken"),
+    (api_unreachable, "token", "failed", NOBODY, "check AWS_ENDPOINT_URL"),
+    (token_revoked, "registry", "failed", "refuses the token (HTTP 401)", f"logout {HOST}"),
+    (proxy_missing, "registry", "failed", "the proxy http://127.0.0.1:1", "HTTPS_PROXY"),
+    (tls_untrusted, "registry", "failed", "is not trusted", "AWS_CA_BUNDLE"),
+]
+
+
+@pytest.mark.parametrize(
+    ("seed", "check", "status", "message", "remedy"),
+    FAULTS,
+    ids=[seed.__name__ for seed, *_ in FAULTS],
+)
+def test_seeded_faults(
+    machine: Machine, seed: Seed, check: str, status: str, message: str, remedy: str
+) -> None:
+    """Each fault is named by the first check that is not passed, with its remedy."""
+    seed(machine)
+    found = [each for each in machine.unhealthy(HOST) if each["status"] != "skipped"]
+    assert (found[0]["check"], found[0]["status"]) == (check, status)
+    assert message in found[0]["message"]
+    assert remedy in found[0]["remedy"]
+    others = {each["check"] for each in found[1:]}
+    assert others <= ({"token"} if check == "principal" else set())
+
+
+def test_it_goes_on_after_a_failure(machine: Machine) -> None:
+    """Faults in several places are all found at once."""
+    for seed in (program_not_on_path, docker_configuration_broken, token_revoked):
+        seed(machine)
+    found = [each["check"] for each in machine.unhealthy(HOST)]
+    assert found == ["program", "docker", "registry"]
+
+
+def test_the_remedy_stands_under_the_failure(machine: Machine) -> None:
+    """People see the remedy on a line of its own, and the numbers at the end."""
+    no_credentials(machine)
+    outcome = machine.helper.run("doctor")
+    lines = outcome.stdout.splitlines()
+    (number,) = (
+        i for i, line in enumerate(lines) if line.startswith("failed  credentials: no AWS")
+    )
+    assert lines[number + 1] == "        -> run: aws configure sso"
+    assert lines[-1] == "10 passed, 1 failed, 2 skipped"
+    assert outcome.status == 1
+
+
+def test_without_the_network(machine: Machine) -> None:
+    """--no-network asks nobody, and says what it left out."""
+    assert [each["check"] for each in machine.unhealthy("--no-network")] == [
+        "credentials",
+        "principal",
+        "token",
+        "registry",
+    ]
+    assert (machine.aws.calls, machine.asked) == ([], [])
+
+
+def test_ones_own_registry(machine: Machine) -> None:
+    """Where no registry is named, the one of the principal's account and region is looked at."""
+    machine.write_docker({"credsStore": "ecr-login"})
+    machine.helper.environ["AWS_REGION"] = "us-east-1"
+    assert machine.unhealthy() == []
+    assert machine.aws.accepts(machine.helper.get(HOST).secret)
+    assert machine.aws.count("GetAuthorizationToken") == 1
+
+
+def test_no_registry_at_all(machine: Machine) -> None:
+    """Where none is named and no region is configured, what needs one is left out."""
+    machine.write_docker({"credsStore": "ecr-login"})
+    skipped = machine.unhealthy()
+    assert [each["check"] for each in skipped] == ["endpoint", "token", "registry"]
+    assert {each["status"] for each in skipped} == {"skipped"}
+
+
+def test_ecr_public(machine: Machine) -> None:
+    """ECR Public is asked by way of its token server, as docker asks it."""
+    machine.write_docker({"credsStore": "ecr-login"})
+    assert machine.unhealthy(PUBLIC) == []
+    assert machine.asked == ["/v2/", f"/token/?service={PUBLIC}&scope=aws"]
+
+
+def test_a_name_of_ones_own(machine: Machine) -> None:
+    """A name that the config file lists is looked at under that name."""
+    machine.write_docker({"credHelpers": {OWN: "ecr-login"}})
+    machine.helper.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n')
+    found = {each["check"]: each for each in machine.findings(OWN)}
+    assert {each["status"] for each in found.values()} == {"passed"}
+    assert f"its table 1 is for {OWN}" in found["config"]["message"]
+    assert f"https://{OWN}/v2/ takes the token" in found["registry"]["message"]
+
+
+def test_a_registry_without_credentials(machine: Machine) -> None:
+    """One that is used anonymously needs no token, and is only looked for."""
+    machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nanonymous = true\n')
+    found = {each["check"]: each for each in machine.findings(HOST)}
+    assert found["token"]["status"] == "skipped"
+    assert found["registry"]["message"].endswith("answers; there is no token to try")
+    assert machine.aws.count("GetAuthorizationToken") == 0
+
+
+def test_podman_alone(machine: Machine) -> None:
+    """Where podman uses the helper and docker does not, that is worth a warning only."""
+    machine.write_docker({})
+    path = ".config/containers/registries.conf"
+    write(machine.helper, path, 'credential-helpers = ["containers-auth.json", "ecr-login"]\n')
+    (found,) = machine.unhealthy(HOST)
+    assert (found["check"], found["status"]) == ("docker", "warned")
+    assert f"podman uses this helper: ~/{path}" in found["message"]
+
+
+def test_what_failed_last(machine: Machine) -> None:
+    """The last failure in the log is shown."""
+    machine.aws.fail("GetAuthorizationToken", Fault(error="AccessDeniedException"), times=1)
+    assert machine.helper.get().status == 1
+    found = {each["check"]: each for each in machine.findings()}
+    assert "last failure: 20" in found["log"]["message"]
+    assert f"ERROR {HOST}: " in found["log"]["message"]
+
+
+def test_no_secret_is_shown(machine: Machine) -> None:
+    """Neither keys nor passwords nor those of a proxy are in what it prints."""
+    address = machine.helper.environ["HTTPS_PROXY"].removeprefix("http://")
+    machine.helper.environ["HTTPS_PROXY"] = f"http://dev:hunter2@{address}"
+    outcome = machine.helper.run("doctor")
+    assert outcome.status == 0
+    secrets = [
+        "hunter2",
+        machine.helper.get().secret,
+        machine.helper.environ["AWS_ACCESS_KEY_ID"],
+        machine.helper.environ["AWS_SECRET_ACCESS_KEY"],
+    ]
+    assert [secret for secret in secrets if secret in outcome.stdout + outcome.stderr] == []
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_colour(machine: Machine, no_color: str) -> None:
+    """At a terminal the words are in colour, unless NO_COLOR is set; elsewhere never."""
+    environ = {"NO_COLOR": no_color, "TERM": "xterm"}
+    assert "\x1b" not in machine.helper.run("doctor", "--no-network", changes=environ).stdout
+    terminal, program = os.openpty()
+    subprocess.run(
+        [str(machine.helper.executable), "doctor", "--no-network"],
+        env=machine.helper.environment(environ),
+        stdout=program,
+        check=True,
+    )
+    screen = os.read(terminal, 10_000).decode()
+    os.close(program)
+    os.close(terminal)
+    assert screen.startswith("passed  version" if no_color else "\x1b[32mpassed  \x1b[0mversion")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
+        (["11111111111"], "an account has 12 digits, and 11111111111 has 11"),
+        ([HOST, PUBLIC], f"unrecognized arguments: {PUBLIC}"),
+    ],
+)
+def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:
+    """Arguments that make no sense are one line on stderr, and exit code 1."""
+    outcome = helper.run("doctor", *arguments, changes={"AWS_REGION": "us-east-1"})
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert outcome.stderr.startswith(f"ecr-login: {words}")
+    assert outcome.stderr.count("\n") == 1
