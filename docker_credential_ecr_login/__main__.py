@@ -112,7 +112,8 @@ def _get(url: str, frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str
         if registry is None or helper.is_anonymous(registry, environ):
             helper.note_refusal(question)
             return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
-        return helper.get(registry, url, environ, question.identity), "", 0
+        entry = helper.token(registry, environ, question.identity)
+        return protocol.get_answer(url, entry.secret), "", 0
     except Exception as error:
         from .errors import one_line
 

@@ -7,14 +7,12 @@ asked about ECR.
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 
 from .errors import BadConfiguration, HelperError
 from .log import logger
-from .turn import has_terminal
+from .processes import run_to_end
 
 _MARK = "ECR_LOGIN_FALLBACK"  # set where a fallback runs, to notice one that is ourselves
 
@@ -37,36 +35,20 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
             f"the fallback {program} is not on PATH",
             "install it, or correct fallback in the config file",
         )
-    # What hangs is ended with all that it started, or that would hold our stderr, whose end the
-    # caller may wait for. Not at a terminal: only our own group can ask the person.
-    is_group = os.name != "nt" and not has_terminal()
     try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own choice
-            [path, action],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, _MARK: program},
-            process_group=0 if is_group else None,
+        output, status = run_to_end(
+            [path, action], timeout, stdin=frame, environ={**os.environ, _MARK: program}
         )
     except OSError as error:
         raise BadConfiguration(
             f"the fallback {program} cannot be run: {error.strerror}", f"correct {path}"
         ) from None
-    try:
-        output, _ = process.communicate(frame, timeout=timeout)
     except subprocess.TimeoutExpired:
-        if is_group:
-            with suppress(OSError):  # it has just ended
-                os.killpg(process.pid, signal.SIGKILL)
-        # What it started may still hold the pipe: its end is not waited for.
         raise BadConfiguration(
             f"the fallback {program} did not answer within {timeout:g} seconds",
             "try it by hand, or set AWS_ECR_TIMEOUT to more",
         ) from None
-    finally:
-        process.kill()
-        process.wait()
-    return output.decode("utf-8", "surrogateescape"), process.returncode
+    return output.decode("utf-8", "surrogateescape"), status
 
 
 def list_registries(helper: str, environ: Mapping[str, str], timeout: float) -> dict[str, str]:

@@ -106,14 +106,6 @@ def with_defaults(
     return {**environ, **{_GENERAL[name]: settings[name] for name in names}}
 
 
-def get(registry: Registry, url: str, environ: "Mapping[str, str]", identity: str) -> str:
-    """Return the line that answers ``get`` for ``registry``, asked as ``url``.
-
-    Raises `HelperError`.
-    """
-    return protocol.get_answer(url, token(registry, environ, identity).secret)
-
-
 def token(registry: Registry, environ: "Mapping[str, str]", identity: str) -> Entry:
     """Return the token for ``registry`` under the configured ``identity``.
 

@@ -782,7 +782,7 @@ class TestChanges:
 
         monkeypatch.setattr("docker_credential_ecr_login.aws.fetch.fetch", fetch)
         assert question.registry
-        package.get(question.registry, HOST, question.environ, question.identity)
+        package.token(question.registry, question.environ, question.identity)
         assert identities == [before]
         assert configured_identity(environ) != before
 

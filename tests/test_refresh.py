@@ -194,9 +194,7 @@ def test_by_the_clock(
     registry = parse(HOST)
     assert registry is not None
     identity = configured_identity(environ)
-    answers = [
-        json.loads(helper.get(registry, HOST, environ, identity))["Secret"] for _ in range(3)
-    ]
+    answers = [helper.token(registry, environ, identity).secret for _ in range(3)]
     assert answers == [old if answers_old else "from-aws"] * 3
     assert started == [HOST] * refreshes
 

@@ -34,13 +34,12 @@ def fetch(registry: Registry, environ: Mapping[str, str], identity: str, started
     """
     limit = Limit(answer_timeout(environ), started)
     cache = _open_cache(environ, identity)
-    if cache is None:
-        return _ask(registry, environ, limit, cache, may_ask=True).entry
     with _held(cache, registry, limit):
-        if entry := cached(cache, registry, environ):
+        if cache and (entry := cached(cache, registry, environ)):
             return entry
         entry = _ask_once(cache, registry, environ, limit, may_ask=True).entry
-        _keep(cache, registry, entry, environ)
+        if cache:
+            _keep(cache, registry, entry, environ)
         return entry
 
 
@@ -60,9 +59,16 @@ def refresh(registry: Registry, environ: Mapping[str, str], identity: str) -> No
 
 
 def _ask_once(
-    cache: Cache, registry: Registry, environ: Mapping[str, str], limit: Limit, *, may_ask: bool
+    cache: Cache | None,
+    registry: Registry,
+    environ: Mapping[str, str],
+    limit: Limit,
+    *,
+    may_ask: bool,
 ) -> "AuthorizationToken":
     """Ask AWS, unless that failed some seconds ago. Raises `HelperError`."""
+    if cache is None:
+        return _ask(registry, environ, limit, None, may_ask=may_ask)
     raise_remembered(cache, registry, environ, time.time() - limit.elapsed())
     try:
         return _ask(registry, environ, limit, cache, may_ask=may_ask)
@@ -137,10 +143,7 @@ def _fetch_own(
     *,
     may_ask: bool,
 ) -> Registry | None:
-    if cache:
-        token = _ask_once(cache, registry, environ, limit, may_ask=may_ask)
-    else:
-        token = _ask(registry, environ, limit, None, may_ask=may_ask)
+    token = _ask_once(cache, registry, environ, limit, may_ask=may_ask)
     own = parse(token.proxy_host)
     own = resolve(own.host) if own else None
     if own is None or own.scope != registry.scope:

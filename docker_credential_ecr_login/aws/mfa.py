@@ -5,8 +5,6 @@ code, as aws-vault has it), the person at the controlling terminal.
 """
 
 import getpass
-import os
-import signal
 import subprocess
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Self
@@ -15,6 +13,7 @@ from filelock import FileLock
 
 from ..cache import Cache
 from ..errors import BadConfiguration, MfaCodeRefused, one_line
+from ..processes import run_to_end
 from ..registry import Registry
 from ..turn import has_terminal
 from .failures import Circumstances
@@ -103,36 +102,17 @@ def _ask(question: str) -> str:
 
 def _run(command: str, profile: str, limit: Limit) -> str:
     """Return what the user's ``command`` prints. Raises `BadConfiguration`."""
-    # What hangs is ended with all that it started, or that would hold our stderr, whose end
-    # the caller may wait for. Not at a terminal: only our own group can ask the person.
-    is_group = os.name != "nt" and not has_terminal()
     # Neither the command line nor what it printed is quoted: either can hold a secret.
     try:
-        with subprocess.Popen(  # noqa: S602 - by a shell, as aws-vault does
-            command,
-            shell=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            process_group=0 if is_group else None,
-        ) as process:
-            try:
-                output, _ = process.communicate(timeout=limit.left() * 0.9)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                if is_group:
-                    with suppress(OSError):  # it has just ended
-                        os.killpg(process.pid, signal.SIGKILL)
-                raise
+        output, status = run_to_end(command, limit.left() * 0.9)
     except subprocess.TimeoutExpired:
         reason = f"it took longer than the time limit of {limit.seconds:g} seconds"
     except OSError as error:
         reason = str(error)
     else:
-        if process.returncode == 0:
-            return output
-        reason = f"it ended with status {process.returncode}"
+        if status == 0:
+            return output.decode(errors="replace")
+        reason = f"it ended with status {status}"
     raise BadConfiguration(
         f'mfa_process of profile "{profile}" failed: {one_line(reason)}',
         "run the command by hand to see why",
