@@ -56,6 +56,9 @@ documentation ("Credentials", "Configuration") and its ``configprovider`` and
 ``credentials`` modules. None of them holds a secret, but for the user part or
 query of a URL, of which a digest is taken."""
 
+PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+"""Those that name a profile, in botocore's order."""
+
 _FILES = (
     ("AWS_CONFIG_FILE", "~/.aws/config"),
     ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
@@ -82,6 +85,14 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
         parts.append(f"user={geteuid()}")
     parts += [_file_state(path) for path in configuration_files(environ)]
     return "\0".join(parts)  # the one character that no environment variable holds
+
+
+def named_profile(environ: "Mapping[str, str]") -> str:
+    """Return the profile that the environment names, empty if none; empty variables name none."""
+    for name in PROFILE_VARIABLES:
+        if profile := environ.get(name):
+            return profile
+    return ""
 
 
 def configuration_files(environ: "Mapping[str, str]") -> list[str]:

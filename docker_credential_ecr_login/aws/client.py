@@ -26,6 +26,7 @@ from botocore.session import Session
 from .. import __version__
 from ..cache import MAX_TOKEN_LIFETIME, Cache, Entry, is_disabled
 from ..errors import HelperError
+from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
 from .failures import (
@@ -45,7 +46,6 @@ _FILES = {
     "config_file": ("AWS_CONFIG_FILE", "~/.aws/config"),
     "credentials_file": ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
 }
-_PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for each try."""
@@ -258,8 +258,8 @@ def _session(environ: Mapping[str, str], profile: str | None = None) -> Session:
     for name, (variable, default) in _FILES.items():
         if environ.get(variable) == "":
             session.set_config_variable(name, default)
-    if not profile and "" in (environ.get(name) for name in _PROFILE_VARIABLES):
-        named = next(filter(None, map(environ.get, _PROFILE_VARIABLES)), None)
+    if not profile and "" in (environ.get(name) for name in PROFILE_VARIABLES):
+        named = named_profile(environ) or None
         store = session.get_component("config_store")
         store.set_config_provider("profile", ConstantProvider(named))
     session.lazy_register_component(

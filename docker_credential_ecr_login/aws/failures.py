@@ -33,7 +33,7 @@ from ..errors import (
     UnusableAnswer,
     one_line,
 )
-from ..identity import expand
+from ..identity import PROFILE_VARIABLES, expand
 from ..protocol import NAME
 from ..registry import Registry
 
@@ -91,7 +91,7 @@ class Circumstances:
         """The profile in effect, and the variable or file that named it."""
         if self.profile and self.settings.get("profile") == self.profile:
             return f'profile "{self.profile}" (from {self.settings["config_file"]})'
-        for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
+        for variable in PROFILE_VARIABLES:
             if self.profile and self.environ.get(variable) == self.profile:
                 return f'profile "{self.profile}" (from {variable})'
         return f'profile "{self.profile or "default"}"'

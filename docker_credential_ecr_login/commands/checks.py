@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from .. import __version__, cache, config, helper
 from ..cache import Cache, Entry
 from ..errors import BadConfiguration, EndpointUnreachable, HelperError, one_line
-from ..identity import config_file, expand, users_config_file
+from ..identity import config_file, expand, named_profile, users_config_file
 from ..protocol import NAME, USERNAME
 from ..registry import Registry, parse
 from ..turn import answer_timeout
@@ -319,7 +319,7 @@ def credentials(patient: Patient) -> Iterator[Finding]:
     found = patient.caller.find_credentials()
     patient.has_credentials = True
     yield Finding("credentials", "passed", found)
-    named = patient.environ.get("AWS_DEFAULT_PROFILE") or patient.environ.get("AWS_PROFILE")
+    named = named_profile(patient.environ)
     if named and found.startswith("env:"):
         yield Finding(
             "credentials",

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import helper
 from ..errors import BadConfiguration, BadInput, HelperError
+from ..identity import named_profile
 from . import output
 from .output import Login
 from .registries import add_registries_to, chosen_hosts, configured_regions, regions
@@ -115,9 +116,7 @@ def _login(host: str, profile: str | None, environ: Mapping[str, str]) -> Login:
     with suppress(HelperError):  # then the old one must do, if there is one
         helper.refresh(registry, question.environ, identity)
     entry = helper.token(registry, question.environ, identity)
-    used = registry.settings.get("profile") or next(
-        filter(None, map(question.environ.get, ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"))), ""
-    )
+    used = registry.settings.get("profile") or named_profile(question.environ)
     return Login(registry.host, used, entry.expires_at, entry.secret)
 
 
