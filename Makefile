@@ -15,7 +15,7 @@ help: ## list the targets
 
 install: $(VENV)/installed ## make .venv, with the package and the development tools in it
 
-$(VENV)/installed: pyproject.toml $(SOURCES)
+$(VENV)/installed: pyproject.toml README.md $(SOURCES)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'

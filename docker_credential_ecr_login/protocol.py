@@ -22,9 +22,9 @@ MISSING_USERNAME = "no credentials username"
 VERSION = f"{NAME} (docker_credential_ecr_login) {__version__}"
 USAGE = f"""\
 Usage: {NAME} <store|get|erase|list|version>
-       {NAME} <configure|doctor|login|logout> [--help]"""
+       {NAME} <completion|configure|doctor|login|logout> [--help]"""
 
-COMMANDS = ("configure", "doctor", "login", "logout")
+COMMANDS = ("completion", "configure", "doctor", "login", "logout")
 """What people type; each has options and a ``--help`` of its own."""
 
 MAX_INPUT_SIZE = 64 * 1024

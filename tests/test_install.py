@@ -112,18 +112,24 @@ class TestWheel:
         return email.message_from_bytes(archive.read(f"{PACKAGE}-{__version__}.dist-info/METADATA"))
 
     def test_holds_the_package_and_the_launchers(self, archive: zipfile.ZipFile) -> None:
-        """All modules, py.typed, both launchers and LICENSE are in it, and no tests."""
+        """All modules, both launchers, completions, manual and LICENSE are in it, and no tests."""
         modules = {
             str(path.relative_to(ROOT))
             for path in (ROOT / PACKAGE).rglob("*")
             if path.suffix == ".py" or path.name == "py.typed"
+            if path.parent.name != "building"
         }
         assert f"{PACKAGE}/py.typed" in modules
         info = f"{PACKAGE}-{__version__}.dist-info"
         scripts = f"{PACKAGE}-{__version__}.data/scripts"
+        share = f"{PACKAGE}-{__version__}.data/data/share"
         assert set(archive.namelist()) == modules | {
             f"{scripts}/{NAME}",
             f"{scripts}/{NAME}.cmd",
+            f"{share}/bash-completion/completions/{NAME}",
+            f"{share}/fish/vendor_completions.d/{NAME}.fish",
+            f"{share}/man/man1/{NAME}.1",
+            f"{share}/zsh/site-functions/_{NAME}",
             f"{info}/METADATA",
             f"{info}/RECORD",
             f"{info}/WHEEL",
@@ -164,11 +170,19 @@ def test_the_sdist_can_be_built_and_tested(sdist: Path) -> None:
         "README.md",
         "CHANGELOG.md",
         "pyproject.toml",
+        f"{PACKAGE}/building/hook.py",
         f"{PACKAGE}/launcher/{NAME}",
         "tests/conftest.py",
         "tests/demo/__main__.py",
     } <= names
     assert [name for name in names if name.endswith((".pyc", ".log")) or "cache/" in name] == []
+
+
+def test_builds_are_equal(wheel: Path, tmp_path: Path) -> None:
+    """The wheel built from the checkout is the one built from the sdist, byte for byte."""
+    options = ("--wheel", "--no-isolation", "--outdir", tmp_path)
+    execute(sys.executable, "-m", "build", *options, ROOT, TZ="Pacific/Auckland", COLUMNS="40")
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 class TestInstalled:
@@ -182,7 +196,7 @@ class TestInstalled:
     def assert_works(
         self, helper: HelperProcess, aws: AwsEmulator, executable: Path, *arguments: str
     ) -> None:
-        """Check ``version``, and two answers to ``get`` for one call."""
+        """Check ``version``, ``completion``, and two answers to ``get`` for one call."""
         installed = replace(helper, executable=executable)
         version = installed.run(*arguments, "version")
         assert version.stdout == f"{NAME} ({PACKAGE}) {__version__}\n", version
@@ -191,6 +205,7 @@ class TestInstalled:
         first = installed.run(*arguments, "get", stdin=host)
         assert aws.accepts(first.secret)
         assert installed.run(*arguments, "get", stdin=host).secret == first.secret
+        assert installed.run(*arguments, "completion", "zsh").stdout.startswith("#compdef ")
         assert aws.count("GetAuthorizationToken") == calls_before + 1
 
     def test_by_pip(

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ..errors import BadInput
 from ..protocol import NAME, VERSION
-from . import configure, doctor, login, logout
+from . import completion, configure, doctor, login, logout
 
 
 def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int]:
@@ -19,26 +19,32 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
 
     Raises `HelperError`; `BadInput` for arguments that make no sense.
     """
-    parser = _Parser(
+    with redirect_stdout(io.StringIO()) as output:
+        try:
+            options = parser().parse_args(arguments)
+        except SystemExit:  # after --help
+            return output.getvalue(), "", 0
+    outcome: tuple[str, str, int] = options.run(options, environ)
+    return outcome
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the arguments, and of which completions and manual are made."""
+    top = _Parser(
         prog=NAME,
         description="Credentials for Amazon ECR, for docker, podman, skopeo, buildah, Helm and all "
         "that speak the Docker credential helper protocol. Name it in their configuration, by the "
         "command configure for example, and they need no docker login.",
         epilog="Clients run it with get, store, erase or list, and with what these want on stdin.",
     )
-    parser.add_argument("-v", "--version", action="version", version=VERSION)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    top.add_argument("-v", "--version", action="version", version=VERSION)
+    commands = top.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    completion.add_to(commands)
     configure.add_to(commands)
     doctor.add_to(commands)
     login.add_to(commands)
     logout.add_to(commands)
-    with redirect_stdout(io.StringIO()) as output:
-        try:
-            options = parser.parse_args(arguments)
-        except SystemExit:  # after --help
-            return output.getvalue(), "", 0
-    outcome: tuple[str, str, int] = options.run(options, environ)
-    return outcome
+    return top
 
 
 class _Parser(argparse.ArgumentParser):
