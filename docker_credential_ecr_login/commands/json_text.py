@@ -18,6 +18,7 @@ STRINGS = ("credsStore",)
 
 _PRIVATE = ("auths", "httpheaders", "proxies")  # where clients keep passwords and tokens
 _DOCKERS_INDENTATION = "\t"
+_BYTE_ORDER_MARK = "\ufeff"
 _BLANK = " \t\r\n"
 _SPACE = re.compile(rf"[{_BLANK}]*")
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*+")([ \t\r\n]*+:)?', re.DOTALL)
@@ -51,6 +52,8 @@ _DECODER = json.JSONDecoder(
 
 def check(text: str, path: str) -> None:
     """Raise `BadConfiguration`, which names ``path``, unless ``text`` can be edited here."""
+    if text.startswith(_BYTE_ORDER_MARK):
+        raise _not_json(path, text, 0, "a byte order mark, which docker does not take")
     try:
         top = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -60,7 +63,9 @@ def check(text: str, path: str) -> None:
         position = found.end() if found else 0
         raise _not_json(path, text, position, f"{error} is no value of JSON") from None
     except RecursionError:
-        raise BadConfiguration(f"{path}: not JSON that can be read: nested too deeply") from None
+        raise BadConfiguration(
+            f"{path}: not JSON that can be read: nested too deeply", _HINT
+        ) from None
     if not isinstance(top, dict):
         raise BadConfiguration(f"{path}: the JSON in it is not an object in braces", _HINT)
     members, _ = _members(text, text.index("{"))
@@ -69,20 +74,20 @@ def check(text: str, path: str) -> None:
         if len(fields) > 1:
             raise BadConfiguration(f"{path}: {name} stands in it more than once", _HINT)
         kind, description = (dict, "an object") if name in OBJECTS else (str, "a text")
-        if fields and not isinstance(fields[0].value, kind):
+        if fields and not isinstance(fields[0].value, kind | None):
             raise BadConfiguration(f"{path}: {name} is not {description}", _HINT)
 
 
 def string(text: str, name: str) -> str:
     """Return the value of a field that is a text, empty if it is not there."""
     field = _field(text, name)
-    return str(field.value) if field else ""
+    return str(field.value or "") if field else ""
 
 
 def entries(text: str, name: str) -> dict[str, Any]:
     """Return the value of a field that is an object, empty if it is not there."""
     field = _field(text, name)
-    return dict(field.value) if field else {}
+    return dict(field.value or {}) if field else {}
 
 
 def with_string(text: str, name: str, value: str) -> str:
@@ -93,8 +98,8 @@ def with_string(text: str, name: str, value: str) -> str:
 def with_entry(text: str, name: str, key: str, value: str) -> str:
     """Return ``text`` with ``key`` set in the object that is the field ``name``."""
     field = _field(text, name)
-    if field is None:
-        return with_entry(_with_member(text, text.index("{"), None, name, "{}"), name, key, value)
+    if field is None or field.value is None:  # docker takes null for nothing
+        return with_entry(_with_member(text, text.index("{"), field, name, "{}"), name, key, value)
     members, _ = _members(text, field.value_start)
     # Of two that are the same, the last counts, for Go as for Python.
     found = [member for member in members if member.key == key]
@@ -114,7 +119,7 @@ def without_field(text: str, name: str) -> str:
 def without_entry(text: str, name: str, key: str) -> str:
     """Return ``text`` without ``key`` in the object that is the field ``name``."""
     field = _field(text, name)
-    if field is None:
+    if field is None or field.value is None:
         return text
     members, close = _members(text, field.value_start)
     for index, member in enumerate(members):
