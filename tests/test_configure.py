@@ -54,6 +54,7 @@ class Home:
 
     def __init__(self, helper: HelperProcess) -> None:
         helper.environ["PATH"] = f"{EXECUTABLE.parent}{os.pathsep}{os.environ['PATH']}"
+        helper.environ["XDG_RUNTIME_DIR"] = str(helper.home / "run")
         self.helper = helper
         self.docker = helper.home / ".docker" / "config.json"
         self.own = helper.home / ".config" / "ecr-login" / "config.toml"
@@ -168,6 +169,63 @@ class TestRegistries:
         assert outcome.status == 0
         for option in ("--public", "--global", "--role-arn", "--remove", "--dry-run", "--podman"):
             assert option in outcome.stdout
+
+
+class TestOwnNames:
+    """Names of one's own in front of ECR, which our config file lists."""
+
+    OWN = "images.example.com:5000"
+
+    @pytest.fixture
+    def listed(self, home: Home) -> str:
+        """Our config file with such a name."""
+        text = f'[[registry]]\nmatch = "{self.OWN}"\nregistry = "{HOST}"\n'
+        home.helper.write_own_config(text)
+        return text
+
+    def test_it_is_written(self, home: Home, listed: str) -> None:
+        """It becomes an entry of credHelpers, as clients have it, and --remove takes it out."""
+        assert home.done(f"{HOST},https://Images.Example.com:5000/v2/") == [
+            f"{SHOWN}: added credHelpers {HOST}",
+            f"{SHOWN}: added credHelpers {self.OWN}",
+        ]
+        assert home.own.read_text() == listed
+        assert home.done(self.OWN, "--remove") == [f"{SHOWN}: removed credHelpers {self.OWN}"]
+        assert home.settings == {"credHelpers": {HOST: "ecr-login"}}
+
+    @pytest.mark.usefixtures("listed")
+    @pytest.mark.parametrize("name", ["images.example.com", "ghcr.io", "[::1]:5000"])
+    def test_it_is_not_listed(self, home: Home, name: str) -> None:
+        """A name that is not listed is refused, for the helper would not answer it."""
+        outcome = home.configure(name)
+        assert (outcome.stdout, outcome.status) == ("", 1)
+        assert f"'{name}' is neither a host of Amazon ECR nor an account" in outcome.stderr
+        assert not home.docker.exists()
+
+    def test_it_is_listed_no_more(self, home: Home) -> None:
+        """--remove takes out whatever names this helper, and no entry of another."""
+        home.write(json.dumps({"credHelpers": {"Odd.name/": "ecr-login", "gcr.io": "gcr"}}))
+        outcome = home.configure("gcr.io", "--remove")
+        assert outcome.status == 1
+        assert "'gcr.io' is neither " in outcome.stderr
+        assert home.done("Odd.name/", "--remove") == [f"{SHOWN}: removed credHelpers Odd.name/"]
+        assert home.settings == {"credHelpers": {"gcr.io": "gcr"}}
+
+    def test_whose_credentials_it_has(self, home: Home, listed: str) -> None:
+        """--profile is refused for it: a further table would hide the one that lists it."""
+        outcome = home.configure(self.OWN, "--profile", "p")
+        assert outcome.status == 1
+        assert f"{self.OWN} has a table of its own in our config file; write" in outcome.stderr
+        assert home.own.read_text() == listed
+        assert not home.docker.exists()
+
+    @pytest.mark.usefixtures("listed")
+    def test_a_former_login(self, home: Home) -> None:
+        """What docker login left for it under auths goes with --clean."""
+        home.write(json.dumps({"auths": {f"https://{self.OWN}/v1/": {"auth": "c2VjcmV0"}}}))
+        assert "under auths" in home.configure(self.OWN).stderr
+        home.done(self.OWN, "--clean")
+        assert home.settings == {"auths": {}, "credHelpers": {self.OWN: "ecr-login"}}
 
 
 class TestFile:
@@ -645,6 +703,81 @@ class TestPodman:
         path.write_text(json.dumps({"auths": {f"{HOST}/team": {"auth": "c2VjcmV0"}}}))
         home.done("--podman", HOST, "--clean", REGISTRY_AUTH_FILE=str(path))
         assert json.loads(path.read_text())["auths"] == {}
+
+    def runtime(self, home: Home, content: object) -> Path:
+        """Write the file of ``podman login``, which is gone when the machine starts again."""
+        path = home.helper.home / "run" / "containers" / "auth.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    @pytest.mark.parametrize("option", [["--podman"], []])
+    def test_a_login_of_podman(self, home: Home, option: list[str]) -> None:
+        """A login in podman's runtime file, which wins, is warned of, and goes with --clean."""
+        secret = {"auth": "U2VjcmV0"}
+        runtime = self.runtime(home, {"auths": {f"{HOST}/team": secret, "ghcr.io": secret}})
+        outcome = home.configure(HOST, *option)
+        assert outcome.status == 0
+        words = (
+            f"ecr-login: ~/run/containers/auth.json: an earlier login left a token for {HOST}/te"
+        )
+        assert outcome.stderr.startswith(words)
+        outcome = home.configure(HOST, "--clean", "--dry-run", *option)
+        assert f'-{{"auths": {{"{HOST}/team": {{"auth": "***"}}, "ghc' in outcome.stdout
+        assert home.done(HOST, "--clean", *option) == [
+            f"~/run/containers/auth.json: removed auths {HOST}/team"
+        ]
+        assert json.loads(runtime.read_text()) == {"auths": {"ghcr.io": secret}}
+        home.done(HOST, "--remove", *option)
+        assert json.loads(runtime.read_text()) == {"auths": {"ghcr.io": secret}}
+
+    def test_another_helper_in_its_runtime_file(self, home: Home) -> None:
+        """Another helper that the runtime file names for the host is warned of."""
+        runtime = self.runtime(home, {"credHelpers": {HOST: "other", PUBLIC: "ecr-login"}})
+        text = runtime.read_text()
+        outcome = home.configure("--podman", "--public", HOST)
+        (line,) = outcome.stderr.splitlines()
+        assert f"credHelpers {HOST} names other there, which podman asks first: remove" in line
+        home.done("--podman", HOST, "--remove")
+        assert runtime.read_text() == text
+
+    @pytest.mark.parametrize("text", ["", "{}", '{"auths": {}}'])
+    def test_nothing_in_its_runtime_file(self, home: Home, text: str) -> None:
+        """A runtime file that does not get in the way is left as it is."""
+        runtime = self.runtime(home, text)
+        home.done("--podman", HOST, "--clean")
+        assert runtime.read_text() == text
+
+    def test_a_broken_runtime_file(self, home: Home) -> None:
+        """A runtime file that is broken is warned of, and the rest is done."""
+        runtime = self.runtime(home, "{,}")
+        outcome = home.configure(HOST)
+        assert (outcome.stdout, outcome.status) == (f"{SHOWN}: added credHelpers {HOST}\n", 0)
+        words = "ecr-login: ~/run/containers/auth.json: not JSON at line 1, column 2: "
+        assert outcome.stderr.startswith(words)
+        assert runtime.read_text() == "{,}"
+
+    def test_a_runtime_file_that_stays(self, home: Home) -> None:
+        """Where the runtime file is a link to the one that stays, that is written once."""
+        runtime = self.runtime(home, "")
+        runtime.unlink()
+        runtime.symlink_to(home.helper.home / ".config" / "containers" / "auth.json")
+        home.done("--podman", HOST)
+        assert json.loads(runtime.read_text()) == {"credHelpers": {HOST: "ecr-login"}}
+        assert runtime.is_symlink()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="podman has no such file elsewhere")
+    def test_where_its_runtime_file_is(self) -> None:
+        """Without XDG_RUNTIME_DIR it is below /run; with REGISTRY_AUTH_FILE podman has no other."""
+        assert files.runtime_path({}) == f"/run/containers/{os.getuid()}/auth.json"
+        assert files.runtime_path({"XDG_RUNTIME_DIR": "/x"}) == "/x/containers/auth.json"
+        assert files.runtime_path({"REGISTRY_AUTH_FILE": "/y"}) == ""
+
+    def test_docker_config(self, home: Home, tmp_path: Path) -> None:
+        """It warns that podman does not read the file while DOCKER_CONFIG is set."""
+        outcome = home.configure("--podman", HOST, DOCKER_CONFIG=str(tmp_path))
+        assert outcome.status == 0
+        assert "while DOCKER_CONFIG is set, podman and buildah read config.json" in outcome.stderr
 
 
 class TestPath:

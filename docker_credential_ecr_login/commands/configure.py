@@ -8,15 +8,15 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from .. import config, protocol
 from ..errors import BadConfiguration, BadInput, HelperError, one_line
 from ..identity import config_file, users_config_file
-from ..registry import PUBLIC_HOSTS, parse
+from ..registry import PUBLIC_HOSTS, canonical_name, configured, parse
 from . import json_text, programs, toml_text
-from .files import TextFile, client_path
+from .files import TextFile, client_path, runtime_path
 from .registries import hosts, regions
 
 _OWN_NAME = "ecr-login"
@@ -55,7 +55,8 @@ def add_to(commands: Any) -> None:
         "registries",
         metavar="REGISTRY",
         nargs="*",
-        help="host of an ECR registry, or account of 12 digits; also several with commas",
+        help="host of an ECR registry, account of 12 digits, or name in front of ECR that our own "
+        "config file lists; also several with commas",
     )
     add("--region", action="append", default=[], help="region of the accounts, or several")
     add("--public", action="store_true", help="ECR Public, under both its names")
@@ -79,18 +80,27 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
     Raises `HelperError` if there is nothing that can be done; then nothing was written.
     """
-    request = requested(options, environ)
     client = TextFile(client_path(environ, podman=options.podman), environ)
+    ours = _ours(client) if options.remove else ()
+    request = requested(options, environ, ours)
     changes = _changes(client, request, environ)
-    warnings = [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
+    warnings = []
+    if not request.for_all:
+        try:
+            changes += _runtime_changes(client, request, environ)
+        except HelperError as error:  # podman's affair, and maybe nobody has podman
+            warnings.append(str(error))
+    warnings += [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
     if not request.remove:
         warnings += _path_warnings(environ, "podman" if options.podman else "docker")
+        if options.podman:
+            warnings += _podman_warnings(environ)
     changes = [(file, edit) for file, edit in changes if edit.text != file.text]
     lines = []
     status = 0
     for file, edit in changes:
         if options.dry_run:
-            lines.append(_difference(file, edit.text, is_json=file is client))
+            lines.append(_difference(file, edit.text))
             continue
         try:
             file.replace(edit.text)
@@ -104,11 +114,26 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     return "".join(lines), "\necr-login: ".join(warnings), status
 
 
-def requested(options: argparse.Namespace, environ: Mapping[str, str]) -> Request:
-    """Return what the arguments ask for. Raises `BadInput`."""
+def requested(
+    options: argparse.Namespace, environ: Mapping[str, str], ours: Collection[str] = ()
+) -> Request:
+    """Return what the arguments ask for. Raises `HelperError`.
+
+    ``ours`` are further names that can be removed, whatever they mean.
+    """
     named = regions(options.region)
     default = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or ""
-    found = hosts(options.registries, lambda: named or regions([default]), public=False)
+    own: dict[str, str] = {}  # names in front of ECR, as they are given, and as clients have them
+
+    def is_known(name: str) -> bool:
+        canonical = name if name in ours else _own_name(name, environ)
+        own[name] = canonical
+        return bool(canonical)
+
+    found = hosts(
+        options.registries, lambda: named or regions([default]), public=False, is_known=is_known
+    )
+    found = [own.get(name, name) for name in found]
     if options.public:
         found += PUBLIC_HOSTS
     who = {"profile": options.profile, "role_arn": options.role_arn}
@@ -125,6 +150,12 @@ def requested(options: argparse.Namespace, environ: Mapping[str, str]) -> Reques
             "--profile and --role-arn are for registries, and none is given",
             'give it, or write a table with match = "*" into our own config file',
         )
+    if who and own:
+        name = next(iter(own))
+        raise BadInput(
+            f"{one_line(name)} has a table of its own in our config file",
+            "write profile or role_arn there",
+        )
     if options.for_all and options.podman:
         raise BadInput(
             "podman has no credsStore, which --global would set",
@@ -132,6 +163,23 @@ def requested(options: argparse.Namespace, environ: Mapping[str, str]) -> Reques
             " into /etc/containers/registries.conf",
         )
     return Request(tuple(dict.fromkeys(found)), who, options.for_all, options.remove, options.clean)
+
+
+def _own_name(name: str, environ: Mapping[str, str]) -> str:
+    """Return a name that our own config file lists as one of ECR as clients have it, or ""."""
+    path, canonical = config_file(environ), canonical_name(name)
+    if path and canonical and configured(canonical, config.load(path).settings(canonical)):
+        return canonical
+    return ""
+
+
+def _ours(client: TextFile) -> list[str]:
+    """Return the registries for which ``client`` names this helper. Raises `BadConfiguration`."""
+    if not client.text.strip():
+        return []
+    json_text.check(client.text, client.shown)
+    helpers = json_text.entries(client.text, "credHelpers")
+    return [host for host, name in helpers.items() if name == _OWN_NAME]
 
 
 def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:
@@ -195,8 +243,7 @@ def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
 def _edit_logins(edit: Edit, request: Request) -> Edit:
     text, done, warnings = edit
     for key, entry in json_text.entries(text, "auths").items():
-        registry = parse(key)
-        concerned = registry and (request.for_all or registry.host in request.hosts)
+        concerned = canonical_name(key) in request.hosts or (request.for_all and parse(key))
         if not concerned or not json_text.is_login(entry):
             continue
         if request.clean:
@@ -208,6 +255,25 @@ def _edit_logins(edit: Edit, request: Request) -> Edit:
                 "can get in the way: add --clean to remove it"
             )
     return Edit(text, done, warnings)
+
+
+def edit_runtime(text: str, path: str, request: Request) -> Edit:
+    """Return what becomes of ``text``, the file that podman has for logins and reads first.
+
+    ``path`` is for messages. Raises `BadConfiguration`.
+    """
+    if not text.strip():
+        return Edit(text, [], [])
+    json_text.check(text, path)
+    edit = _edit_logins(Edit(text, [], []), request)
+    helpers = json_text.entries(text, "credHelpers")
+    for host in request.hosts:
+        if not request.remove and helpers.get(host, _OWN_NAME) != _OWN_NAME:
+            edit.warnings.append(
+                f"credHelpers {host} names {_shown(helpers[host])} there, which podman asks first: "
+                "remove that entry"
+            )
+    return edit
 
 
 def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
@@ -261,7 +327,7 @@ def _changes(
     path = config_file(environ) or users
     if os.path.exists(path):
         config.load(path)  # which says what is wrong with it
-    own = TextFile(path, environ)
+    own = TextFile(path, environ, is_json=False)
     mark_free = own.text.removeprefix(_BYTE_ORDER_MARK)
     restored = toml_text.fallback(mark_free, path) if request.for_all and request.remove else ""
     client_edit = edit_client(client.text, client.shown, request, restored)
@@ -278,6 +344,28 @@ def _changes(
     return changes[::-1] if request.remove else changes
 
 
+def _runtime_changes(
+    client: TextFile, request: Request, environ: Mapping[str, str]
+) -> list[tuple[TextFile, Edit]]:
+    """Return podman's file for logins with what is to become of it, if there is one.
+
+    What podman finds there wins over all files that stay. Raises `BadConfiguration`.
+    """
+    path = runtime_path(environ)
+    if not path or os.path.realpath(path) == client.target:
+        return []
+    runtime = TextFile(path, environ)
+    return [(runtime, edit_runtime(runtime.text, runtime.shown, request))]
+
+
+def _podman_warnings(environ: Mapping[str, str]) -> list[str]:
+    """Return what to do if podman would not read the file that it ought to."""
+    if not environ.get("DOCKER_CONFIG") or environ.get("REGISTRY_AUTH_FILE"):
+        return []
+    what = "while DOCKER_CONFIG is set, podman and buildah read config.json there and nothing else"
+    return [f"{what}: do the same without --podman"]
+
+
 def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
     """Return what to do if ``client`` would not find this program."""
     remedy = programs.remedy(client)
@@ -290,11 +378,13 @@ def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
     return [f"{what}: remove it, then: {remedy}"]
 
 
-def _difference(file: TextFile, text: str, *, is_json: bool) -> str:
+def _difference(file: TextFile, text: str) -> str:
     """Return how ``text`` differs from that of the file, without secrets, as ``diff -u`` does."""
     before, after = (
         list(
-            io.StringIO(json_text.masked(each) if is_json and each.strip() else each, newline="\n")
+            io.StringIO(
+                json_text.masked(each) if file.is_json and each.strip() else each, newline="\n"
+            )
         )
         for each in (file.text, text)
     )

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,17 +23,27 @@ def client_path(environ: Mapping[str, str], *, podman: bool = False) -> str:
     return f"{directory}/containers/auth.json"
 
 
+def runtime_path(environ: Mapping[str, str]) -> str:
+    """Return where podman keeps logins until the machine is started again, "" if nowhere."""
+    if sys.platform != "linux" or environ.get("REGISTRY_AUTH_FILE"):
+        return ""
+    directory = environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
+    suffix = "containers/auth.json" if environ.get("XDG_RUNTIME_DIR") else "auth.json"
+    return f"{directory}/{suffix}"
+
+
 class TextFile:
     """A file as it was found: ``text`` is empty if it does not exist.
 
     ``shown`` is its path for people. Raises `BadConfiguration` if it cannot be read.
     """
 
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: str, environ: Mapping[str, str], *, is_json: bool = True) -> None:
+        self.is_json = is_json
         home = expand("~", environ).rstrip("/")
         is_below = home and path.startswith(f"{home}/")
         self.shown = one_line("~" + path[len(home) :] if is_below else path)
-        self._target = os.path.realpath(path)  # a link to it stays a link
+        self.target = os.path.realpath(path)  # a link to it stays a link
         try:
             self._state = self._look()
             self.text = self._read() if self._state else ""
@@ -53,14 +64,14 @@ class TextFile:
 
     def _look(self) -> os.stat_result | None:
         try:
-            return os.stat(self._target)
+            return os.stat(self.target)
         except FileNotFoundError:
             return None
 
     def _read(self) -> str:
         if self._state and not stat.S_ISREG(self._state.st_mode):
             raise BadConfiguration(f"{self.shown}: this is not a file")
-        with open(self._target, "rb") as file:
+        with open(self.target, "rb") as file:
             content = file.read()
         try:
             return content.decode()
@@ -71,7 +82,7 @@ class TextFile:
             ) from None
 
     def _replace(self, content: bytes) -> None:
-        directory, name = os.path.split(self._target)
+        directory, name = os.path.split(self.target)
         _make_directories(directory)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)  # 0600
         try:
@@ -82,7 +93,7 @@ class TextFile:
             if self._state:
                 _imitate(self._state, temporary)
             self._check_unchanged()
-            os.replace(temporary, self._target)
+            os.replace(temporary, self.target)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)

@@ -135,6 +135,24 @@ def strangers_client(request: pytest.FixtureRequest, stranger: Person, archive: 
     return _prepared(request, request.param, stranger, archive)
 
 
+@pytest.fixture(params=client_programs())
+def unconfigured_client(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
+    """Each client in turn, which knows nothing of the helper, in the hands of an IAM user."""
+    return _client(request, request.param, person, archive)
+
+
+@pytest.fixture(params=docker_programs())
+def unconfigured_docker(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
+    """Each docker CLI in turn, which knows nothing of the helper."""
+    return _client(request, request.param, person, archive)
+
+
+@pytest.fixture(params=[each for each in client_programs() if client_kind(each) is not Docker])
+def unconfigured_podman(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
+    """Each of podman and its like in turn, which knows nothing of the helper."""
+    return _client(request, request.param, person, archive)
+
+
 @pytest.fixture(params=docker_programs())
 def docker(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
     """Each docker CLI in turn, set up to use the helper, in the hands of an IAM user."""
@@ -159,12 +177,17 @@ def client_in_each_way(request: pytest.FixtureRequest, person: Person, archive: 
 def _prepared(
     request: pytest.FixtureRequest, program: str, person: Person, archive: Path
 ) -> Client:
+    client = _client(request, program, person, archive)
+    person.use_helper(client.ways[0])
+    return client
+
+
+def _client(request: pytest.FixtureRequest, program: str, person: Person, archive: Path) -> Client:
     client = client_kind(program)(program, person, archive)
     if isinstance(client, Docker):
         engine: DockerEngine = request.getfixturevalue("engine")
         engine.remove_images()
         person.environ["DOCKER_HOST"] = engine.url
-    person.use_helper(client.ways[0])
     return client
 
 
