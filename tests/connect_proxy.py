@@ -6,7 +6,6 @@ import socketserver
 import ssl
 from contextlib import suppress
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 import trustme
@@ -54,12 +53,7 @@ class ConnectProxy:
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 

@@ -19,8 +19,6 @@ from tests.emulator.partitions import service_and_region
 from tests.emulator.state import AwsState
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tests.emulator.services import Operation
 
 _SECRET_HEADERS = frozenset(
@@ -90,12 +88,7 @@ class AwsEmulator(AwsState):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # What was called
