@@ -1,0 +1,176 @@
+"""The README's recipes for CI with real docker and skopeo."""
+
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from tests.clients.machine import Person, Skopeo, docker_programs
+from tests.clients.servers import DockerEngine, Registry
+from tests.emulator import AwsEmulator
+from tests.recipes import (
+    COMMIT,
+    GitHub,
+    IdTokens,
+    Machine,
+    id_token,
+    recipes,
+    run_at_a_shell,
+    run_on_circleci,
+    run_on_gitlab,
+)
+
+ACCOUNT = "123456789012"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+IMAGE = f"{REGISTRY}/app:{COMMIT}"
+RECIPES = recipes()
+IN = ["AssumeRoleWithWebIdentity", "GetAuthorizationToken"]
+AFTERWARDS = f"""
+docker rmi {IMAGE}
+docker pull {IMAGE}
+skopeo copy docker://{IMAGE} dir:copy
+"""
+
+
+@pytest.fixture(params=docker_programs())
+def machine(
+    request: pytest.FixtureRequest, tmp_path: Path, stranger: Person, engine: DockerEngine
+) -> Machine:
+    """A machine with each docker CLI in turn, and without this helper."""
+    engine.remove_images()
+    environ = {
+        **stranger.environ,
+        "DOCKER_HOST": engine.url,
+        "PATH": f"{Path(request.param).parent}:{os.environ['PATH']}",
+    }
+    return Machine(tmp_path / "machine", environ, ("apk", "pipx"), allow_images)
+
+
+def allow_images(machine: Machine) -> None:
+    """Let skopeo copy images that nobody has signed, and keep its logins in the home."""
+    policy = machine.home / ".config" / "containers" / "policy.json"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    machine.environ["XDG_RUNTIME_DIR"] = str(machine.temporary)
+
+
+@pytest.fixture
+def github(machine: Machine, aws: AwsEmulator) -> Iterator[GitHub]:
+    """GitHub, whose tokens the roles of the recipes trust."""
+    for name in ("ci", "pull"):
+        trust(aws, name, "sts.amazonaws.com")
+    with IdTokens() as id_tokens:
+        yield GitHub(machine, id_tokens, aws.listen("127.0.0.1"))
+
+
+def trust(aws: AwsEmulator, role: str, audience: str) -> None:
+    """Let the OIDC tokens for an audience assume a role."""
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    aws.add_role(arn=arn, web_identity_token=id_token(audience))
+
+
+def fill(registry: Registry, aws: AwsEmulator, person: Person, archive: Path, image: str) -> None:
+    """Push an image that recipes pull."""
+    person.environ |= aws.add_user(arn=f"arn:aws:iam::{ACCOUNT}:user/dev").environ
+    person.use_helper("credential-helpers")
+    assert Skopeo("skopeo", person, archive).push(image).succeeded
+    assert registry.pushed(image)
+
+
+def operations(aws: AwsEmulator) -> list[str]:
+    """What AWS was asked for."""
+    return [call.operation for call in aws.calls]
+
+
+def assert_pushed_and_pulled(registry: Registry) -> None:
+    """Assert that the registry saw the image come and go, with a good password."""
+    assert registry.pushed(IMAGE)
+    assert registry.pulled(IMAGE)
+
+
+@pytest.mark.parametrize("by_action", [True, False], ids=["action", "no action"])
+def test_github(github: GitHub, registry: Registry, aws: AwsEmulator, by_action: bool) -> None:
+    """The workflow's docker pushes; then docker and skopeo pull, and AWS is not asked again."""
+    recipe = deepcopy(RECIPES["Image"])
+    steps = recipe["jobs"]["push"]["steps"]
+    if not by_action:
+        steps[2:3] = RECIPES["OIDC without an action"]
+    github.run({**recipe, "jobs": {"push": {"steps": [*steps, {"run": AFTERWARDS}]}}})
+    assert_pushed_and_pulled(registry)
+    assert operations(aws) == IN
+
+
+def test_service(
+    github: GitHub, registry: Registry, aws: AwsEmulator, person: Person, archive: Path
+) -> None:
+    """The runner signs in with what a job has put out, and pulls the image of the service."""
+    image = f"{REGISTRY}/database:latest"
+    fill(registry, aws, person, archive, image)
+    github.run(RECIPES["Service"])
+    (service,) = github.services
+    assert service["image"] == image
+    machine = github.machine
+    machine.begin_job()
+    script = (
+        'printf %s "$PASSWORD" | docker login --username "$NAME" --password-stdin "$REGISTRY"\n'
+        'docker pull "$IMAGE"'
+    )
+    credentials = {"NAME": service["username"], "PASSWORD": service["password"]}
+    run_at_a_shell(machine, script, {**credentials, "REGISTRY": REGISTRY, "IMAGE": image})
+    assert registry.pulled(image)
+    assert operations(aws) == ["GetAuthorizationToken", *IN]
+
+
+def test_circleci(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """The job's docker pushes, skopeo signs in by itself; then both pull."""
+    trust(aws, "ci", "of-the-organization")
+    recipe = deepcopy(RECIPES["CircleCI"])
+    recipe["jobs"]["push"]["steps"].append({"run": AFTERWARDS})
+    run_on_circleci(machine, recipe)
+    assert "Login Succeeded!" in machine.shown
+    assert_pushed_and_pulled(registry)
+    assert operations(aws) == IN
+
+
+def test_gitlab(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """The job's docker pushes; then a runner without AWS credentials pulls the job's image."""
+    trust(aws, "ci", "sts.amazonaws.com")
+    image, authentication = run_on_gitlab(machine, RECIPES["GitLab"])[-1]
+    machine.begin_job()
+    (machine.home / ".docker").mkdir()
+    (machine.home / ".docker" / "config.json").write_text(authentication)
+    run_at_a_shell(machine, AFTERWARDS, {})
+    assert image == IMAGE
+    assert_pushed_and_pulled(registry)
+    assert operations(aws) == IN * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "pull"),
+    [
+        ("In place of aws ecr get-login-password", f"docker pull {REGISTRY}/app:latest"),
+        ("For what reads Docker's file and runs no helpers", ""),
+    ],
+    ids=["docker", "skopeo"],
+)
+def test_at_a_shell(
+    machine: Machine,
+    registry: Registry,
+    aws: AwsEmulator,
+    person: Person,
+    archive: Path,
+    name: str,
+    pull: str,
+) -> None:
+    """What somebody types signs docker in, and has skopeo pull with the file it is shown."""
+    image = f"{REGISTRY}/app:latest"
+    fill(registry, aws, person, archive, image)
+    keys = aws.add_user(arn=f"arn:aws:iam::{ACCOUNT}:user/dev").environ
+    script = f"set -e\npipx install docker-credential-ecr-login\n{RECIPES[name]}{pull}"
+    path = f"{machine.home}/.local/bin:{machine.environ['PATH']}"
+    run_at_a_shell(machine, script, {**keys, "PATH": path})
+    assert registry.pulled(image)
+    assert operations(aws) == ["GetAuthorizationToken"] * 2
+    assert (machine.work / "app" / "manifest.json").exists() == (not pull)

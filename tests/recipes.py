@@ -1,0 +1,554 @@
+"""The README's recipes for CI, and the CI systems that run their steps.
+
+Each system does with a recipe what its documentation says: which shell runs a step, what its
+environment holds, what passes from step to step and from job to job. Whatever a recipe says that a
+system here does not know is an error, so nothing of it is passed over.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from string import Template
+from threading import Thread
+from typing import Any, Self
+
+import yaml
+
+from tests import stand_ins
+
+README = Path(__file__).parent.parent / "README.md"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+Recipe = Any
+"""YAML as it was read: a document, a list of documents or of steps; or the text of a script."""
+
+
+def recipes() -> dict[str, Recipe]:
+    """Return the recipes of the section "In CI" by their names.
+
+    The name is that of the workflow, of the first step, the heading above, or the first comment.
+    """
+    text = README.read_text().partition("\n## In CI\n")[2].partition("\n## ")[0]
+    found: dict[str, Recipe] = {}
+    for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+        heading = part.partition("\n")[0]
+        for language, block in re.findall(r"^```(\w+)\n(.*?)^```", part, re.MULTILINE | re.DOTALL):
+            for name, recipe in _recipes_of(heading, language, block):
+                assert name not in found, name
+                found[name] = recipe
+    return found
+
+
+def _recipes_of(heading: str, language: str, block: str) -> Iterator[tuple[str, Recipe]]:
+    if language == "sh":
+        for script in re.split(r"^# ", block, flags=re.MULTILINE)[1:]:
+            name, _, commands = script.partition("\n")
+            yield name, commands
+        return
+    assert language == "yaml", language
+    documents = list(yaml.load_all(block, _Loader))
+    if len(documents) > 1:
+        yield heading, documents
+    elif isinstance(documents[0], list):
+        starts = [place for place, step in enumerate(documents[0]) if "name" in step]
+        assert starts[:1] == [0], documents[0]
+        for start, end in zip(starts, [*starts[1:], None], strict=True):
+            yield documents[0][start]["name"], documents[0][start:end]
+    else:
+        yield documents[0].get("name", heading), documents[0]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML 1.2, where ``on`` is a word; CI systems do."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def id_token(audience: str) -> str:
+    """Return the OIDC token that CI systems here issue for an audience."""
+    return f"header.{audience}.signature"
+
+
+@dataclass
+class Machine:
+    """Where steps run: a home, a directory for the work, programs, and a way to AWS.
+
+    ``environ`` is all that is in the environment before a CI system adds its own.
+    """
+
+    directory: Path
+    environ: dict[str, str]
+    programs: tuple[str, ...] = ()
+    prepare: Callable[["Machine"], None] = lambda _: None
+    log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.environ |= {
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "PATH": f"{self._programs / 'bin'}:{self.environ['PATH']}",
+        }
+        self.begin_job()
+
+    def begin_job(self) -> None:
+        """Be as new: nothing but notes and log is left of the jobs before."""
+        for path in (self.home, self.work, self.temporary, self._programs / "bin"):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+        search = self.environ["PATH"]
+        missing = [name for name in ("curl", "jq") if not shutil.which(name, path=search)]
+        stand_ins.install([*self.programs, *missing], self._programs)
+        self.prepare(self)
+
+    @property
+    def home(self) -> Path:
+        """The home directory."""
+        return self.directory / "home"
+
+    @property
+    def work(self) -> Path:
+        """Where the steps start."""
+        return self.directory / "work"
+
+    @property
+    def temporary(self) -> Path:
+        """Where temporary files go."""
+        return self.directory / "temporary"
+
+    @property
+    def _programs(self) -> Path:
+        return self.directory / "programs"
+
+    @property
+    def notes(self) -> list[dict[str, str]]:
+        """What reached the programs."""
+        return stand_ins.notes(self._programs)
+
+    @property
+    def shown(self) -> str:
+        """The log that people see."""
+        return "\n".join(self.log)
+
+    def check_out(self) -> None:
+        """Put the sources of an image and of a Helm chart into the directory for the work."""
+        (self.work / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+        (self.work / "chart").mkdir()
+        (self.work / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: app\nversion: 0\n")
+
+    def run(
+        self, command: Iterable[str], environ: Mapping[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, with a variable or two more."""
+        return subprocess.run(
+            list(command),
+            env={**self.environ, **environ},
+            cwd=self.work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            timeout=90,
+            check=False,
+        )
+
+
+class StepFailed(Exception):
+    """A step ended with a status other than 0; the text is the log until then."""
+
+
+class IdTokens:
+    """GitHub's endpoint for OIDC tokens, as a job with ``id-token: write`` sees it."""
+
+    _REQUEST_TOKEN = "of-this-job"
+
+    def __init__(self) -> None:
+        self.audiences: list[str] = []
+        self.works = True
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = endpoint.answer(self.path, self.headers["Authorization"])
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Write no log."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+
+    def answer(self, target: str, authorization: str | None) -> tuple[int, bytes]:
+        """Return status and body for a request."""
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)
+        scheme, _, token = (authorization or "").partition(" ")
+        if not self.works or scheme.lower() != "bearer" or token != self._REQUEST_TOKEN:
+            return 500, b"{}"
+        self.audiences += query["audience"]
+        return 200, json.dumps({"count": 1, "value": id_token(query["audience"][0])}).encode()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the environment of a step says of it."""
+        return {
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self._REQUEST_TOKEN,
+            "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:"
+            f"{self._server.server_address[1]}/token?api-version=2.0",
+        }
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+# GitHub Actions. Sources: "Workflow syntax", "Workflow commands", "Contexts" and "OpenID Connect"
+# of its documentation; README.md and src/ of aws-actions/configure-aws-credentials v6.2.3.
+
+
+class GitHub:
+    """Runs workflows, one job after the other.
+
+    ``sts_url`` is where actions find AWS, ``variables`` what the repository has under that name.
+    """
+
+    def __init__(self, machine: Machine, id_tokens: IdTokens, sts_url: str) -> None:
+        self.machine = machine
+        self.id_tokens = id_tokens
+        self.sts_url = sts_url
+        self.variables: dict[str, str] = {}
+        self.services: list[dict[str, str]] = []
+        self.masks: list[str] = []
+        self.dropped: list[str] = []
+
+    def run(self, workflow: Recipe) -> None:
+        """Run all jobs. Raises `StepFailed`."""
+        _check_keys(workflow, "name", "on", "permissions", "env", "jobs")
+        outputs: dict[str, Any] = {}
+        for name, job in workflow["jobs"].items():
+            _check_keys(job, "runs-on", "needs", "outputs", "services", "steps")
+            assert job.get("needs") in {None, *outputs}, job
+            needs = {need: outputs[need] for need in outputs if need == job.get("needs")}
+            outputs[name] = {"outputs": _Job(self, workflow, job, needs).run()}
+
+    def mask(self, value: str) -> None:
+        """Keep a value out of the log from now on."""
+        self.masks.append(value)
+
+    def show(self, line: str) -> None:
+        """Write a line to the log."""
+        for mask in self.masks:
+            line = line.replace(mask, "***")
+        self.machine.log.append(line)
+
+
+class _Job:
+    def __init__(
+        self, github: GitHub, workflow: Recipe, job: Recipe, needs: dict[str, Any]
+    ) -> None:
+        self._github = github
+        self._machine = github.machine
+        self._job = job
+        self._may_have_id_token = workflow["permissions"].get("id-token") == "write"
+        self._contexts: dict[str, Any] = {"needs": needs, "vars": github.variables, "steps": {}}
+        self._environ = self._evaluated(workflow.get("env", {}))
+
+    def run(self) -> dict[str, str]:
+        """Run the steps, return the outputs of the job."""
+        self._machine.begin_job()
+        for service in self._job.get("services", {}).values():
+            _check_keys(service, "image", "credentials")
+            credentials = self._evaluated(service["credentials"])
+            self._github.services.append({"image": self._value(service["image"]), **credentials})
+        failed = None
+        for step in self._job["steps"]:
+            _check_keys(step, "name", "id", "if", "env", "uses", "with", "run")
+            assert step.get("if") in {None, "always()"}, step
+            if failed and "if" not in step:
+                continue
+            try:
+                self._step(step)
+            except StepFailed as error:
+                failed = failed or error
+        if failed:
+            raise failed
+        outputs = self._evaluated(self._job.get("outputs", {}))
+        # Source: README of amazon-ecr-login, on masked values: no other job gets to see them.
+        secret = {name for name, value in outputs.items() for m in self._github.masks if m in value}
+        self._github.dropped += sorted(secret)
+        return {name: "" if name in secret else value for name, value in outputs.items()}
+
+    def _step(self, step: Recipe) -> None:
+        environ = {**self._environ, **self._evaluated(step.get("env", {}))}
+        if "uses" in step:
+            action, _, _ = step["uses"].partition("@")
+            _ACTIONS[action](self, self._evaluated(step.get("with", {})))
+            return
+        script = self._value(step["run"])
+        self._github.show("Run " + script)
+        for name, value in environ.items():
+            self._github.show(f"  {name}: {value}")
+        files = {name: self._machine.temporary / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT")}
+        for file in files.values():
+            file.write_text("")
+        path = self._machine.temporary / "step.sh"
+        path.write_text(script)
+        completed = self._machine.run(
+            ["bash", "-e", str(path)],  # which it is where no shell is named
+            {
+                "CI": "true",
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_SHA": COMMIT,
+                "RUNNER_TEMP": str(self._machine.temporary),
+                "PATH": f"{self._machine.home}/.local/bin:{self._machine.environ['PATH']}",
+                **(self._github.id_tokens.environ if self._may_have_id_token else {}),
+                **{name: str(path) for name, path in files.items()},
+                **environ,
+            },
+        )
+        for line in completed.stdout.splitlines():
+            if line.startswith("::add-mask::"):
+                self._github.mask(line.removeprefix("::add-mask::").replace("%25", "%"))
+            else:
+                assert not line.startswith("::"), line
+                self._github.show(line)
+        if completed.returncode:
+            raise StepFailed(self._machine.shown)
+        self._environ |= read_github_file(files["GITHUB_ENV"].read_text())
+        outputs = read_github_file(files["GITHUB_OUTPUT"].read_text())
+        if "id" in step:
+            self._contexts["steps"][step["id"]] = {"outputs": outputs}
+
+    def check_out(self, inputs: dict[str, str]) -> None:
+        """Do what actions/checkout does."""
+        assert not inputs
+        self._machine.check_out()
+
+    def configure_aws_credentials(self, inputs: dict[str, str]) -> None:
+        """Do what aws-actions/configure-aws-credentials does with OIDC."""
+        _check_keys(inputs, "role-to-assume", "aws-region")
+        assert self._may_have_id_token
+        region = inputs["aws-region"]
+        role_arn = inputs["role-to-assume"]
+        keys = _assume_role(self._github.sts_url, role_arn, self._id_token)
+        for value in keys.values():
+            self._github.mask(value)
+        self._environ |= {**keys, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+    @property
+    def _id_token(self) -> str:
+        environ = self._github.id_tokens.environ
+        status, body = self._github.id_tokens.answer(
+            environ["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=sts.amazonaws.com",
+            f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}",
+        )
+        assert status == 200
+        return str(json.loads(body)["value"])
+
+    def _evaluated(self, values: Mapping[str, Any]) -> dict[str, str]:
+        return {name: self._value(value) for name, value in values.items()}
+
+    def _value(self, text: str) -> str:
+        def value(match: re.Match[str]) -> str:
+            found: Any = self._contexts
+            for name in match[1].split("."):
+                found = found[name]  # a KeyError is a misprint; GitHub takes it for empty
+            return str(found)
+
+        return re.sub(r"\$\{\{ ([\w.-]+) \}\}", value, text)
+
+
+_ACTIONS: dict[str, Callable[[_Job, dict[str, str]], None]] = {
+    "actions/checkout": _Job.check_out,
+    "aws-actions/configure-aws-credentials": _Job.configure_aws_credentials,
+}
+
+
+def read_github_file(text: str) -> dict[str, str]:
+    """Read what steps added to $GITHUB_ENV or $GITHUB_OUTPUT: NAME=VALUE, or NAME<<DELIMITER."""
+    found = {}
+    lines = iter(text.splitlines())
+    for line in lines:
+        name, sign, value = re.split(r"(=|<<)", line, maxsplit=1)
+        if sign == "<<":
+            delimiter, collected = value, []
+            while (value := next(lines)) != delimiter:
+                collected.append(value)
+            value = "\n".join(collected)
+        found[name] = value
+    return found
+
+
+def _assume_role(sts_url: str, role_arn: str, web_identity_token: str) -> dict[str, str]:
+    form = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": "2011-06-15",
+        "RoleArn": role_arn,
+        "RoleSessionName": "GitHubActions",
+        "WebIdentityToken": web_identity_token,
+    }
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(sts_url, urllib.parse.urlencode(form).encode()) as response:
+        answer = response.read().decode()
+    tags = {
+        "AWS_ACCESS_KEY_ID": "AccessKeyId",
+        "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
+        "AWS_SESSION_TOKEN": "SessionToken",
+    }
+    return {
+        name: re.findall(f"<{tag}>(.*)</{tag}>", answer, re.DOTALL)[0] for name, tag in tags.items()
+    }
+
+
+# CircleCI. Sources: "Configuration reference", "Using shell scripts" ($BASH_ENV) and "Using OpenID
+# Connect tokens in jobs" of its documentation.
+
+
+def run_on_circleci(machine: Machine, config: Recipe) -> None:
+    """Run all jobs of all workflows. Raises `StepFailed`."""
+    _check_keys(config, "version", "jobs", "workflows")
+    for workflow in config["workflows"].values():
+        _check_keys(workflow, "jobs")
+        for name in workflow["jobs"]:
+            _run_circleci_job(machine, config["jobs"][name])
+
+
+def _run_circleci_job(machine: Machine, job: Recipe) -> None:
+    _check_keys(job, "docker", "environment", "steps")
+    machine.begin_job()
+    bash_env = machine.directory / "bash_env"
+    bash_env.write_text("")
+    environ = {
+        **job["environment"],
+        "CI": "true",
+        "CIRCLE_SHA1": COMMIT,
+        "CIRCLE_OIDC_TOKEN_V2": id_token("of-the-organization"),
+        "BASH_ENV": str(bash_env),
+        "PATH": f"{machine.home}/.local/bin:{machine.environ['PATH']}",
+    }
+    for step in job["steps"]:
+        if step == "checkout":
+            machine.check_out()
+        elif step != "setup_remote_docker":
+            _check_keys(step, "run")
+            _run_script(machine, ["/bin/bash", "-eo", "pipefail", "-c", step["run"]], environ)
+
+
+# GitLab. Sources: "CI/CD YAML syntax reference", "dotenv report" and "Instance limits" of its
+# documentation; the runner's bash shell, which sets errexit, and pipefail where there is one.
+
+
+def run_on_gitlab(machine: Machine, config: Recipe) -> list[tuple[str, str]]:
+    """Run all jobs, return what images the runner pulled with what DOCKER_AUTH_CONFIG.
+
+    Raises `StepFailed`.
+    """
+    jobs = {name: job for name, job in config.items() if name != "variables"}
+    pulled = []
+    reported: dict[str, str] = {}
+    stages = (".pre", "build", "test", "deploy", ".post")
+    for job in sorted(
+        (
+            {**jobs.get(job.get("extends"), {}), **job}
+            for name, job in jobs.items()
+            if not name.startswith(".")
+        ),
+        key=lambda job: stages.index(job["stage"]),
+    ):
+        variables = {**config["variables"], "CI": "true", "CI_COMMIT_SHA": COMMIT, **reported}
+        image = Template(job["image"]).substitute(variables)
+        pulled.append((image, variables.get("DOCKER_AUTH_CONFIG", "")))
+        reported |= _run_gitlab_job(machine, job, variables)
+    return pulled
+
+
+def _run_gitlab_job(machine: Machine, job: Recipe, variables: dict[str, str]) -> dict[str, str]:
+    """Run a job, return the variables of its dotenv report."""
+    _check_keys(
+        job,
+        *("extends", "stage", "image", "services", "id_tokens", "before_script"),
+        *("script", "artifacts"),
+    )
+    machine.begin_job()
+    machine.check_out()
+    for name, claims in job.get("id_tokens", {}).items():
+        variables[name] = id_token(claims["aud"])
+    script = [
+        "if set -o | grep pipefail >/dev/null; then set -o pipefail; fi",
+        "set -o errexit",
+        *job.get("before_script", []),
+        *job["script"],
+    ]
+    _run_script(machine, ["sh", "-c", "\n".join(script)], variables)
+    report = job.get("artifacts", {}).get("reports", {}).get("dotenv")
+    return read_dotenv((machine.work / report).read_text()) if report else {}
+
+
+def read_dotenv(text: str) -> dict[str, str]:
+    """Read a dotenv report as GitLab does: values are what is after the sign, quotes and all."""
+    assert len(text) < 5 * 1024
+    matches = [re.fullmatch(r"(\w+)=(.*)", line) for line in text.splitlines()]
+    assert all(matches), text
+    return {match[1]: match[2].strip() for match in matches if match}
+
+
+# Kubernetes
+
+
+def run_on_kubernetes(machine: Machine, manifests: Recipe) -> None:
+    """Run the container of the CronJob. Raises `StepFailed`."""
+    machine.begin_job()
+    (cron_job,) = (each for each in manifests if each["kind"] == "CronJob")
+    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    _check_keys(pod, "serviceAccountName", "restartPolicy", "containers", "volumes")
+    (container,) = pod["containers"]
+    _check_keys(container, "name", "image", "env", "volumeMounts", "command", "args")
+    environ = {entry["name"]: entry["value"] for entry in container["env"]}
+    for mount in container["volumeMounts"]:
+        (volume,) = (each for each in pod["volumes"] if each["name"] == mount["name"])
+        directory = machine.directory / "volumes" / volume["name"]
+        directory.mkdir(parents=True, exist_ok=True)
+        for source in volume["projected"]["sources"]:
+            token = source["serviceAccountToken"]
+            (directory / token["path"]).write_text(id_token(token["audience"]))
+        environ = {
+            name: value.replace(mount["mountPath"], str(directory))
+            for name, value in environ.items()
+        }
+    _run_script(machine, [*container["command"], *container["args"]], environ)
+
+
+# A person at a shell
+
+
+def run_at_a_shell(machine: Machine, script: str, environ: Mapping[str, str]) -> None:
+    """Run what somebody types. Raises `StepFailed`."""
+    _run_script(machine, ["bash", "-c", script], environ)
+
+
+def _run_script(machine: Machine, command: list[str], environ: Mapping[str, str]) -> None:
+    completed = machine.run(command, environ)
+    machine.log += [command[-1], completed.stdout]
+    if completed.returncode:
+        raise StepFailed(machine.shown)
+
+
+def _check_keys(content: Mapping[str, Any], *known: str) -> None:
+    assert set(content) <= set(known), set(content) - set(known)

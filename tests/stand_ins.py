@@ -1,0 +1,299 @@
+"""The programs that recipes run, as far as they use them: each notes what reached it.
+
+Run as a script, ``stand_ins.py NAME ARGUMENT…``, by what `install` puts on a PATH. What a real
+program would refuse is refused here too: a push of what was not built, an unknown option.
+"""
+
+import argparse
+import base64
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+OURS = "docker-credential-ecr-login"
+
+
+def install(names: Iterable[str], state: Path) -> None:
+    """Put programs into ``bin`` of a directory, where they also keep what they know and note."""
+    (state / "bin").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        program = state / "bin" / name
+        program.write_text(
+            f"#!/bin/sh\nexec '{sys.executable}' -IS '{__file__}' '{state}' {name} \"$@\"\n"
+        )
+        program.chmod(0o755)
+
+
+def notes(state: Path) -> list[dict[str, str]]:
+    """Return what the programs noted, in order."""
+    path = state / "notes"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class _Refused(Exception):
+    pass
+
+
+class _Program:
+    def __init__(self, state: Path, name: str) -> None:
+        self.name = name
+        self._state = state
+
+    def note(self, did: str, **more: str) -> None:
+        with (self._state / "notes").open("a") as file:
+            print(json.dumps({"program": self.name, "did": did, **more}), file=file)
+
+    def sign_in(self, did: str, reference: str, authfile: str | None = None) -> None:
+        """Find the credentials for the host of an image, as docker does, and note them."""
+        host = reference.partition("/")[0]
+        username, secret = _credentials(host, _configuration(authfile))
+        self.note(did, reference=reference, host=host, username=username, secret=secret)
+
+    def has(self, thing: str) -> bool:
+        """Whether there is, on this machine, what some command before this one has made."""
+        path = self._state / "bin" / "things"
+        return path.exists() and thing in path.read_text().splitlines()
+
+    def make(self, thing: str) -> None:
+        with (self._state / "bin" / "things").open("a") as file:
+            print(thing, file=file)
+
+    def installs(self, names: list[str]) -> None:
+        install(names, self._state)
+
+
+def _configuration_path() -> Path:
+    directory = os.environ.get("DOCKER_CONFIG") or f"{os.environ['HOME']}/.docker"
+    return Path(directory, "config.json")
+
+
+def _configuration(authfile: str | None) -> dict[str, dict[str, str | dict[str, str]]]:
+    path = Path(authfile) if authfile else _configuration_path()
+    content: dict[str, dict[str, str | dict[str, str]]] = (
+        json.loads(path.read_text()) if path.exists() else {}
+    )
+    return content
+
+
+def _credentials(
+    host: str, configuration: dict[str, dict[str, str | dict[str, str]]]
+) -> tuple[str, str]:
+    helper = configuration.get("credHelpers", {}).get(host)
+    if helper:
+        completed = subprocess.run(
+            [f"docker-credential-{helper}", "get"],
+            input=host,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if completed.returncode:
+            raise _Refused(f"no basic auth credentials: {completed.stdout}")
+        answer = json.loads(completed.stdout)
+        return answer["Username"], answer["Secret"]
+    entry = configuration.get("auths", {}).get(host)
+    if not isinstance(entry, dict):
+        raise _Refused("no basic auth credentials")
+    username, _, secret = base64.b64decode(entry["auth"]).decode().partition(":")
+    return username, secret
+
+
+# The programs
+
+
+def _apk(program: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["add"])
+    parser.add_argument("--no-cache", action="store_true", required=True)
+    parser.add_argument("packages", nargs="+", choices=["kubectl", "pipx"])
+    program.installs(parser.parse_args(arguments).packages)
+
+
+def _curl(_: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("curl")
+    parser.add_argument("-f", action="store_true", required=True)
+    parser.add_argument("-s", action="store_true")
+    parser.add_argument("-S", action="store_true")
+    parser.add_argument("-H", action="append", default=[])
+    parser.add_argument("url")
+    options = parser.parse_args(arguments)
+    headers = dict(header.split(": ", 1) for header in options.H)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(options.url, headers=headers)) as response:  # noqa: S310
+            sys.stdout.write(response.read().decode())
+    except urllib.error.HTTPError as error:
+        raise _Refused(f"The requested URL returned error: {error.code}") from error
+
+
+def _jq(_: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("jq")
+    parser.add_argument("-j", action="store_true", required=True)
+    parser.add_argument("path")
+    content = json.load(sys.stdin)
+    for name in parser.parse_args(arguments).path.split(".")[1:]:
+        content = content[name]
+    sys.stdout.write(content)
+
+
+def _pipx(program: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["install"])
+    parser.add_argument("package", choices=[OURS])
+    package = parser.parse_args(arguments).package
+    directory = Path(os.environ["HOME"], ".local", "bin")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / package).symlink_to(Path(sys.executable).parent / package)
+    program.note("install")
+
+
+def _docker(program: _Program, arguments: list[str]) -> None:
+    command, *rest = arguments
+    parser = argparse.ArgumentParser(f"docker {command}")
+    if command == "build":
+        parser.add_argument("--tag", required=True)
+        parser.add_argument("context", type=Path)
+        options = parser.parse_args(rest)
+        _check_context(options.context)
+        program.make(options.tag)
+    elif command == "buildx":
+        _buildx(program, rest)
+    elif command in {"pull", "push"}:
+        parser.add_argument("reference")
+        reference = parser.parse_args(rest).reference
+        if command == "push" and not program.has(reference):
+            raise _Refused(f"an image does not exist locally with the tag: {reference}")
+        program.sign_in(command, reference)
+    elif command == "run":
+        parser.add_argument("--privileged", action="store_true", required=True)
+        parser.add_argument("--rm", action="store_true")
+        parser.add_argument("image", choices=["tonistiigi/binfmt"])
+        parser.add_argument("--install", choices=["arm64"], required=True)
+        program.make(f"linux/{parser.parse_args(rest).install}")
+    elif command == "login":
+        _login(program, rest)
+    else:
+        raise _Refused(f"there is no docker {command} here")
+
+
+def _buildx(program: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("docker buildx")
+    commands = parser.add_subparsers(dest="command", required=True)
+    create = commands.add_parser("create")
+    create.add_argument("--use", action="store_true", required=True)
+    build = commands.add_parser("build")
+    build.add_argument("--platform", required=True)
+    build.add_argument("--tag", required=True)
+    build.add_argument("--push", action="store_true", required=True)
+    build.add_argument("context", type=Path)
+    options = parser.parse_args(arguments)
+    if options.command == "create":
+        program.make("builder")
+        return
+    if not program.has("builder"):
+        raise _Refused("multi-platform build is not supported for the docker driver")
+    for platform in options.platform.split(","):
+        if platform != "linux/amd64" and not program.has(platform):
+            raise _Refused(f"exec format error: {platform}")
+    _check_context(options.context)
+    program.sign_in(f"push {options.platform}", options.tag)
+
+
+def _check_context(context: Path) -> None:
+    if not (context / "Dockerfile").exists():
+        raise _Refused("failed to read dockerfile: no such file or directory")
+
+
+def _login(program: _Program, arguments: list[str]) -> None:
+    """Do what both docker and skopeo do for ``login``."""
+    parser = argparse.ArgumentParser(f"{program.name} login")
+    parser.add_argument("--username", required=True)
+    parser.add_argument("--password-stdin", action="store_true", required=True)
+    parser.add_argument("host")
+    options = parser.parse_args(arguments)
+    secret = sys.stdin.read().rstrip("\n")
+    program.note("login", host=options.host, username=options.username, secret=secret)
+
+
+def _helm(program: _Program, arguments: list[str]) -> None:
+    command, *rest = arguments
+    parser = argparse.ArgumentParser(f"helm {command}")
+    if command == "package":
+        parser.add_argument("chart", type=Path)
+        parser.add_argument("--version", required=True)
+        options = parser.parse_args(rest)
+        lines = (options.chart / "Chart.yaml").read_text().splitlines()
+        name = dict(line.split(": ") for line in lines)["name"]
+        Path(f"{name}-{options.version}.tgz").write_text("")
+        return
+    parser.add_argument("package", type=Path)
+    parser.add_argument("remote")
+    options = parser.parse_args(rest)
+    scheme, _, reference = options.remote.partition("://")
+    if command != "push" or scheme != "oci" or not options.package.exists():
+        raise _Refused(f"helm does not do this: {arguments}")
+    program.sign_in("push", reference)
+
+
+def _skopeo(program: _Program, arguments: list[str]) -> None:
+    command, *rest = arguments
+    if command == "login":
+        _login(program, rest)
+        return
+    parser = argparse.ArgumentParser(f"skopeo {command}")
+    parser.add_argument("--authfile")
+    parser.add_argument("source")
+    parser.add_argument("target")
+    options = parser.parse_args(rest)
+    transport, _, reference = options.source.partition("://")
+    if (command, transport) != ("copy", "docker"):
+        raise _Refused(f"skopeo does not do this: {arguments}")
+    program.sign_in("pull", reference, options.authfile)
+
+
+def _kubectl(program: _Program, arguments: list[str]) -> None:
+    if arguments != ["apply", "-f", "-"]:
+        raise _Refused(f"kubectl does not do this: {arguments}")
+    text = sys.stdin.read()
+    if not text:
+        raise _Refused("no objects passed to apply")
+    manifest = json.loads(text)
+    if (manifest["apiVersion"], manifest["kind"]) != ("v1", "Secret"):
+        raise _Refused("this is not a Secret")
+    name = manifest["metadata"]["name"]
+    # An API server refuses content that does not fit the type.
+    if manifest["type"] != "kubernetes.io/dockerconfigjson":
+        raise _Refused(f"this is not the type of a pull secret: {manifest['type']}")
+    configuration = json.loads(base64.b64decode(manifest["data"][".dockerconfigjson"]))
+    for host in configuration["auths"]:
+        username, secret = _credentials(host, configuration)
+        program.note(f"apply {name}", host=host, username=username, secret=secret)
+
+
+_PROGRAMS: dict[str, Callable[[_Program, list[str]], None]] = {
+    "apk": _apk,
+    "curl": _curl,
+    "docker": _docker,
+    "helm": _helm,
+    "jq": _jq,
+    "kubectl": _kubectl,
+    "pipx": _pipx,
+    "skopeo": _skopeo,
+}
+
+
+def main(state: str, name: str, *arguments: str) -> None:
+    """Be the program of that name."""
+    try:
+        _PROGRAMS[name](_Program(Path(state), name), list(arguments))
+    except _Refused as error:
+        sys.exit(f"{name}: {error}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

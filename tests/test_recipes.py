@@ -1,0 +1,440 @@
+"""The README's recipes for CI, run step by step against AWS, and what amazon-ecr-login puts out."""
+
+import json
+import shutil
+from base64 import b64decode
+from collections.abc import Iterator
+from copy import deepcopy
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from docker_credential_ecr_login.registry import parse
+from tests.connect_proxy import aws_under_its_own_names
+from tests.emulator import AwsEmulator
+from tests.helper_process import HelperProcess
+from tests.recipes import (
+    COMMIT,
+    GitHub,
+    IdTokens,
+    Machine,
+    Recipe,
+    StepFailed,
+    id_token,
+    read_github_file,
+    recipes,
+    run_at_a_shell,
+    run_on_circleci,
+    run_on_gitlab,
+    run_on_kubernetes,
+)
+
+ACCOUNT = "123456789012"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+OTHER_ACCOUNT = "210987654321"
+IMAGE = f"{REGISTRY}/app:{COMMIT}"
+CI_ROLE = f"arn:aws:iam::{ACCOUNT}:role/ci"
+CI_SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/*"
+PULL_ROLE = f"arn:aws:iam::{ACCOUNT}:role/pull"
+PULL_SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/pull/*"
+USER = f"arn:aws:iam::{ACCOUNT}:user/dev"
+
+pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="steps are run by bash")
+
+RECIPES = recipes()
+RUN: set[str] = set()
+
+
+def runs(name: str) -> pytest.MarkDecorator:
+    """Mark a test as the one that runs the recipe of that name, which is its argument."""
+    RUN.add(name)
+    return pytest.mark.parametrize("recipe", [deepcopy(RECIPES[name])], ids=[name])
+
+
+@pytest.fixture
+def machine(tmp_path: Path, aws: AwsEmulator) -> Machine:
+    """A machine as CI systems have it: with docker, without this helper, but with another."""
+    image = tmp_path / "image"
+    image.mkdir()
+    other_helper = image / "docker-credential-ecr-login"
+    other_helper.write_text("#!/bin/sh\necho credentials not found in native keychain\nexit 1\n")
+    other_helper.chmod(0o755)
+    environ = {
+        "PATH": f"{image}:/usr/local/bin:/usr/bin:/bin",
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return Machine(tmp_path / "machine", environ, ("docker", "helm", "pipx", "skopeo"))
+
+
+@pytest.fixture
+def id_tokens() -> Iterator[IdTokens]:
+    """GitHub's endpoint for OIDC tokens."""
+    with IdTokens() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def github(machine: Machine, id_tokens: IdTokens, aws: AwsEmulator) -> GitHub:
+    """GitHub, whose tokens the roles of the recipes trust."""
+    for role in (CI_ROLE, PULL_ROLE):
+        aws.add_role(arn=role, web_identity_token=id_token("sts.amazonaws.com"))
+    return GitHub(machine, id_tokens, aws.url)
+
+
+def in_place_of(step: int, steps: Recipe) -> Recipe:
+    """Return the workflow with others in place of one of its steps."""
+    workflow = deepcopy(RECIPES["Image"])
+    job = workflow["jobs"]["push"]
+    job["steps"] = [*job["steps"][:step], *steps, *job["steps"][step:][1:]]
+    return workflow
+
+
+def assert_signed_in(
+    machine: Machine, aws: AwsEmulator, *expected: tuple[str, str, str], by: str
+) -> None:
+    """Assert which programs signed in at which registries, all with good passwords of ``by``.
+
+    And that nobody can read one, or any other secret, in the log.
+    """
+    notes = [note for note in machine.notes if "secret" in note]
+    assert [(note["program"], note["did"], note["host"]) for note in notes] == list(expected)
+    for note in notes:
+        assert_good(aws, note, by=by)
+    assert [secret for secret in aws.secrets if secret in machine.shown] == []
+
+
+def assert_good(aws: AwsEmulator, credentials: dict[str, str], *, by: str) -> None:
+    """Assert that a registry lets somebody in: with a password of its region, issued to ``by``."""
+    registry = parse(credentials["host"])
+    issued = aws.issued(credentials["secret"])
+    assert registry
+    assert issued
+    assert (credentials["username"], issued.region) == ("AWS", registry.region)
+    assert issued.service == ("ecr-public" if registry.host == "public.ecr.aws" else "ecr")
+    assert fnmatchcase(issued.principal or "", by)
+    assert aws.accepts(credentials["secret"])
+
+
+def operations(aws: AwsEmulator) -> list[str]:
+    """What AWS was asked for."""
+    return [call.operation for call in aws.calls]
+
+
+IN = ["AssumeRoleWithWebIdentity", "GetAuthorizationToken"]
+
+
+def test_every_recipe_is_run() -> None:
+    """There is a test for each recipe of the README, and each of its code blocks is a recipe."""
+    assert set(RECIPES) == RUN
+    assert len(RECIPES) >= 15
+
+
+# GitHub Actions
+
+
+@runs("Image")
+def test_image(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """The workflow pushes with a token that the role of the job gets by one call."""
+    github.run(recipe)
+    assert_signed_in(github.machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
+    assert github.machine.notes[-1]["reference"] == IMAGE
+    assert operations(aws) == IN
+    assert not (github.machine.home / ".aws" / "credentials").exists()
+
+
+@runs("ECR Public")
+def test_public(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """ECR Public is pushed to with a token of its own API."""
+    github.run(in_place_of(-1, recipe))
+    assert_signed_in(github.machine, aws, ("docker", "push", "public.ecr.aws"), by=CI_SESSION)
+    assert operations(aws) == IN
+
+
+@runs("Several accounts and regions, which let in the one role")
+def test_accounts_and_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """Four registries are configured, and those of a region cost one call."""
+    github.run(in_place_of(-1, recipe))
+    hosts = [
+        f"{OTHER_ACCOUNT}.dkr.ecr.{region}.amazonaws.com" for region in ("us-east-1", "eu-west-1")
+    ]
+    assert_signed_in(
+        github.machine, aws, *(("docker", "pull", host) for host in hosts), by=CI_SESSION
+    )
+    assert operations(aws) == [*IN, "GetAuthorizationToken"]
+    configuration = json.loads((github.machine.home / ".docker" / "config.json").read_text())
+    assert len(configuration["credHelpers"]) == 4
+
+
+@runs("A role in another account")
+def test_role_in_another_account(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """The role of the job assumes the one of the other account, for that registry."""
+    aws.add_role(arn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/push", trusted=[CI_ROLE])
+    github.run(in_place_of(-1, recipe))
+    host = f"{OTHER_ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+    session = f"arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/push/*"
+    assert_signed_in(github.machine, aws, ("docker", "push", host), by=session)
+    assert operations(aws) == [IN[0], "AssumeRole", IN[1]]
+
+
+@runs("Several platforms")
+def test_platforms(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """Buildx pushes for both platforms with the helper's answer."""
+    github.run(in_place_of(-1, recipe))
+    did = "push linux/amd64,linux/arm64"
+    assert_signed_in(github.machine, aws, ("docker", did, REGISTRY), by=CI_SESSION)
+    assert operations(aws) == IN
+
+
+@runs("Helm")
+def test_helm(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """Helm pushes a chart with the helper's answer."""
+    github.run(in_place_of(-1, recipe))
+    assert_signed_in(github.machine, aws, ("helm", "push", REGISTRY), by=CI_SESSION)
+    assert operations(aws) == IN
+
+
+@runs("Behind a proxy")
+def test_proxy(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """AWS is reached by the proxy alone, once; docker's own call of the helper needs none."""
+    machine = HelperProcess(github.machine.directory, github.machine.environ)
+    with aws_under_its_own_names(aws, machine, "api.ecr.us-east-1.amazonaws.com") as proxy:
+        github.variables["PROXY"] = github.machine.environ.pop("HTTPS_PROXY")
+        github.run(in_place_of(-1, recipe))
+    assert proxy.hosts == ["api.ecr.us-east-1.amazonaws.com:443"]
+    assert_signed_in(github.machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
+    assert operations(aws) == IN
+
+
+@runs("Self-hosted, where other jobs have the same home")
+@pytest.mark.parametrize("fails", [False, True])
+def test_self_hosted(recipe: Recipe, github: GitHub, aws: AwsEmulator, fails: bool) -> None:
+    """However the job ends, it leaves no token behind, and never one in the home."""
+    if fails:
+        recipe[1]["run"] += "false\n"
+        with pytest.raises(StepFailed):
+            github.run(in_place_of(-1, recipe))
+    else:
+        github.run(in_place_of(-1, recipe))
+    machine = github.machine
+    assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
+    assert operations(aws) == IN
+    assert (machine.temporary / "docker" / "config.json").exists()
+    assert [path for path in machine.home.iterdir() if path.name != ".local"] == []
+    left = [*machine.home.rglob("*"), *machine.temporary.rglob("*")]
+    texts = [path.read_text(errors="replace") for path in left if path.is_file()]
+    assert [text for text in texts if any(secret in text for secret in aws.secrets)] == []
+
+
+@runs("The outputs of amazon-ecr-login, for other steps")
+def test_outputs(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """Another step has the password, which is masked before anything else is written."""
+    github.run(in_place_of(-1, recipe))
+    assert_signed_in(github.machine, aws, ("skopeo", "login", REGISTRY), by=CI_SESSION)
+    assert github.machine.notes[-1]["secret"] == github.masks[-1]
+    assert "  PASSWORD: ***" in github.machine.log
+    assert operations(aws) == IN
+
+
+@runs("OIDC without an action")
+def test_oidc_without_an_action(
+    recipe: Recipe, github: GitHub, id_tokens: IdTokens, aws: AwsEmulator
+) -> None:
+    """GitHub's token is used once, at once: what comes after it finds the token of ECR."""
+    github.run(in_place_of(2, recipe))
+    assert_signed_in(github.machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
+    assert id_tokens.audiences == ["sts.amazonaws.com"]
+    assert operations(aws) == IN
+    path = github.machine.temporary / "id-token"
+    assert path.read_text() == id_token("sts.amazonaws.com")
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_oidc_without_a_token(github: GitHub, id_tokens: IdTokens, aws: AwsEmulator) -> None:
+    """Where GitHub gives no token, the step fails, and AWS is not asked."""
+    id_tokens.works = False
+    with pytest.raises(StepFailed, match="The requested URL returned error: 500"):
+        github.run(in_place_of(2, RECIPES["OIDC without an action"]))
+    assert aws.calls == []
+
+
+@runs("Service")
+def test_service(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """The runner pulls the image of a service with what the job before has put out."""
+    github.run(recipe)
+    (service,) = github.services
+    assert service["image"] == f"{REGISTRY}/database:latest"
+    credentials = {"host": REGISTRY, "username": service["username"], "secret": service["password"]}
+    assert_good(aws, credentials, by=PULL_SESSION)
+    assert github.dropped == []
+    assert service["password"] not in github.machine.shown
+    assert operations(aws) == IN
+
+
+def test_service_with_a_masked_password(github: GitHub) -> None:
+    """Without --no-mask GitHub would drop the password on its way to the other job."""
+    recipe = deepcopy(RECIPES["Service"])
+    (step,) = (step for step in recipe["jobs"]["login"]["steps"] if "id" in step)
+    step["run"] = step["run"].replace(" --no-mask", "")
+    github.run(recipe)
+    assert github.dropped == ["password"]
+    assert github.services[0]["password"] == ""
+    assert github.services[0]["username"] == "AWS"
+
+
+# Others
+
+
+@runs("CircleCI")
+def test_circleci(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """Docker pushes by the helper, and skopeo signs in by $BASH_ENV: with one token."""
+    aws.add_role(arn=CI_ROLE, web_identity_token=id_token("of-the-organization"))
+    run_on_circleci(machine, recipe)
+    expected = [("docker", "push", REGISTRY), ("skopeo", "login", REGISTRY)]
+    assert_signed_in(machine, aws, *expected, by=CI_SESSION)
+    assert operations(aws) == IN
+
+
+@runs("GitLab")
+def test_gitlab(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """Docker pushes by the helper, and the runner pulls by DOCKER_AUTH_CONFIG."""
+    machine.programs = ("apk", "docker")
+    aws.add_role(arn=CI_ROLE, web_identity_token=id_token("sts.amazonaws.com"))
+    pulled = run_on_gitlab(machine, recipe)
+    assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
+    assert [image for image, _ in pulled] == ["docker:28", "docker:28", IMAGE]
+    auths = json.loads(pulled[-1][1])["auths"]
+    assert list(auths) == [REGISTRY]
+    username, _, secret = b64decode(auths[REGISTRY]["auth"]).decode().partition(":")
+    assert_good(aws, {"host": REGISTRY, "username": username, "secret": secret}, by=CI_SESSION)
+    assert operations(aws) == IN * 2  # each job is on a machine of its own
+
+
+@pytest.fixture
+def container(machine: Machine) -> Machine:
+    """A container of Alpine without further programs."""
+    machine.programs = ("apk",)
+    machine.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    return machine
+
+
+@runs("Kubernetes")
+def test_kubernetes(recipe: Recipe, container: Machine, aws: AwsEmulator) -> None:
+    """The CronJob applies a pull secret, which is all that its role allows it."""
+    aws.add_role(arn=PULL_ROLE, web_identity_token=id_token("sts.amazonaws.com"))
+    run_on_kubernetes(container, recipe)
+    assert_signed_in(container, aws, ("kubectl", "apply ecr", REGISTRY), by=PULL_SESSION)
+    assert operations(aws) == IN
+    kinds = {manifest["kind"]: manifest for manifest in recipe}
+    (name,) = {manifest["metadata"]["name"] for manifest in recipe}
+    assert kinds["RoleBinding"]["roleRef"]["name"] == name
+    assert kinds["RoleBinding"]["subjects"] == [{"kind": "ServiceAccount", "name": name}]
+    rules = kinds["Role"]["rules"]
+    assert [(rule["apiGroups"], rule["resources"]) for rule in rules] == [([""], ["secrets"])] * 2
+    # A name cannot restrict what does not exist yet.
+    assert (rules[0]["verbs"], "resourceNames" in rules[0]) == (["create"], False)
+    assert (rules[1]["verbs"], rules[1]["resourceNames"]) == (["get", "patch"], ["ecr"])
+
+
+def test_kubernetes_without_a_token(container: Machine, aws: AwsEmulator) -> None:
+    """Where AWS gives no token, the job fails with the reason, and the secret stays as it is."""
+    aws.add_role(
+        arn=PULL_ROLE,
+        web_identity_token=id_token("sts.amazonaws.com"),
+        deny=["ecr:GetAuthorizationToken"],
+    )
+    with pytest.raises(StepFailed, match=r"ecr-login: .* is denied to"):
+        run_on_kubernetes(container, RECIPES["Kubernetes"])
+    assert [note["program"] for note in container.notes] == ["pipx"]
+
+
+@runs("In place of aws ecr get-login-password")
+def test_docker_login(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """The password goes straight from one program to the other."""
+    machine.run(["pipx", "install", "docker-credential-ecr-login"], {})
+    run_at_a_shell(machine, recipe, {**aws.add_user(arn=USER).environ, **installed(machine)})
+    assert_signed_in(machine, aws, ("docker", "login", REGISTRY), by=USER)
+    assert operations(aws) == ["GetAuthorizationToken"]
+
+
+@runs("For what reads Docker's file and runs no helpers")
+def test_file_without_helpers(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """A program that is shown the file signs in with it, and nobody else can read it."""
+    machine.run(["pipx", "install", "docker-credential-ecr-login"], {})
+    run_at_a_shell(machine, recipe, {**aws.add_user(arn=USER).environ, **installed(machine)})
+    assert_signed_in(machine, aws, ("skopeo", "pull", REGISTRY), by=USER)
+    assert operations(aws) == ["GetAuthorizationToken"]
+    assert (machine.work / "auth.json").stat().st_mode & 0o077 == 0
+
+
+def installed(machine: Machine) -> dict[str, str]:
+    """The variable with which a shell finds what pipx has installed."""
+    return {"PATH": f"{machine.home}/.local/bin:{machine.environ['PATH']}"}
+
+
+# What amazon-ecr-login puts out
+
+OTHER_REGISTRY = "998877665544.dkr.ecr.us-east-1.amazonaws.com"
+ONE = {
+    "registry": "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+    "docker_username_123456789012_dkr_ecr_us_east_1_amazonaws_com": "AWS",
+    "docker_password_123456789012_dkr_ecr_us_east_1_amazonaws_com": "PASSWORD",
+}
+TWO = {
+    "docker_username_123456789012_dkr_ecr_us_east_1_amazonaws_com": "AWS",
+    "docker_password_123456789012_dkr_ecr_us_east_1_amazonaws_com": "PASSWORD",
+    "docker_username_998877665544_dkr_ecr_us_east_1_amazonaws_com": "AWS",
+    "docker_password_998877665544_dkr_ecr_us_east_1_amazonaws_com": "PASSWORD",
+}
+PUBLIC = {
+    "registry": "public.ecr.aws",
+    "docker_username_public_ecr_aws": "AWS",
+    "docker_password_public_ecr_aws": "PASSWORD",
+}
+CHINA = {
+    "registry": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+    "docker_username_123456789012_dkr_ecr_cn_north_1_amazonaws_com_cn": "AWS",
+    "docker_password_123456789012_dkr_ecr_cn_north_1_amazonaws_com_cn": "PASSWORD",
+}
+
+
+@pytest.mark.parametrize(
+    ("region", "arguments", "outputs", "registries"),
+    [
+        ("us-east-1", [], ONE, [REGISTRY]),
+        ("us-east-1", ["123456789012"], ONE, [REGISTRY]),
+        ("us-east-1", ["--no-mask", "123456789012"], ONE, [REGISTRY]),
+        ("us-east-1", ["123456789012,998877665544"], TWO, [REGISTRY, OTHER_REGISTRY]),
+        ("eu-west-1", ["--public"], PUBLIC, ["public.ecr.aws"]),
+        ("cn-north-1", ["123456789012"], CHINA, [CHINA["registry"]]),
+    ],
+    ids=["own", "one", "not masked", "several", "public", "China"],
+)
+def test_outputs_of_amazon_ecr_login(
+    helper: HelperProcess,
+    aws: AwsEmulator,
+    tmp_path: Path,
+    region: str,
+    arguments: list[str],
+    outputs: dict[str, str],
+    registries: list[str],
+) -> None:
+    """The same keys with the same values in the same order, and ``registries``; masks come first.
+
+    Source: what dist/index.js of aws-actions/amazon-ecr-login 2.1.7 wrote for the same registries
+    and the same AWS, with ``mask-password`` at its default and "false"; its README.md and index.js.
+    """
+    file = tmp_path / "output"
+    helper.environ |= aws.add_user(arn=USER).environ
+    helper.environ |= {"AWS_REGION": region, "GITHUB_OUTPUT": str(file)}
+    outcome = helper.run("login", "--output", "github", *arguments)
+    assert (outcome.stderr, outcome.status) == ("", 0)
+    found = read_github_file(file.read_text())
+    passwords = [value for name, value in found.items() if name.startswith("docker_password_")]
+    assert all(map(aws.accepts, passwords))
+    assert found.pop("registries") == ",".join(registries)
+    shown = {name: "PASSWORD" if aws.issued(value) else value for name, value in found.items()}
+    assert list(shown.items()) == list(outputs.items())
+    masks = [] if "--no-mask" in arguments else passwords[:1]  # one token serves a region
+    assert outcome.stdout == "".join(f"::add-mask::{password}\n" for password in masks)
