@@ -227,6 +227,7 @@ class GitHub:
     """Runs workflows, one job after the other.
 
     ``sts_url`` is where actions find AWS, ``variables`` what the repository has under that name.
+    ``before`` is called where a step of that name starts.
     """
 
     def __init__(self, machine: Machine, id_tokens: IdTokens, sts_url: str) -> None:
@@ -234,6 +235,7 @@ class GitHub:
         self.id_tokens = id_tokens
         self.sts_url = sts_url
         self.variables: dict[str, str] = {}
+        self.before: dict[str, Callable[[], object]] = {}
         self.services: list[dict[str, str]] = []
         self.masks: list[str] = []
         self.dropped: list[str] = []
@@ -283,6 +285,7 @@ class _Job:
             assert step.get("if") in {None, "always()"}, step
             if failed and "if" not in step:
                 continue
+            self._github.before.get(step.get("name"), lambda: None)()
             try:
                 self._step(step)
             except StepFailed as error:

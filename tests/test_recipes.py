@@ -38,6 +38,7 @@ CI_ROLE = f"arn:aws:iam::{ACCOUNT}:role/ci"
 CI_SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/ci/*"
 PULL_ROLE = f"arn:aws:iam::{ACCOUNT}:role/pull"
 PULL_SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/pull/*"
+CREDENTIALS = "aws-actions/configure-aws-credentials"
 USER = f"arn:aws:iam::{ACCOUNT}:user/dev"
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="steps are run by bash")
@@ -83,11 +84,16 @@ def github(machine: Machine, id_tokens: IdTokens, aws: AwsEmulator) -> GitHub:
     return GitHub(machine, id_tokens, aws.url)
 
 
-def in_place_of(step: int, steps: Recipe) -> Recipe:
-    """Return the workflow with others in place of one of its steps."""
+def in_place_of(name: str, steps: Recipe) -> Recipe:
+    """Return the workflow with others in place of the step of that name, or with that action."""
     workflow = deepcopy(RECIPES["Image"])
     job = workflow["jobs"]["push"]
-    job["steps"] = [*job["steps"][:step], *steps, *job["steps"][step:][1:]]
+    (place,) = (
+        place
+        for place, step in enumerate(job["steps"])
+        if name in {step.get("name"), step.get("uses", "").partition("@")[0]}
+    )
+    job["steps"][place : place + 1] = steps
     return workflow
 
 
@@ -147,7 +153,7 @@ def test_image(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
 @runs("ECR Public")
 def test_public(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """ECR Public is pushed to with a token of its own API."""
-    github.run(in_place_of(-1, recipe))
+    github.run(in_place_of("Push", recipe))
     assert_signed_in(github.machine, aws, ("docker", "push", "public.ecr.aws"), by=CI_SESSION)
     assert operations(aws) == IN
 
@@ -155,7 +161,7 @@ def test_public(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
 @runs("Several accounts and regions, which let in the one role")
 def test_accounts_and_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """Four registries are configured, and those of a region cost one call."""
-    github.run(in_place_of(-1, recipe))
+    github.run(in_place_of("Push", recipe))
     hosts = [
         f"{OTHER_ACCOUNT}.dkr.ecr.{region}.amazonaws.com" for region in ("us-east-1", "eu-west-1")
     ]
@@ -171,7 +177,7 @@ def test_accounts_and_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) 
 def test_role_in_another_account(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """The role of the job assumes the one of the other account, for that registry."""
     aws.add_role(arn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/push", trusted=[CI_ROLE])
-    github.run(in_place_of(-1, recipe))
+    github.run(in_place_of("Push", recipe))
     host = f"{OTHER_ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
     session = f"arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/push/*"
     assert_signed_in(github.machine, aws, ("docker", "push", host), by=session)
@@ -181,7 +187,7 @@ def test_role_in_another_account(recipe: Recipe, github: GitHub, aws: AwsEmulato
 @runs("Several platforms")
 def test_platforms(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """Buildx pushes for both platforms with the helper's answer."""
-    github.run(in_place_of(-1, recipe))
+    github.run(in_place_of("Push", recipe))
     did = "push linux/amd64,linux/arm64"
     assert_signed_in(github.machine, aws, ("docker", did, REGISTRY), by=CI_SESSION)
     assert operations(aws) == IN
@@ -190,7 +196,7 @@ def test_platforms(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
 @runs("Helm")
 def test_helm(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """Helm pushes a chart with the helper's answer."""
-    github.run(in_place_of(-1, recipe))
+    github.run(in_place_of("Push", recipe))
     assert_signed_in(github.machine, aws, ("helm", "push", REGISTRY), by=CI_SESSION)
     assert operations(aws) == IN
 
@@ -201,7 +207,7 @@ def test_proxy(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     machine = HelperProcess(github.machine.directory, github.machine.environ)
     with aws_under_its_own_names(aws, machine, "api.ecr.us-east-1.amazonaws.com") as proxy:
         github.variables["PROXY"] = github.machine.environ.pop("HTTPS_PROXY")
-        github.run(in_place_of(-1, recipe))
+        github.run(in_place_of("Push", recipe))
     assert proxy.hosts == ["api.ecr.us-east-1.amazonaws.com:443"]
     assert_signed_in(github.machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
     assert operations(aws) == IN
@@ -214,9 +220,9 @@ def test_self_hosted(recipe: Recipe, github: GitHub, aws: AwsEmulator, fails: bo
     if fails:
         recipe[1]["run"] += "false\n"
         with pytest.raises(StepFailed):
-            github.run(in_place_of(-1, recipe))
+            github.run(in_place_of("Push", recipe))
     else:
-        github.run(in_place_of(-1, recipe))
+        github.run(in_place_of("Push", recipe))
     machine = github.machine
     assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
     assert operations(aws) == IN
@@ -230,7 +236,7 @@ def test_self_hosted(recipe: Recipe, github: GitHub, aws: AwsEmulator, fails: bo
 @runs("The outputs of amazon-ecr-login, for other steps")
 def test_outputs(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """Another step has the password, which is masked before anything else is written."""
-    github.run(in_place_of(-1, recipe))
+    github.run(in_place_of("Push", recipe))
     assert_signed_in(github.machine, aws, ("skopeo", "login", REGISTRY), by=CI_SESSION)
     assert github.machine.notes[-1]["secret"] == github.masks[-1]
     assert "  PASSWORD: ***" in github.machine.log
@@ -241,8 +247,9 @@ def test_outputs(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
 def test_oidc_without_an_action(
     recipe: Recipe, github: GitHub, id_tokens: IdTokens, aws: AwsEmulator
 ) -> None:
-    """GitHub's token is used once, at once: what comes after it finds the token of ECR."""
-    github.run(in_place_of(2, recipe))
+    """GitHub's token is used once, at once: later, when it is worth nothing, ECR's is there."""
+    github.before["Push"] = lambda: aws.add_role(arn=CI_ROLE)
+    github.run(in_place_of(CREDENTIALS, recipe))
     assert_signed_in(github.machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
     assert id_tokens.audiences == ["sts.amazonaws.com"]
     assert operations(aws) == IN
@@ -255,7 +262,7 @@ def test_oidc_without_a_token(github: GitHub, id_tokens: IdTokens, aws: AwsEmula
     """Where GitHub gives no token, the step fails, and AWS is not asked."""
     id_tokens.works = False
     with pytest.raises(StepFailed, match="The requested URL returned error: 500"):
-        github.run(in_place_of(2, RECIPES["OIDC without an action"]))
+        github.run(in_place_of(CREDENTIALS, RECIPES["OIDC without an action"]))
     assert aws.calls == []
 
 
