@@ -144,7 +144,9 @@ class Machine:
         """Put the sources of an image and of a Helm chart into the directory for the work."""
         (self.work / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
         (self.work / "chart").mkdir()
-        (self.work / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: app\nversion: 0\n")
+        (self.work / "chart" / "Chart.yaml").write_text(
+            "apiVersion: v2\nname: app\nversion: 0.0.0\n"
+        )
 
     def run(
         self, command: Iterable[str], environ: Mapping[str, str]

@@ -1,6 +1,7 @@
 """The README's recipes for CI with real docker and skopeo."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -99,6 +100,16 @@ def test_github(github: GitHub, registry: Registry, aws: AwsEmulator, by_action:
         steps[2:3] = RECIPES["OIDC without an action"]
     github.run({**recipe, "jobs": {"push": {"steps": [*steps, {"run": AFTERWARDS}]}}})
     assert_pushed_and_pulled(registry)
+    assert operations(aws) == IN
+
+
+@pytest.mark.skipif(not shutil.which("helm"), reason="there is no Helm here")
+def test_helm(github: GitHub, registry: Registry, aws: AwsEmulator) -> None:
+    """Helm pushes a chart."""
+    recipe = deepcopy(RECIPES["Image"])
+    recipe["jobs"]["push"]["steps"][-1:] = RECIPES["Helm"]
+    github.run(recipe)
+    assert registry.pushed(f"{REGISTRY}/app:0.1.0")
     assert operations(aws) == IN
 
 
