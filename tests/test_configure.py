@@ -132,10 +132,14 @@ class TestRegistries:
         assert home.settings == {"credHelpers": dict.fromkeys(hosts, "ecr-login")}
 
     def test_the_configured_region(self, home: Home) -> None:
-        """Without --region an account's registry is that of AWS_REGION."""
+        """Without --region an account's registry is that of AWS_REGION, or of the profile."""
         assert home.done("111111111111", AWS_REGION="eu-west-1") == [
             f"{SHOWN}: added credHelpers {OTHER_REGION}"
         ]
+        home.helper.write_config("[profile p]\nregion = eu-west-1\n")
+        assert f"{SHOWN}: added credHelpers 222222222222.dkr.ecr.eu-west-1.amazonaws.com" in (
+            home.done("222222222222", "--profile", "p")
+        )
 
     @pytest.mark.parametrize(
         ("arguments", "words"),

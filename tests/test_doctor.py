@@ -130,6 +130,13 @@ def former_login(machine: Machine) -> None:
     machine.write_docker({"credHelpers": {HOST: "ecr-login"}, "auths": auths})
 
 
+def former_login_of_podman(machine: Machine) -> None:
+    """Have signed in by podman login since the machine was started."""
+    machine.helper.environ["XDG_RUNTIME_DIR"] = str(machine.helper.home / "run")
+    auths = {HOST: {"auth": "QVdTOng="}}
+    write(machine.helper, "run/containers/auth.json", json.dumps({"auths": auths}))
+
+
 def former_login_in_the_environment(machine: Machine) -> None:
     """Have a login in the variable that newer dockers read."""
     machine.helper.environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: {"auth": "eA=="}}})
@@ -264,6 +271,7 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (docker_asks_another, "docker", "failed", f"names desktop for {HOST}", f"configure {HOST}"),
     (docker_configuration_broken, "docker", "failed", "not JSON at line 1, column ", "correct it"),
     (former_login, "logins", "warned", HOST, f"configure --clean {HOST}"),
+    (former_login_of_podman, "logins", "warned", HOST, f"configure --clean --podman {HOST}"),
     (former_login_in_the_environment, "logins", "warned", HOST, "unset DOCKER_AUTH_CONFIG"),
     (config_file_misspelt, "config", "failed", '"profil"', "did you mean profile?"),
     (fallback_missing, "config", "warned", "docker-credential-nobody, is not on PATH", "install"),

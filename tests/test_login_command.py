@@ -54,6 +54,15 @@ def test_a_profile_by_name(helper: HelperProcess, aws: AwsEmulator) -> None:
     assert principals(aws) == [PULL_SESSION]
 
 
+def test_the_region_of_a_profile(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """An account's registry is in the region of the profile that is given."""
+    user = aws.add_user(arn="arn:aws:iam::111111111111:user/pull")
+    signed_in.write_config(f"[profile pull]\nregion = eu-west-1\n{keys(user)}")
+    outcome = signed_in.run("login", "--profile", "pull", "111111111111")
+    assert outcome.stdout.splitlines()[1].split()[:2] == [OTHER_REGION, "pull"]
+    assert principals(aws) == [user.arn]
+
+
 def test_a_profile_of_the_environments_keys(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Keys that the profile itself asks for stay, for all registries."""
     aws.add_role(arn=PULL, trusted=[DEV])

@@ -198,13 +198,16 @@ def _role_credentials(
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, AssumeRoleProvider.METHOD)
 
 
-def default_registry(environ: Mapping[str, str], region: str | None = None) -> Registry | None:
+def default_registry(
+    environ: Mapping[str, str], region: str | None = None, profile: str | None = None
+) -> Registry | None:
     """Return the caller's own registry in ``region`` or the configured one, its account unknown.
 
-    None where no region is configured. Raises `HelperError`.
+    ``profile`` wins over that of the environment. None where no region is configured. Raises
+    `HelperError`.
     """
     try:
-        session = _session(environ)
+        session = _session(environ, profile)
         region = region or configured_region(session, environ)
         if not region:
             return None

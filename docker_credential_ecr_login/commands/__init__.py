@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import NoReturn
 
+from .. import helper
 from ..errors import BadInput
 from ..protocol import NAME, VERSION
 from . import completion, configure, doctor, login, logout
@@ -24,6 +25,7 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
             options = parser().parse_args(arguments)
         except SystemExit:  # after --help
             return output.getvalue(), "", 0
+    helper.complete_python()
     outcome: tuple[str, str, int] = options.run(options, environ)
     return outcome
 

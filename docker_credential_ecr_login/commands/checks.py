@@ -26,8 +26,8 @@ from ..identity import config_file, expand, named_profile, users_config_file
 from ..protocol import NAME, USERNAME
 from ..registry import Registry, parse
 from ..turn import answer_timeout
-from . import json_text, programs
-from .files import TextFile, client_path
+from . import programs
+from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, runtime_path
 from .output import iso_time
 from .registries import configured_regions, hosts
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Status = Literal["passed", "failed", "warned", "skipped"]
 
-_HELPER = "ecr-login"
 _SDK_REGION = "us-east-1"  # to ask STS in, where no region is configured
 _NO_PROFILE = "the profile cannot be used"
 _NO_REGISTRY = "no registry is known: name one"
@@ -140,12 +139,12 @@ def program(patient: Patient) -> Iterator[Finding]:
 
 def docker(patient: Patient) -> Iterator[Finding]:
     """Say which registries docker asks this helper about."""
-    file = _Configuration(client_path(patient.environ), patient.environ)
+    file = ClientConfiguration(client_path(patient.environ), patient.environ)
     helpers, store = file.helpers, file.store
-    named = ["all registries (credsStore)"] if store == _HELPER else []
+    named = ["all registries (credsStore)"] if store == OWN_NAME else []
     named += [f"{_listed(file.own_hosts)} (credHelpers)"] if file.own_hosts else []
-    asked = helpers.get(patient.host, store) if patient.host else _HELPER if named else store
-    if asked == _HELPER:
+    asked = helpers.get(patient.host, store) if patient.host else OWN_NAME if named else store
+    if asked == OWN_NAME:
         message = f"{file.shown} names this helper for {' and '.join(named)}"
         yield Finding("docker", "passed", message)
         return
@@ -168,21 +167,23 @@ def logins(patient: Patient) -> Iterator[Finding]:
     """Say which tokens of former logins can get in the way of the helper."""
     environ = patient.environ
     clean = True
-    for podman in (False, True):
+    podmans = [client_path(environ, podman=True), runtime_path(environ)]
+    for path in filter(None, (client_path(environ), *podmans)):
         try:
-            file = _Configuration(client_path(environ, podman=podman), environ)
+            file = ClientConfiguration(path, environ)
         except HelperError:
-            if podman:
+            if path in podmans:
                 raise
             continue  # which is the finding of another check
         if found := file.logins:
             clean = False
+            option = " --podman" if path in podmans else ""
             yield Finding(
                 "logins",
                 "warned",
                 f"{file.shown} holds under auths what former logins left, which expires: "
                 + _listed(found),
-                f"{NAME} configure --clean{' --podman' * podman} {' '.join(found)}",
+                f"{NAME} configure --clean{option} {' '.join(found)}",
             )
     with suppress(ValueError, AttributeError, RecursionError):
         auths = json.loads(environ.get("DOCKER_AUTH_CONFIG") or "{}").get("auths", {})
@@ -437,44 +438,20 @@ ALL: tuple[tuple[str, Check], ...] = (
 def first_host(environ: Mapping[str, str]) -> str | None:
     """Return the first registry of ECR that docker asks this helper about by name, if any."""
     with suppress(HelperError):
-        hosts = _Configuration(client_path(environ), environ).own_hosts
+        hosts = ClientConfiguration(client_path(environ), environ).own_hosts
         return next((host for host in hosts if (found := parse(host)) and found.registry_id), None)
     return None
-
-
-class _Configuration(TextFile):
-    """The configuration of docker or podman. Raises `BadConfiguration` if it cannot be read."""
-
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
-        super().__init__(path, environ)
-        if not self.text.strip():
-            self.text = "{}"
-        json_text.check(self.text, self.shown)
-        self.helpers = json_text.entries(self.text, "credHelpers")
-        self.store = json_text.string(self.text, "credsStore")
-
-    @property
-    def own_hosts(self) -> list[str]:
-        """The registries that it names this helper for."""
-        return [host for host, name in self.helpers.items() if name == _HELPER]
-
-    @property
-    def logins(self) -> list[str]:
-        """The hosts of ECR that it holds a login for."""
-        entries = json_text.entries(self.text, "auths").items()
-        found = [parse(key) for key, entry in entries if json_text.is_login(entry)]
-        return list(dict.fromkeys(registry.host for registry in found if registry))
 
 
 def _podmans(environ: Mapping[str, str], host: str | None) -> str:
     """Return the file by which podman, skopeo and buildah use this helper, if there is one."""
     with suppress(HelperError, tomllib.TOMLDecodeError, TypeError):
-        file = _Configuration(client_path(environ, podman=True), environ)
+        file = ClientConfiguration(client_path(environ, podman=True), environ)
         if host in file.own_hosts or (file.own_hosts and not host):
             return file.shown
         for path in _REGISTRIES_CONF:
             conf = TextFile(expand(path, environ), environ)
-            if _HELPER in tomllib.loads(conf.text).get("credential-helpers", []):
+            if OWN_NAME in tomllib.loads(conf.text).get("credential-helpers", []):
                 return conf.shown
     return ""
 

@@ -16,10 +16,9 @@ from ..errors import BadConfiguration, BadInput, HelperError, one_line
 from ..identity import config_file, users_config_file
 from ..registry import PUBLIC_HOSTS, canonical_name, configured, parse
 from . import json_text, programs, toml_text
-from .files import TextFile, client_path, runtime_path
-from .registries import hosts, regions
+from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, runtime_path
+from .registries import configured_regions, hosts, regions
 
-_OWN_NAME = "ecr-login"
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -80,8 +79,9 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
     Raises `HelperError` if there is nothing that can be done; then nothing was written.
     """
-    client = TextFile(client_path(environ, podman=options.podman), environ)
-    ours = _ours(client) if options.remove else ()
+    path = client_path(environ, podman=options.podman)
+    client = TextFile(path, environ)
+    ours = ClientConfiguration(path, environ).own_hosts if options.remove else ()
     request = requested(options, environ, ours)
     changes = _changes(client, request, environ)
     warnings = []
@@ -122,7 +122,6 @@ def requested(
     ``ours`` are further names that can be removed, whatever they mean.
     """
     named = regions(options.region)
-    default = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or ""
     own: dict[str, str] = {}  # names in front of ECR, as they are given, and as clients have them
 
     def is_known(name: str) -> bool:
@@ -131,7 +130,10 @@ def requested(
         return bool(canonical)
 
     found = hosts(
-        options.registries, lambda: named or regions([default]), public=False, is_known=is_known
+        options.registries,
+        lambda: named or configured_regions(environ, options.profile),
+        public=False,
+        is_known=is_known,
     )
     found = [own.get(name, name) for name in found]
     if options.public:
@@ -173,15 +175,6 @@ def _own_name(name: str, environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _ours(client: TextFile) -> list[str]:
-    """Return the registries for which ``client`` names this helper. Raises `BadConfiguration`."""
-    if not client.text.strip():
-        return []
-    json_text.check(client.text, client.shown)
-    helpers = json_text.entries(client.text, "credHelpers")
-    return [host for host, name in helpers.items() if name == _OWN_NAME]
-
-
 def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:
     """Return what becomes of ``text``, the configuration of docker or podman.
 
@@ -203,11 +196,11 @@ def _edit_helpers(edit: Edit, request: Request) -> Edit:
     helpers = json_text.entries(text, "credHelpers")
     for host in request.hosts:
         present = helpers.get(host)
-        if request.remove and present == _OWN_NAME:
+        if request.remove and present == OWN_NAME:
             text = json_text.without_entry(text, "credHelpers", host)
             done.append(f"removed credHelpers {host}")
-        elif not request.remove and present != _OWN_NAME:
-            text = json_text.with_entry(text, "credHelpers", host, _OWN_NAME)
+        elif not request.remove and present != OWN_NAME:
+            text = json_text.with_entry(text, "credHelpers", host, OWN_NAME)
             what = f"changed credHelpers {host} from {_shown(present)}"
             done.append(what if present else f"added credHelpers {host}")
     if request.remove and done and not json_text.entries(text, "credHelpers"):
@@ -218,7 +211,7 @@ def _edit_helpers(edit: Edit, request: Request) -> Edit:
 def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
     text, done, warnings = edit
     present = json_text.string(text, "credsStore")
-    if not request.remove and present != _OWN_NAME:
+    if not request.remove and present != OWN_NAME:
         logins = json_text.entries(text, "auths").items()
         lost = [
             _shown(key) for key, entry in logins if json_text.is_login(entry) and not parse(key)
@@ -229,12 +222,12 @@ def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
                 "fallback in our own config file and log in again, or name registries instead of "
                 "--global"
             )
-        text = json_text.with_string(text, "credsStore", _OWN_NAME)
+        text = json_text.with_string(text, "credsStore", OWN_NAME)
         done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")
-    elif request.remove and present == _OWN_NAME and restored:
+    elif request.remove and present == OWN_NAME and restored:
         text = json_text.with_string(text, "credsStore", restored)
         done.append(f"set credsStore to {_shown(restored)} again")
-    elif request.remove and present == _OWN_NAME:
+    elif request.remove and present == OWN_NAME:
         text = json_text.without_field(text, "credsStore")
         done.append("removed credsStore")
     return Edit(text, done, warnings)
@@ -268,7 +261,7 @@ def edit_runtime(text: str, path: str, request: Request) -> Edit:
     edit = _edit_logins(Edit(text, [], []), request)
     helpers = json_text.entries(text, "credHelpers")
     for host in request.hosts:
-        if not request.remove and helpers.get(host, _OWN_NAME) != _OWN_NAME:
+        if not request.remove and helpers.get(host, OWN_NAME) != OWN_NAME:
             edit.warnings.append(
                 f"credHelpers {host} names {_shown(helpers[host])} there, which podman asks first: "
                 "remove that entry"
@@ -291,7 +284,7 @@ def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
             done.append(f"removed [[registry]] {names}")
         if warning:
             warnings.append(warning)
-        if request.for_all and store == _OWN_NAME:
+        if request.for_all and store == OWN_NAME:
             fallback = toml_text.fallback(edited, path)
             edited = toml_text.without_fallback(edited, path)
             if fallback:
@@ -302,7 +295,7 @@ def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
         if what:
             who = ", ".join(f"{key} {one_line(value)}" for key, value in request.who.items())
             done.append(f"{what} [[registry]] {names}: {who}")
-    if request.for_all and store not in ("", _OWN_NAME):
+    if request.for_all and store not in ("", OWN_NAME):
         edited = toml_text.with_fallback(text, path, store)
         if edited != text:
             done.append(f"set fallback to {_shown(store)}")

@@ -47,7 +47,6 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
     Raises `BadInput`.
     """
-    helper.complete_python()
     patient = Patient(environ, _host(options.registry, environ), network=not options.no_network)
     findings = []
     for finding in _findings(patient):

@@ -9,6 +9,11 @@ from contextlib import suppress
 
 from ..errors import BadConfiguration, one_line
 from ..identity import expand
+from ..registry import parse
+from . import json_text
+
+OWN_NAME = "ecr-login"
+"""This helper, as the configuration of clients names it."""
 
 
 def client_path(environ: Mapping[str, str], *, podman: bool = False) -> str:
@@ -118,6 +123,30 @@ class TextFile:
     def _failure(self, verb: str, error: Exception) -> BadConfiguration:
         reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
         return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}")
+
+
+class ClientConfiguration(TextFile):
+    """The configuration of docker or podman. Raises `BadConfiguration` if it cannot be read."""
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        super().__init__(path, environ)
+        if not self.text.strip():
+            self.text = "{}"
+        json_text.check(self.text, self.shown)
+        self.helpers = json_text.entries(self.text, "credHelpers")
+        self.store = json_text.string(self.text, "credsStore")
+
+    @property
+    def own_hosts(self) -> list[str]:
+        """The registries that it names this helper for."""
+        return [host for host, name in self.helpers.items() if name == OWN_NAME]
+
+    @property
+    def logins(self) -> list[str]:
+        """The hosts of ECR that it holds a login for."""
+        entries = json_text.entries(self.text, "auths").items()
+        found = [parse(key) for key, entry in entries if json_text.is_login(entry)]
+        return list(dict.fromkeys(registry.host for registry in found if registry))
 
 
 def _make_directories(path: str) -> None:

@@ -68,7 +68,6 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, str, int]:
     """Return what to print, the failures, and the exit code. Raises `HelperError`."""
-    helper.complete_python()
     has_secrets = options.output not in (*output.WITHOUT_SECRETS, "github")
     if has_secrets and not options.show_secrets and os.isatty(1):
         raise BadInput(

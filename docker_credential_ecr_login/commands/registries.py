@@ -37,11 +37,14 @@ def chosen_hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> lis
     )
 
 
-def configured_regions(environ: Mapping[str, str]) -> list[str]:
-    """Return the region that the AWS configuration names, if any. Raises `HelperError`."""
+def configured_regions(environ: Mapping[str, str], profile: str | None = None) -> list[str]:
+    """Return the region that the environment or the profile names, if any.
+
+    ``profile`` wins over that of the environment. Raises `HelperError`.
+    """
     from ..aws.client import default_registry
 
-    registry = default_registry(environ)
+    registry = default_registry(environ, profile=profile)
     return [registry.region] if registry else []
 
 
