@@ -1,6 +1,8 @@
 """The credential helper protocol, as docker and its like speak it with the executable."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login import __version__, protocol
+from docker_credential_ecr_login import __version__, commands, protocol
 from docker_credential_ecr_login.errors import BadInput
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess
@@ -31,6 +33,20 @@ def test_help(helper: HelperProcess, argument: str) -> None:
     for command in (*protocol.COMMANDS, "get, store, erase or list"):
         assert command in outcome.stdout
     assert (outcome.stderr, outcome.status) == ("", 0)
+
+
+@pytest.mark.parametrize("command", protocol.COMMANDS)
+def test_examples(helper: HelperProcess, command: str) -> None:
+    """The help of each command ends with examples, all of which are ones that it takes."""
+    outcome = helper.run(command, "--help")
+    assert (outcome.stderr, outcome.status) == ("", 0)
+    examples = outcome.stdout.partition("\nexamples:\n")[2].splitlines()
+    assert examples
+    for example in examples:
+        name, *arguments = shlex.split(re.split("[|>]", example)[0])
+        assert name == protocol.NAME
+        assert arguments[0] == command
+        assert commands.parser().parse_args(arguments).run
 
 
 @pytest.mark.parametrize("arguments", [[], ["get", "more"], ["list", "--json"]])

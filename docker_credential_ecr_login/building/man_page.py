@@ -74,6 +74,9 @@ def _command(name: str, parser: argparse.ArgumentParser) -> list[str]:
             lines.append(f".br\nOne of: {choices}.\n")
     if parser.epilog:
         lines.append(f".PP\n{_escaped(parser.epilog)}\n")
+    if examples := getattr(parser, "examples", ()):
+        shown = "".join(f"{_escaped(f'{NAME} {example}')}\n" for example in examples)
+        lines.append(f".PP\nExamples:\n.PP\n.nf\n{shown}.fi\n")
     return lines
 
 
@@ -87,16 +90,22 @@ def _table(readme: str, *columns: str) -> list[list[str]]:
 def _of_markdown(line: str) -> str:
     """Return a line of Markdown as one of troff: code in bold, links as their text."""
     line = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", line)
-    parts = [_escaped(part) for part in line.split("`")]
+    parts = [_in_troff(part) for part in line.split("`")]
     parts[1::2] = [rf"\fB{part}\fR" for part in parts[1::2]]
-    return "".join(parts)
+    return _no_request("".join(parts))
 
 
 def _escaped(words: str | None) -> str:
     """Return text as troff shows it, character by character, on one line."""
-    words = " ".join((words or "").split())
-    shown = (
+    return _no_request(_in_troff(" ".join((words or "").split())))
+
+
+def _in_troff(words: str) -> str:
+    return "".join(
         _ESCAPES.get(letter, letter if letter.isascii() else rf"\[u{ord(letter):04X}]")
         for letter in words
     )
-    return r"\&" * words.startswith(".") + "".join(shown)  # a dot begins a request
+
+
+def _no_request(line: str) -> str:
+    return r"\&" * line.startswith(".") + line  # a dot begins a request

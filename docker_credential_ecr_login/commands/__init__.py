@@ -50,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
+    examples: tuple[str, ...] = ()
+
+    def format_help(self) -> str:
+        """Return the help, with the examples at its end."""
+        shown = "".join(f"  {NAME} {example}\n" for example in self.examples)
+        return super().format_help() + (f"\nexamples:\n{shown}" if shown else "")
+
     def error(self, message: str) -> NoReturn:
         """Raise `BadInput`: it is `__main__` that writes, and whose exit code 1 says so."""
         raise BadInput(message, f"see: {self.prog} --help")

@@ -30,6 +30,7 @@ def add_to(commands: Any) -> None:
         "values of this program, the names of profiles, and the registries asked for before.",
     )
     parser.add_argument("shell", metavar="SHELL", choices=sorted(SCRIPTS), help="bash, fish or zsh")
+    parser.examples = ("completion bash > ~/.local/share/bash-completion/completions/" + NAME,)
     parser.set_defaults(run=run)
 
 

@@ -57,7 +57,12 @@ def add_to(commands: Any) -> None:
         help="host of an ECR registry, account of 12 digits, or name in front of ECR that our own "
         "config file lists; also several with commas",
     )
-    add("--region", action="append", default=[], help="region of the accounts, or several")
+    add(
+        "--region",
+        action="append",
+        default=[],
+        help="region of the accounts, or several (default: the configured one)",
+    )
     add("--public", action="store_true", help="ECR Public, under both its names")
     add(
         "--global",
@@ -71,6 +76,11 @@ def add_to(commands: Any) -> None:
     add("--clean", action="store_true", help="remove what an earlier login left under auths")
     add("--remove", action="store_true", help="undo what the same arguments did without it")
     add("--dry-run", action="store_true", help="show what would change, and write nothing")
+    parser.examples = (
+        "configure 123456789012.dkr.ecr.us-east-1.amazonaws.com --public",
+        "configure 123456789012 --region us-east-1,eu-west-1 --profile prod",
+        "configure --global --dry-run",
+    )
     parser.set_defaults(run=run)
 
 

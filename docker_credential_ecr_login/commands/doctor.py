@@ -39,6 +39,10 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--no-network", action="store_true", help="leave out what needs AWS or the registry"
     )
+    parser.examples = (
+        "doctor 123456789012.dkr.ecr.us-east-1.amazonaws.com",
+        "doctor --no-network --json",
+    )
     parser.set_defaults(run=run)
 
 

@@ -56,12 +56,17 @@ def add_to(commands: Any) -> None:
         choices=[*_FORMS, "github", "kubernetes", *_OF_ONE],
         help="what to print: a table (text, json), lines for $GITHUB_OUTPUT (github), a shell "
         "(env) or GitLab (dotenv), a Docker configuration, the manifest of a Kubernetes Secret, "
-        "the bare password, or the value of an HTTP Authorization header",
+        "the bare password, or the value of an HTTP Authorization header (default: text)",
     )
     parser.add_argument("--no-mask", action="store_true", help="github: do not mask passwords")
     parser.add_argument("--name", default="ecr-login", help="kubernetes: name of the Secret")
     parser.add_argument(
         "--show-secrets", action="store_true", help="print passwords to a terminal, too"
+    )
+    parser.examples = (
+        "login 123456789012 210987654321 --region us-east-1,eu-west-1",
+        "login --profile prod 123456789012.dkr.ecr.us-east-1.amazonaws.com --output password",
+        "login --output kubernetes --name ecr | kubectl apply -f -",
     )
     parser.set_defaults(run=run)
 

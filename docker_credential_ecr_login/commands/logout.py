@@ -22,6 +22,10 @@ def add_to(commands: Any) -> None:
     )
     add_registries_to(parser)
     parser.add_argument("--all", action="store_true", help="all registries, of all profiles")
+    parser.examples = (
+        "logout 123456789012.dkr.ecr.us-east-1.amazonaws.com",
+        "logout --all",
+    )
     parser.set_defaults(run=run)
 
 

@@ -22,7 +22,10 @@ def add_registries_to(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--public", action="store_true", help="ECR Public, too")
     parser.add_argument(
-        "--region", action="append", default=[], help="region of the accounts, or several"
+        "--region",
+        action="append",
+        default=[],
+        help="region of the accounts, or several (default: the configured one)",
     )
 
 
