@@ -8,7 +8,7 @@ SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/lau
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install test oldest demo bench fleet lint types format clients build clean
+.PHONY: help install test oldest demo bench fleet fuzz lint types format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,10 @@ bench: install ## whole processes against PEER=/another/helper, AWS answering af
 
 fleet: install ## simulate fleets that start cold at AWS's limit, by retry policy
 	$(BIN)/python -m tests.bench.fleet
+
+fuzz: install ## fuzz all that is read from outside, each target for SECONDS (Linux)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),10)
 
 lint: install ## check style
 	$(BIN)/ruff check .
