@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from tests.emulator import AwsEmulator
-from tests.helper_process import HelperProcess
+from tests.helper_process import HelperProcess, leaks
 
 hypothesis.settings.register_profile("shared", deadline=None)  # machines are noisy
 hypothesis.settings.load_profile("shared")
@@ -40,11 +40,16 @@ def aws() -> Iterator[AwsEmulator]:
 
 
 @pytest.fixture
-def helper(tmp_path: Path, aws: AwsEmulator) -> HelperProcess:
-    """The executable with an empty home and no credentials, told where AWS is."""
+def helper(tmp_path: Path, aws: AwsEmulator) -> Iterator[HelperProcess]:
+    """The executable with an empty home and no credentials, told where AWS is.
+
+    Whatever a test does: no secret of AWS is anywhere but in tokens and answers.
+    """
     home = tmp_path / "home"
     home.mkdir()
-    return HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url})
+    helper = HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url})
+    yield helper
+    assert leaks(helper, aws.secrets) == []
 
 
 @pytest.fixture

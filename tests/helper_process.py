@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ HOST = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
 SECOND_ACCOUNT = "222222222222.dkr.ecr.us-east-1.amazonaws.com"
 OTHER_REGION = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
 PUBLIC = "public.ecr.aws"
+_SHORTEST_SECRET = 12  # characters: tests name things with shorter ones
 NOT_FOUND = "credentials not found in native keychain\n"
 
 
@@ -57,13 +59,15 @@ class HelperProcess:
     """Runs ``docker-credential-ecr-login`` in a home directory of its own.
 
     ``environ`` is the whole environment of the process but for PATH: nothing of
-    the developer's own AWS settings reaches it. Tests add to it.
+    the developer's own AWS settings reaches it. Tests add to it. ``said`` is all that runs
+    wrote, but for the answers that are to hold a password.
     """
 
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
     executable: Path = EXECUTABLE
     user: int | None = None
+    said: list[str] = field(default_factory=list)
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of a run, with ``changes`` for this one only."""
@@ -90,7 +94,12 @@ class HelperProcess:
             timeout=60,
             check=False,
         )
-        return Outcome(completed.stdout.decode(), completed.stderr.decode(), completed.returncode)
+        outcome = Outcome(
+            completed.stdout.decode(), completed.stderr.decode(), completed.returncode
+        )
+        answers_secret = arguments[:1] == ("get",) or "--output" in arguments
+        self.said += [outcome.stderr] if answers_secret else [outcome.stdout, outcome.stderr]
+        return outcome
 
     def get(self, host: str = HOST, **changes: str) -> Outcome:
         """Run ``get`` for a host, with further environment variables."""
@@ -157,6 +166,19 @@ class HelperProcess:
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def leaks(helper: HelperProcess, secrets: Iterable[str]) -> list[str]:
+    """Where any of the secrets is found, out of those places that are to hold them."""
+    secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    texts = {f"what run {number} said": said for number, said in enumerate(helper.said)}
+    for path in helper.cache_directory.rglob("*"):
+        name = str(path.relative_to(helper.cache_directory))
+        texts[f"the name {name}"] = name
+        is_token = name.startswith("logins/") or re.fullmatch(r"tokens/\w+/aws[^/]*", name)
+        if path.is_file() and not path.is_symlink() and not is_token:
+            texts[f"the file {name}"] = path.read_text(errors="replace")
+    return [place for place, text in texts.items() if any(each in text for each in secrets)]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
