@@ -97,7 +97,7 @@ class HelperProcess:
         outcome = Outcome(
             completed.stdout.decode(), completed.stderr.decode(), completed.returncode
         )
-        answers_secret = arguments[:1] == ("get",) or "--output" in arguments
+        answers_secret = "get" in arguments or "--output" in arguments
         self.said += [outcome.stderr] if answers_secret else [outcome.stdout, outcome.stderr]
         return outcome
 

@@ -130,6 +130,7 @@ class TestWheel:
             f"{share}/fish/vendor_completions.d/{NAME}.fish",
             f"{share}/man/man1/{NAME}.1",
             f"{share}/zsh/site-functions/_{NAME}",
+            *(f"{share}/{NAME}/completion.{shell}" for shell in ("bash", "fish", "zsh")),
             f"{info}/METADATA",
             f"{info}/RECORD",
             f"{info}/WHEEL",
@@ -216,6 +217,10 @@ class TestInstalled:
         executable = python.parent / NAME
         assert executable.read_bytes() == (ROOT / PACKAGE / "launcher" / NAME).read_bytes()
         self.assert_works(signed_in, aws, executable)
+        # A shell empties the file that it is told to write the script to before that is printed.
+        (python.parent.parent / "share/bash-completion/completions" / NAME).write_text("")
+        printed = replace(signed_in, executable=executable).run("completion", "bash").stdout
+        assert f"complete -o bashdefault -F _ecr_login {NAME}" in printed
 
     def test_by_pipx_or_uv_tool(
         self,

@@ -2,7 +2,8 @@
 
 It was made from the arguments of all commands when the wheel was built, by ``building/``,
 and is installed where a system-wide shell looks for such scripts. Not every installation is
-system-wide, so that it can be had from here.
+system-wide, so it can be had from here, too: out of a second file, for what this prints may be
+sent to where the first one is.
 """
 
 import argparse
@@ -20,6 +21,9 @@ SCRIPTS = {
 }
 """Where each shell's script is, below the prefix of the installation."""
 
+OWN_SCRIPTS = {shell: f"share/{NAME}/completion.{shell}" for shell in SCRIPTS}
+"""Where the one to print is, which no shell looks for."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's ``commands``."""
@@ -28,9 +32,11 @@ def add_to(commands: Any) -> None:
         help="print the script that completes this program's arguments in a shell",
         description="Print the script with which a shell completes the commands, options and "
         "values of this program, the names of profiles, and the registries asked for before.",
+        epilog=f'In ~/.bashrc: eval "$({NAME} completion bash)"; in ~/.zshrc, after compinit, '
+        "likewise with zsh.",
     )
     parser.add_argument("shell", metavar="SHELL", choices=sorted(SCRIPTS), help="bash, fish or zsh")
-    parser.examples = ("completion bash > ~/.local/share/bash-completion/completions/" + NAME,)
+    parser.examples = ("completion fish | source",)
     parser.set_defaults(run=run)
 
 
@@ -38,7 +44,7 @@ def run(options: argparse.Namespace, _: Mapping[str, str]) -> tuple[str, str, in
     """Return the script. Raises `BadConfiguration` if it is not installed."""
     try:
         for path in distribution(NAME).files or ():
-            if path.as_posix().endswith(f"/{SCRIPTS[options.shell]}"):
+            if path.as_posix().endswith(f"/{OWN_SCRIPTS[options.shell]}"):
                 return path.read_text(encoding="utf-8"), "", 0
     except (PackageNotFoundError, OSError):
         pass
