@@ -121,6 +121,8 @@ def _get(url: str, frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str
         line = f"{subject}: {_failure_line(error, subject, environ)}"
         # By default the caller's fall-back chain goes on. ECR Public can do without us.
         is_public = registry and registry.registry_id is None
+        if is_public:
+            line += protocol.PUBLIC_GOES_ON
         strict = not is_public and helper.is_true(environ, "AWS_ECR_STRICT")
         return f"{line if strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
 

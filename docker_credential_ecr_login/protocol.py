@@ -16,6 +16,7 @@ NAME = "docker-credential-ecr-login"
 USERNAME = "AWS"
 
 CREDENTIALS_NOT_FOUND = "credentials not found in native keychain"
+PUBLIC_GOES_ON = "; public pulls go on without (AWS_ECR_PUBLIC_ANONYMOUS=true silences this)"
 MISSING_SERVER_URL = "no credentials server URL"
 MISSING_USERNAME = "no credentials username"
 

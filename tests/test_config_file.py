@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from docker_credential_ecr_login import helper as package
 from docker_credential_ecr_login.cache import Cache, Entry
 from docker_credential_ecr_login.identity import _own_files, configured_identity
+from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
 from tests.credential_sources import instance_role, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
@@ -401,7 +402,7 @@ class TestRole:
         signed_in.write_own_config(table("*", role_arn=role_arn))
         assert told(signed_in.get(PUBLIC), PUBLIC) == (
             f"{signed_in.home / PLACE}: role_arn has {{registry_id}} in it, which ECR Public does "
-            "not have; put the number of an account there"
+            "not have; put the number of an account there" + PUBLIC_GOES_ON
         )
         assert aws.calls == []
 

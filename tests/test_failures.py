@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from docker_credential_ecr_login import errors
 from docker_credential_ecr_login.aws.failures import Circumstances, explain
 from docker_credential_ecr_login.errors import HelperError, one_line, redact
+from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
 from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator, Fault, Principal
 from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess
@@ -93,7 +94,8 @@ def no_credentials(_aws: AwsEmulator, _helper: HelperProcess) -> str:
     """Configure nothing at all."""
     return (
         'no AWS credentials found: not in the environment, not in profile "default", '
-        "not from a container or an instance role; run: aws configure sso"
+        "not from a container or an instance role; run: aws configure sso, "
+        "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
 
 
@@ -134,6 +136,16 @@ def default_profile_variable(_aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         'profile "my dev" (from AWS_DEFAULT_PROFILE) does not exist in the AWS configuration; '
         'profiles there: none; run: aws configure --profile "my dev"'
+    )
+
+
+def profile_misspelt(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Misspell a profile that there is."""
+    helper.write_config("[profile prod]\nregion = eu-west-1\n")
+    helper.environ["AWS_PROFILE"] = "prdo"
+    return (
+        'profile "prdo" (from AWS_PROFILE) does not exist in the AWS configuration; '
+        "profiles there: prod; did you mean prod? else run: aws configure --profile prdo"
     )
 
 
@@ -826,7 +838,8 @@ def instance_metadata_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
     }
     return (
         'no AWS credentials found: not in the environment, not in profile "default", '
-        "not from a container or an instance role; run: aws configure sso"
+        "not from a container or an instance role; run: aws configure sso, "
+        "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
 
 
@@ -896,6 +909,7 @@ CASES: tuple[Case, ...] = (
     no_credentials_but_profiles,
     profile_without_credentials,
     profile_missing,
+    profile_misspelt,
     default_profile_variable,
     profile_in_unread_config,
     sso_expired,
@@ -1071,7 +1085,7 @@ def test_public_denial_names_both_permissions(aws: AwsEmulator, helper: HelperPr
         assert line == (
             f"{permission} is denied to {DEV} because no identity-based policy allows the "
             f"{permission} action; allow it ecr-public:GetAuthorizationToken and "
-            "sts:GetServiceBearerToken on resource * in an IAM policy"
+            "sts:GetServiceBearerToken on resource * in an IAM policy" + PUBLIC_GOES_ON
         )
 
 
@@ -1081,7 +1095,9 @@ def test_public_failure_answers_not_found_even_when_strict(
     """A failure for public.ecr.aws never stops an anonymous pull."""
     outcome = helper.get(PUBLIC, AWS_ECR_STRICT="true")
     assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
-    assert told(outcome.stderr, PUBLIC).startswith("no AWS credentials found")
+    line = told(outcome.stderr, PUBLIC)
+    assert line.startswith("no AWS credentials found")
+    assert line.endswith(PUBLIC_GOES_ON)
     assert aws.calls == []
 
 

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from http.client import HTTPException
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -253,7 +254,7 @@ class Circumstances:
             if self.profile
             else f"set AWS_PROFILE to one of {_listed(known)}"
             if known
-            else "run: aws configure sso",
+            else "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )
 
 
@@ -397,8 +398,13 @@ def _profile_missing(error: Any, circumstances: Circumstances) -> HelperError:
         f"{circumstances.named_profile} does not exist in the AWS configuration"
         + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
         + f"; profiles there: {_listed(list(circumstances.profiles)) or 'none'}",
-        f"run: aws configure{circumstances.option}",
+        f"{_did_you_mean(circumstances)}run: aws configure{circumstances.option}",
     )
+
+
+def _did_you_mean(circumstances: Circumstances) -> str:
+    near = get_close_matches(circumstances.profile or "", circumstances.profiles, 1)
+    return f"did you mean {near[0]}? else " if near else ""
 
 
 def _config_broken(error: Any, _circumstances: Circumstances) -> HelperError:

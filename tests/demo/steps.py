@@ -156,7 +156,7 @@ class _Steps:
                 ),
             ]
         )
-        self.show.step("A permission is missing, and AWS_ECR_STRICT has docker show the reason.")
+        self.show.step("A permission is missing; by AWS_ECR_STRICT, clients stop and show why.")
         denied = self._run("get", HOST, AWS_PROFILE="intern", AWS_ECR_STRICT="true")
         self.show.check(
             [
