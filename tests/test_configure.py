@@ -518,7 +518,7 @@ class TestOwnConfigFile:
         home.done(HOST, PUBLIC, "--profile", "one")
         table = f'{HEAD}match = ["{HOST}", "{PUBLIC}"]\nprofile = "one"\n\n'
         assert home.own.read_text() == first + table + second
-        home.done(HOST, "--remove")
+        home.configure(HOST, "--remove")
         assert home.own.read_text() == first + table + second
         home.done(PUBLIC, HOST, "--remove")
         assert home.own.read_text() == first + second
@@ -541,6 +541,18 @@ class TestOwnConfigFile:
         assert home.own.read_text() == changed
         home.done(HOST, "--role-arn", ROLE)
         assert home.own.read_text() == f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\n# the end\n'
+
+    def test_a_table_for_more_stays(self, home: Home) -> None:
+        """A table that was written for more registries than are removed stays, and is named."""
+        home.done(HOST, SECOND_ACCOUNT, "--profile", "p")
+        text = home.own.read_text()
+        outcome = home.configure(HOST, "--remove")
+        assert outcome.stdout == f"{SHOWN}: removed credHelpers {HOST}\n"
+        assert outcome.stderr == (
+            f"ecr-login: {OWN_SHOWN}: [[registry]] 1 still says who asks for {HOST}: "
+            "remove all its names at once, or edit it\n"
+        )
+        assert home.own.read_text() == text
 
     def test_others_tables_are_not_removed(self, home: Home) -> None:
         """--remove leaves what a person wrote: whole tables, and what was added to ours."""

@@ -82,12 +82,12 @@ def without_registry(text: str, path: str, hosts: Sequence[str]) -> tuple[str, s
     parse_text(text, path)
     data = tomllib.loads(text)
     tables = data.get("registry", [])
-    if not hosts or not any(_is_for(table, hosts) for table in tables):
+    if not any(_names(table) & set(hosts) for table in tables):
         return text, ""
     places = _tables(text, path, len(tables))
     own = _own(places, tables, hosts)
     if own is None:
-        return text, ""
+        return text, _still_for(places, tables, hosts)
     others = sorted(set(tables[own]) - {"match", *_WHO})
     if others:
         return text, f"[[registry]] {own + 1} was left, for somebody wrote {others[0]} into it"
@@ -151,8 +151,23 @@ def _who(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _is_for(table: dict[str, Any], hosts: Sequence[str]) -> bool:
+    return _names(table) == set(hosts)
+
+
+def _names(table: dict[str, Any]) -> set[str]:
     match = table["match"]
-    return set([match] if isinstance(match, str) else match) == set(hosts)
+    return {match} if isinstance(match, str) else set(match)
+
+
+def _still_for(places: list[_Table], tables: list[dict[str, Any]], hosts: Sequence[str]) -> str:
+    """Return what to say of a table that was written here for these ``hosts`` and for others."""
+    for number, (place, table) in enumerate(zip(places, tables, strict=True), 1):
+        if place.is_ours and (names := _names(table).intersection(hosts)):
+            return (
+                f"[[registry]] {number} still says who asks for {', '.join(sorted(names))}: "
+                "remove all its names at once, or edit it"
+            )
+    return ""
 
 
 def _own(places: list[_Table], tables: list[dict[str, Any]], hosts: Sequence[str]) -> int | None:
