@@ -144,6 +144,8 @@ def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, s
         from .commands import run as run_command
 
         return run_command(arguments, environ)
+    except BrokenPipeError:  # who reads what is printed on the way has seen enough
+        raise
     except Exception as error:
         return "", _failure_line(error, arguments[0], environ), 1
 

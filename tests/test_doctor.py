@@ -347,6 +347,43 @@ def test_without_the_network(machine: Machine) -> None:
     assert (machine.aws.calls, machine.asked) == ([], [])
 
 
+def test_only_the_credentials_check_looks_for_credentials(machine: Machine) -> None:
+    """Without the network no credential_process is run; otherwise, one that fails is run once."""
+    no_credentials(machine)
+    ran = machine.helper.home / "ran"
+    process = write(machine.helper, "process", f"#!/bin/sh\necho ran >>{ran}\nexit 1\n")
+    process.chmod(0o700)
+    machine.helper.write_config(f"[default]\ncredential_process = {process}\n")
+    assert len(machine.unhealthy("--no-network")) == 4
+    assert not ran.exists()
+    assert machine.unhealthy()[0]["check"] == "credentials"
+    assert ran.read_text() == "ran\n"
+
+
+def test_the_password_of_a_proxy_without_a_scheme(machine: Machine) -> None:
+    """The password of a proxy is not shown where the scheme is left out, as curl allows."""
+    machine.helper.environ["AWS_ENDPOINT_URL_ECR"] = "https://api.ecr.example.com"
+    machine.helper.environ["HTTPS_PROXY"] = "dev:hunter2@proxy.example.com:3128"
+    outcome = machine.helper.run("doctor", "--no-network")
+    assert "through the proxy http://***@proxy.example.com:3128" in outcome.stdout
+    assert "hunter2" not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["doctor | true", "doctor --no-network >&-", "doctor --no-network --json >&-"]
+)
+def test_nobody_reads(machine: Machine, line: str) -> None:
+    """Where nobody reads what it finds, it ends without a word."""
+    completed = subprocess.run(
+        ["/bin/bash", "-c", f"{machine.helper.executable} {line}"],
+        env=machine.helper.environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert completed.stderr == b""
+    assert "Traceback" not in machine.helper.log
+
+
 def test_ones_own_registry(machine: Machine) -> None:
     """Where no registry is named, the one of the principal's account and region is looked at."""
     machine.write_docker({"credsStore": "ecr-login"})

@@ -6,6 +6,7 @@ Found with the same session, provider chain and client as a token is asked for.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 
 from ..errors import redact
@@ -55,12 +56,17 @@ class Caller:
         return self._in_time(ask)
 
     def endpoint(self) -> tuple[str, str]:
-        """Return the endpoint for tokens, and what chose it or the way to it; after `open`."""
+        """Return the endpoint for tokens, and what chose it or the way to it; after `open`.
+
+        Reads files only.
+        """
         with explained(self._circumstances):
-            client = create_client(self._session, self._registry, self._environ)
-            url: str = client.meta.endpoint_url
+            session = open_session(self._circumstances)
+            # Without any, the client would look for some, with programs and the network perhaps.
+            session.set_credentials("unused", "unused")
+            url: str = create_client(session, self._registry, self._environ).meta.endpoint_url
             chosen = self._chosen_by()
-        proxy = get_environ_proxies(url).get(url.partition(":")[0])
+        proxy = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
         reasons = [chosen, f"through the proxy {proxy}" if proxy else ""]
         return redact(url), redact(", ".join(filter(None, reasons)))
 

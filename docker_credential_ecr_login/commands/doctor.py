@@ -6,7 +6,6 @@ It goes on after a failure, and prints each finding at once: some checks take th
 import argparse
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -103,5 +102,5 @@ def _is_coloured(environ: Mapping[str, str]) -> bool:
 
 
 def _print(text: str) -> None:
-    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
-    sys.stdout.buffer.flush()
+    with open(1, "wb", closefd=False) as stdout:  # where it was closed, there is no sys.stdout
+        stdout.write(text.encode("utf-8", "surrogateescape"))
