@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from .. import config, protocol
 from ..errors import BadConfiguration, BadInput, HelperError, one_line
 from ..identity import config_file, users_config_file
-from ..registry import PUBLIC_HOSTS, canonical_name, configured, parse
+from ..registry import PUBLIC_HOSTS, canonical_name, parse
 from . import json_text, programs, toml_text
 from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, runtime_path
-from .registries import configured_regions, hosts, regions
+from .registries import configured_regions, hosts, own_name, regions
 
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 _BYTE_ORDER_MARK = "\ufeff"
@@ -132,20 +132,18 @@ def requested(
     ``ours`` are further names that can be removed, whatever they mean.
     """
     named = regions(options.region)
-    own: dict[str, str] = {}  # names in front of ECR, as they are given, and as clients have them
+    own: list[str] = []  # names in front of ECR
 
-    def is_known(name: str) -> bool:
-        canonical = name if name in ours else _own_name(name, environ)
-        own[name] = canonical
-        return bool(canonical)
+    def of_ones_own(name: str) -> str:
+        own.append(name if name in ours else own_name(name, environ))
+        return own[-1]
 
     found = hosts(
         options.registries,
         lambda: named or configured_regions(environ, options.profile),
         public=False,
-        is_known=is_known,
+        own_name=of_ones_own,
     )
-    found = [own.get(name, name) for name in found]
     if options.public:
         found += PUBLIC_HOSTS
     who = {"profile": options.profile, "role_arn": options.role_arn}
@@ -163,9 +161,8 @@ def requested(
             'give it, or write a table with match = "*" into our own config file',
         )
     if who and own:
-        name = next(iter(own))
         raise BadInput(
-            f"{one_line(name)} has a table of its own in our config file",
+            f"{one_line(own[0])} has a table of its own in our config file",
             "write profile or role_arn there",
         )
     if options.for_all and options.podman:
@@ -175,14 +172,6 @@ def requested(
             " into /etc/containers/registries.conf",
         )
     return Request(tuple(dict.fromkeys(found)), who, options.for_all, options.remove, options.clean)
-
-
-def _own_name(name: str, environ: Mapping[str, str]) -> str:
-    """Return a name that our own config file lists as one of ECR as clients have it, or ""."""
-    path, canonical = config_file(environ), canonical_name(name)
-    if path and canonical and configured(canonical, config.load(path).settings(canonical)):
-        return canonical
-    return ""
 
 
 def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .. import helper
-from ..errors import HelperError, one_line
+from ..errors import BadInput, HelperError, one_line
 from .checks import ALL, Finding, Patient, first_host
-from .registries import configured_regions, hosts
+from .registries import configured_regions, hosts, own_name
 
 _COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # ECMA-48, SGR
 
@@ -68,13 +67,15 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 def _host(name: str | None, environ: Mapping[str, str]) -> str | None:
     if name is None:
         return first_host(environ)
-    (host,) = hosts(
+    found = hosts(
         [name],
         lambda: configured_regions(environ),
         public=False,
-        is_known=lambda name: helper.resolve(name, environ).registry is not None,
+        own_name=lambda name: own_name(name, environ),
     )
-    return host
+    if len(found) != 1:
+        raise BadInput("doctor looks at one registry at a time", "name one")
+    return found[0]
 
 
 def _findings(patient: Patient) -> Iterator[Finding]:

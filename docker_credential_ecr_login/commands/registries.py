@@ -4,9 +4,18 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .. import helper
+from .. import config
 from ..errors import BadInput, one_line
-from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
+from ..identity import config_file
+from ..registry import (
+    PUBLIC_HOST,
+    SUFFIXES,
+    canonical_name,
+    configured,
+    is_region,
+    parse,
+    partition_of,
+)
 
 _ACCOUNT_LENGTH = 12
 _ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
@@ -36,8 +45,19 @@ def chosen_hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> lis
         options.registries,
         lambda: named or configured_regions(environ),
         public=options.public,
-        is_known=lambda name: helper.resolve(name, environ).registry is not None,
+        own_name=lambda name: own_name(name, environ),
     )
+
+
+def own_name(name: str, environ: Mapping[str, str]) -> str:
+    """Return a name that our own config file lists as one of ECR as clients have it, or "".
+
+    Raises `BadConfiguration`.
+    """
+    path, canonical = config_file(environ), canonical_name(name)
+    if path and canonical and configured(canonical, config.load(path).settings(canonical)):
+        return canonical
+    return ""
 
 
 def configured_regions(environ: Mapping[str, str], profile: str | None = None) -> list[str]:
@@ -56,13 +76,13 @@ def hosts(
     regions: Callable[[], Sequence[str]],
     *,
     public: bool,
-    is_known: Callable[[str], bool] = lambda _: False,
+    own_name: Callable[[str], str] = lambda _: "",
 ) -> list[str]:
     """Return the hosts that are meant, each once.
 
     An argument is a host, or an account of 12 digits, which means its registry in each of the
-    ``regions``; or several of these, with commas or white space between. A name of one's own in
-    front of ECR ``is_known``. Raises `BadInput`.
+    ``regions``; or several of these, with commas or white space between. ``own_name`` returns a
+    name of one's own in front of ECR as clients have it, and "" for others. Raises `BadInput`.
     """
     found = []
     for name in " ".join(arguments).replace(",", " ").split():
@@ -75,8 +95,8 @@ def hosts(
                 )
         elif registry := parse(name):
             found.append(registry.host)
-        elif is_known(name):
-            found.append(name)
+        elif own := own_name(name):
+            found.append(own)
         else:
             if account := _ACCOUNT_OF_HOST.match(name):
                 _check_account(account[1])
