@@ -347,6 +347,35 @@ def test_without_the_network(machine: Machine) -> None:
     assert (machine.aws.calls, machine.asked) == ([], [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"auths": null}', '{"auths": 5}', "[]", f'{{"auths": {{"{HOST}": {{}}}}}}', "{" * 5000],
+)
+def test_no_login_in_the_environment(machine: Machine, text: str) -> None:
+    """What holds no login in DOCKER_AUTH_CONFIG is no finding, whatever it is."""
+    machine.helper.environ["DOCKER_AUTH_CONFIG"] = text
+    assert machine.unhealthy() == []
+
+
+def test_another_program_is_asked_once(machine: Machine) -> None:
+    """A program in place of this one is asked for its version once, and may print anything."""
+    asked = machine.helper.home / "asked"
+    script = f"echo asked >>{asked}; head -c 100000 /dev/zero | tr '\\0' '\\377'"
+    machine.put_first_on_path("docker-credential-ecr-login", script)
+    (found,) = machine.unhealthy("--no-network")[:1]
+    assert (found["check"], found["status"]) == ("program", "failed")
+    assert asked.read_text() == "asked\n"
+
+
+def test_a_pipe_in_the_place_of_the_log(machine: Machine) -> None:
+    """A pipe in the place of the log is named, and not waited for."""
+    log = machine.helper.cache_directory / "log" / "ecr-login.log"
+    log.parent.mkdir(parents=True)
+    os.mkfifo(log)
+    (found,) = machine.unhealthy()
+    assert (found["check"], found["message"]) == ("log", f"{log} cannot be written")
+
+
 def test_only_the_credentials_check_looks_for_credentials(machine: Machine) -> None:
     """Without the network no credential_process is run; otherwise, one that fails is run once."""
     no_credentials(machine)
@@ -409,10 +438,10 @@ def test_ecr_public(machine: Machine) -> None:
 
 
 def test_a_name_of_ones_own(machine: Machine) -> None:
-    """A name that the config file lists is looked at under that name."""
+    """A name that the config file lists is looked at as clients have it, however it is written."""
     machine.write_docker({"credHelpers": {OWN: "ecr-login"}})
     machine.helper.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n')
-    found = {each["check"]: each for each in machine.findings(OWN)}
+    found = {each["check"]: each for each in machine.findings(f"https://{OWN.upper()}/v2/")}
     assert {each["status"] for each in found.values()} == {"passed"}
     assert f"its table 1 is for {OWN}" in found["config"]["message"]
     assert f"https://{OWN}/v2/ takes the token" in found["registry"]["message"]
@@ -485,6 +514,8 @@ def test_colour(machine: Machine, no_color: str) -> None:
         (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
         (["11111111111"], "an account has 12 digits, and 11111111111 has 11"),
         ([HOST, PUBLIC], f"unrecognized arguments: {PUBLIC}"),
+        ([f"{HOST},{PUBLIC}"], "doctor looks at one registry at a time; name one"),
+        ([""], "doctor looks at one registry at a time; name one"),
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:

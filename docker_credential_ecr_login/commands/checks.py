@@ -5,7 +5,6 @@ A check raises `HelperError` for what fails; the next ones go on without it.
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 import shutil
@@ -27,7 +26,7 @@ from ..protocol import NAME, USERNAME
 from ..registry import Registry, parse
 from ..turn import answer_timeout
 from . import programs
-from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, runtime_path
+from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, logins_in, runtime_path
 from .output import iso_time
 from .registries import configured_regions, hosts
 
@@ -175,7 +174,7 @@ def logins(patient: Patient) -> Iterator[Finding]:
             if path in podmans:
                 raise
             continue  # which is the finding of another check
-        if found := file.logins:
+        if found := logins_in(file.text, file.shown):
             clean = False
             option = " --podman" if path in podmans else ""
             yield Finding(
@@ -185,9 +184,9 @@ def logins(patient: Patient) -> Iterator[Finding]:
                 + _listed(found),
                 f"{NAME} configure --clean{option} {' '.join(found)}",
             )
-    with suppress(ValueError, AttributeError, RecursionError):
-        auths = json.loads(environ.get("DOCKER_AUTH_CONFIG") or "{}").get("auths", {})
-        if found := [key for key in auths if parse(key)]:
+    with suppress(HelperError):  # of what is no JSON, docker itself complains
+        text = environ.get("DOCKER_AUTH_CONFIG") or "{}"
+        if found := logins_in(text, "DOCKER_AUTH_CONFIG"):
             clean = False
             yield Finding(
                 "logins",
@@ -258,7 +257,8 @@ def stored(patient: Patient) -> Iterator[Finding]:
     now = time.time()
     good = [_described(path, entry, now) for path, entry in entries if entry and entry.usable(now)]
     yield Finding("cache", "passed", f"{directory}: {_listed(good) or 'no token that is alive'}")
-    if doubtful := [path for path, entry in entries if not entry]:
+    # One that is no longer there was erased meanwhile.
+    if doubtful := [path for path, entry in entries if not entry and os.path.lexists(path)]:
         yield Finding(
             "cache",
             "warned",
@@ -278,15 +278,17 @@ def log(patient: Patient) -> Iterator[Finding]:
         yield Finding("log", "skipped", "there is no directory for it")
         return
     path = f"{directory}/log/ecr-login.log"
+    failures: list[str] = []
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            failures = [line.strip() for line in file if " ERROR " in line]
-        is_writable = os.access(path, os.W_OK)
-    except FileNotFoundError:
-        failures, is_writable = [], True
+        is_writable = os.path.isfile(path) and os.access(
+            path, os.W_OK
+        )  # a pipe would be waited for
+        if is_writable:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                failures = [line.strip() for line in file if " ERROR " in line]
     except OSError:
-        failures, is_writable = [], False
-    if not is_writable:
+        is_writable = False
+    if not is_writable and os.path.lexists(path):
         yield Finding("log", "warned", f"{path} cannot be written", "remove it")
         return
     last = f", last failure: {one_line(failures[-1])}" if failures else ", without a failure"
@@ -480,8 +482,11 @@ def _skipped(check: str, patient: Patient, reason: str) -> Finding:
 
 
 def _described(path: str, entry: Entry, now: float) -> str:
-    minutes = int(now - os.stat(path).st_mtime) // 60
-    return f"{os.path.basename(path)} ({minutes} min old, until {iso_time(entry.expires_at)})"
+    try:
+        age = f"{int(now - os.stat(path).st_mtime) // 60} min old"
+    except FileNotFoundError:
+        age = "just erased"
+    return f"{os.path.basename(path)} ({age}, until {iso_time(entry.expires_at)})"
 
 
 def _listed(names: Sequence[str]) -> str:

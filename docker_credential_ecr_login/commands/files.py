@@ -141,12 +141,16 @@ class ClientConfiguration(TextFile):
         """The registries that it names this helper for."""
         return [host for host, name in self.helpers.items() if name == OWN_NAME]
 
-    @property
-    def logins(self) -> list[str]:
-        """The hosts of ECR that it holds a login for."""
-        entries = json_text.entries(self.text, "auths").items()
-        found = [parse(key) for key, entry in entries if json_text.is_login(entry)]
-        return list(dict.fromkeys(registry.host for registry in found if registry))
+
+def logins_in(text: str, shown: str) -> list[str]:
+    """Return the hosts of ECR that the configuration of a client holds a login for.
+
+    ``shown`` is its name for messages. Raises `BadConfiguration`.
+    """
+    json_text.check(text, shown)
+    entries = json_text.entries(text, "auths").items()
+    found = [parse(key) for key, entry in entries if json_text.is_login(entry)]
+    return list(dict.fromkeys(registry.host for registry in found if registry))
 
 
 def _make_directories(path: str) -> None:

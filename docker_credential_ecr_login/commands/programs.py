@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 from .. import protocol
 
 _VERSION_TIMEOUT = 10  # seconds
+_MAX_VERSION_SIZE = 1024  # bytes
 
 
 def own_path() -> str:
@@ -33,6 +35,7 @@ def is_this(path: str) -> bool:
     return version_of(path) == protocol.VERSION
 
 
+@lru_cache
 def version_of(path: str) -> str:
     """Return what the executable at ``path`` says of its version, in one line; "" if nothing."""
     output = b""
@@ -45,7 +48,7 @@ def version_of(path: str) -> str:
             timeout=_VERSION_TIMEOUT,
             check=False,
         ).stdout
-    return " ".join(output.decode(errors="replace").split())
+    return " ".join(output[:_MAX_VERSION_SIZE].decode(errors="replace").split())
 
 
 def remedy(client: str) -> str:
