@@ -214,6 +214,16 @@ def test_github(signed_in: HelperProcess, tmp_path: Path) -> None:
     assert f"\n{HOST}\n" in file.read_text().partition("registry<<")[2]
 
 
+@pytest.mark.parametrize("path", ["", "/", "/dev/null/output"])
+def test_github_without_a_file(signed_in: HelperProcess, path: str) -> None:
+    """Where $GITHUB_OUTPUT is no file that can be written, it is named, and nothing is printed."""
+    signed_in.environ["GITHUB_OUTPUT"] = path
+    outcome = signed_in.run("login", HOST, "--output", "github")
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert "GITHUB_OUTPUT" in outcome.stderr
+    assert "internal error" not in outcome.stderr
+
+
 def test_env(signed_in: HelperProcess) -> None:
     """A shell that evaluates it has registry, user name and password."""
     script = signed_in.run("login", HOST, "--output", "env").stdout

@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
             f"--output {options.output} has passwords in it, and this is a terminal",
             "send it to a file or a pipe, or add --show-secrets",
         )
-    if options.output == "github" and "GITHUB_OUTPUT" not in environ:
+    if options.output == "github" and not environ.get("GITHUB_OUTPUT"):
         raise BadConfiguration("GITHUB_OUTPUT is not set", "this is for a step of GitHub Actions")
     if options.proxy:
         environ = _with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
@@ -161,8 +161,13 @@ def _with_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
 def _printed(options: argparse.Namespace, logins: list[Login], environ: Mapping[str, str]) -> str:
     if options.output == "github":
         text = output.github_outputs(logins, f"ecr-login-{secrets.token_hex(16)}")
-        with open(environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with open(environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise BadConfiguration(
+                f"the file that GITHUB_OUTPUT names cannot be written: {error}"
+            ) from None
         return "" if options.no_mask else output.github_masks(logins)
     if options.output == "kubernetes":
         return output.kubernetes(logins, options.name)
