@@ -181,10 +181,12 @@ class Cache:
 
         A token of another identity goes too: ``docker logout`` is to leave none
         behind that opens this registry. None stands for all registries. Returns how many
-        logins and tokens there were. Raises OSError if something cannot be removed.
+        logins and tokens there were. Raises OSError if something cannot be removed; the rest
+        is gone then.
         """
         logins, ready = f"{self.directory}/logins", f"{self.directory}/ready"
         login_names = [_file_name(registry.host)] if registry else _names(logins)
+        login_paths = [f"{logins}/{name}" for name in login_names]
         others = [] if registry else [f"{ready}/{name}" for name in _names(ready)]
         tokens: list[str] = []
         for identity in _names(f"{self.directory}/tokens"):
@@ -197,9 +199,11 @@ class Cache:
                 if is_meant and name != "hosts" and not name.endswith(_IN_USE):
                     is_token = not name.endswith(_BESIDE)
                     (tokens if is_token else others).append(f"{directory}/{name}")
-        for path in others:
-            _erase(path)
-        return sum([_erase(f"{logins}/{name}") for name in login_names]), sum(map(_erase, tokens))
+        failures: list[OSError] = []
+        counts = [_erase_all(paths, failures) for paths in (login_paths, tokens, others)]
+        if failures:
+            raise failures[0]
+        return counts[0], counts[1]
 
     def entries(self) -> "Iterator[tuple[str, Entry | None]]":
         """Yield the path of each token and login of every identity, and what is in it.
@@ -472,6 +476,17 @@ def write_text(path: str, text: str, *, durable: bool = True) -> None:
     except OSError:
         _remove(temporary)
         raise
+
+
+def _erase_all(paths: "list[str]", failures: "list[OSError]") -> int:
+    """Remove files; return how many there were, and add to ``failures``."""
+    number = 0
+    for path in paths:
+        try:
+            number += _erase(path)
+        except OSError as error:
+            failures.append(error)
+    return number
 
 
 def _erase(path: str) -> bool:

@@ -203,17 +203,21 @@ def erase(registry: Registry | None, environ: "Mapping[str, str]") -> tuple[int,
     """Forget the login and the cached tokens of ``registry``, or of all if it is None.
 
     Returns how many logins and tokens there were. Raises `HelperError` if there is something
-    that cannot be removed.
+    that cannot be removed; the rest is gone then.
     """
     logins = tokens = 0
+    failure = None
     for directory in _directories(environ):
         try:
             erased = Cache(directory, "").erase(registry)
         except OSError as error:
-            from .errors import BadConfiguration
+            failure = error
+        else:
+            logins, tokens = logins + erased[0], tokens + erased[1]
+    if failure:
+        from .errors import BadConfiguration
 
-            raise BadConfiguration(f"the login cannot be removed: {error}") from None
-        logins, tokens = logins + erased[0], tokens + erased[1]
+        raise BadConfiguration(f"the login cannot be removed: {failure}")
     return logins, tokens
 
 

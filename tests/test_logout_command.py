@@ -121,7 +121,7 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_what_cannot_be_removed(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A login that cannot be removed is a failure; the other registries are logged out."""
+    """A login that cannot be removed is a failure; all else that can be removed is gone."""
     assert signed_in.store(HOST, aws.password).status == 0
     for path in (signed_in.home, *signed_in.home.parents):
         if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
@@ -130,9 +130,15 @@ def test_what_cannot_be_removed(signed_in: HelperProcess, aws: AwsEmulator) -> N
     for path in (signed_in.home, *signed_in.cache_directory.rglob("*"), signed_in.cache_directory):
         os.chown(path, 65534, 65534)
     as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
-    assert as_user.get(OTHER_REGION).secret
+    for host in (SECOND_ACCOUNT, OTHER_REGION):
+        assert as_user.get(host).secret
     (signed_in.cache_directory / "logins").chmod(0o500)
     outcome = as_user.run("logout", HOST, OTHER_REGION)
     assert outcome.stdout == f"{OTHER_REGION}: {TOKEN.replace('us-east-1', 'eu-west-1')}\n"
     assert outcome.stderr.startswith(f"ecr-login: {HOST}: the login cannot be removed: ")
     assert outcome.status == 1
+    assert list(signed_in.cache_directory.glob("tokens/*/*.ecr")) == []
+    assert as_user.get(SECOND_ACCOUNT).secret
+    outcome = as_user.run("logout", "--all")
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert remains(signed_in) == [HOST]
