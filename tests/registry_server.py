@@ -17,12 +17,17 @@ from tests.helper_process import PUBLIC, HelperProcess
 
 @contextmanager
 def registry_under_its_own_name(
-    helper: HelperProcess, accepts: Callable[[str], bool], *names: str, status: int = 200
+    helper: HelperProcess,
+    accepts: Callable[[str], bool],
+    *names: str,
+    status: int = 200,
+    challenge: str = 'Basic realm="ecr"',
 ) -> Iterator[list[str]]:
     """Serve registries with these ``names`` to the helper, until the block ends.
 
     One that ``accepts`` a password answers with ``status``. ECR Public sends clients to its token
-    server first, as the real one does. Yields the paths that were asked for.
+    server first, as the real one does; the others answer ``challenge`` to what they refuse.
+    Yields the paths that were asked for.
     """
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
@@ -31,7 +36,7 @@ def registry_under_its_own_name(
     class Handler(BaseHTTPRequestHandler):
         challenges: ClassVar = {
             True: f'Bearer realm="https://{PUBLIC}/token/",service="{PUBLIC}",scope="aws"',
-            False: 'Basic realm="ecr"',
+            False: challenge,
         }
 
         def do_GET(self) -> None:

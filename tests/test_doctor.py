@@ -447,6 +447,49 @@ def test_a_name_of_ones_own(machine: Machine) -> None:
     assert f"https://{OWN}/v2/ takes the token" in found["registry"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("challenge", "words"),
+    [
+        (f'Bearer realm="https://{PUBLIC}/token/"', f"to https://{PUBLIC}/token/, which got none"),
+        (f'Bearer realm="http://{OWN}/token/"', f"to http://{OWN}/token/, which got none"),
+        (
+            f'Bearer realm="https://{OWN}:444/token/"',
+            f"to https://{OWN}:444/token/, which got none",
+        ),
+        (f'Bearer realm="https://{OWN}@{PUBLIC}/"', f"to https://***@{PUBLIC}/, which got none"),
+        ('Bearer service="ecr"', "to nowhere, which got none"),
+        ("Bearer realm", "refuses the token (HTTP 401)"),
+        ("Bearer realm=", "refuses the token (HTTP 401)"),
+        ('Bearer realm="https://[::1/"', "refuses the token (HTTP 401)"),
+    ],
+)
+def test_a_registry_that_wants_the_password_elsewhere(
+    signed_in: HelperProcess, aws: AwsEmulator, challenge: str, words: str
+) -> None:
+    """A registry cannot have the password sent to somebody else, whom the finding names."""
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n')
+    names = (OWN, PUBLIC)
+    with registry_under_its_own_name(
+        signed_in, lambda _: False, *names, challenge=challenge
+    ) as asked:
+        found = Machine(signed_in, aws, asked).findings(OWN)[-1]
+    assert asked == ["/v2/"]
+    assert (found["check"], found["status"]) == ("registry", "failed")
+    assert words in found["message"]
+
+
+def test_ones_own_name_for_ecr_public(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Under a name of one's own, ECR Public sends clients to its token server, too."""
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{PUBLIC}"\n')
+    realm = f'Bearer realm="https://{PUBLIC.upper()}:443/token/?x=y",service="{PUBLIC}"'
+    with registry_under_its_own_name(
+        signed_in, lambda _: False, OWN, PUBLIC, challenge=realm
+    ) as asked:
+        found = Machine(signed_in, aws, asked).findings(OWN)[-1]
+    assert asked == ["/v2/", f"/token/?x=y&service={PUBLIC}"]
+    assert found["check"] == "registry"
+
+
 def test_a_registry_without_credentials(machine: Machine) -> None:
     """One that is used anonymously needs no token, and is only looked for."""
     machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nanonymous = true\n')

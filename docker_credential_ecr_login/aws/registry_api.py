@@ -6,14 +6,15 @@ of the distribution project, which ECR Public uses.
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from ..registry import Registry
+from ..errors import UnusableAnswer, one_line
+from ..registry import PUBLIC_HOSTS, Registry
 from .client import CONNECT_TIMEOUT, READ_TIMEOUT, explained
 from .failures import Circumstances
 from .limit import Limit
@@ -37,11 +38,21 @@ def status_of(
         scheme, _, parameters = challenge.partition(" ")
         if status != 401 or authorization is None or scheme.lower() != "bearer":
             return status
-        wanted = parse_keqv_list(parse_http_list(parameters))
-        realm = wanted.pop("realm", "")
-        if urlsplit(realm)[:2] != urlsplit(url)[:2]:  # the password is for nobody else
+        try:
+            wanted = parse_keqv_list(parse_http_list(parameters))
+            realm = wanted.pop("realm", "")
+            scheme, host, path, query, _ = urlsplit(realm)
+        except (ValueError, IndexError):  # it makes no sense
             return status
-        return _get(f"{realm}?{urlencode(wanted)}", authorization, environ)[0]
+        allowed = PUBLIC_HOSTS if registry.registry_id is None else ()
+        if scheme != "https" or host.lower().removesuffix(":443") not in (registry.host, *allowed):
+            raise UnusableAnswer(
+                f"{url} sends clients with the password to {one_line(realm) or 'nowhere'}, "
+                "which got none from here",
+                "check the name, and HTTPS_PROXY",
+            )
+        query = "&".join(filter(None, (query, urlencode(wanted))))
+        return _get(urlunsplit((scheme, host, path, query, "")), authorization, environ)[0]
 
     with explained(circumstances):
         return limit.run(ask)
