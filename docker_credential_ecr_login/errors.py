@@ -27,8 +27,8 @@ class HelperError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = _printable(message)
-        self.hint = _printable(hint)
+        self.message = printable(message)
+        self.hint = printable(hint)
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -125,6 +125,8 @@ def redact(text: str) -> str:
     for name in _SECRET_VARIABLES:
         if secret := os.environ.get(name):
             text = text.replace(secret, "***")
+    # With a slash in the password of a proxy, what urllib3 takes for its host is a part of that.
+    text = re.sub(r"(Failed to parse: ).*", r"\1***", text)
     text = re.sub(r"(?<!\w)(\w{1,20}://)[^/\s]*@", r"\1***@", text)
     text = re.sub(r"(?<!\w)(\w{1,20}://[^\s?#\"']*)[?#][^\s\"']*", r"\1?***", text)
 
@@ -143,11 +145,11 @@ def redact(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return foreign ``text`` redacted, on one line, of at most 400 characters."""
-    line = _printable(redact(text[:_MAX_FOREIGN_LENGTH]))
+    line = printable(redact(text[:_MAX_FOREIGN_LENGTH]))
     return line if len(line) <= _MAX_LINE_LENGTH else line[: _MAX_LINE_LENGTH - 1] + "…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return ``text`` on one line, without characters that would move a terminal's cursor."""
     words = " ".join(text.split())
     return "".join(character if character.isprintable() else "?" for character in words)

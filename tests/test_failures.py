@@ -1390,6 +1390,8 @@ REDACTED = [
     ("http://dev:hunter2@proxy:3128", "http://***@proxy:3128"),
     ("http://dev:hunt@er2@proxy:3128/", "http://***@proxy:3128/"),
     ("https://example.com/a?token=hunter2 x", "https://example.com/a?*** x"),
+    ("Failed to parse: 'dev:hun' is not a valid host or port", "Failed to parse: ***"),
+    ("Failed to parse: http://dev:hun/ter2@proxy:3128", "Failed to parse: ***"),
 ]
 
 
