@@ -533,6 +533,31 @@ def test_no_secret_is_shown(machine: Machine) -> None:
     assert [secret for secret in secrets if secret in outcome.stdout + outcome.stderr] == []
 
 
+def test_a_password_that_makes_a_url_invalid(machine: Machine) -> None:
+    """No part of a proxy's password is shown or logged where a slash in it breaks the URL."""
+    machine.helper.environ["HTTPS_PROXY"] = "http://dev:hunter/2@proxy.example.com"
+    outcome = machine.helper.run("doctor")
+    assert outcome.status == 1
+    assert "hunter" not in outcome.stdout + outcome.stderr + machine.helper.log
+
+
+def test_a_finding_is_one_line(machine: Machine) -> None:
+    """Paths with line breaks and escape sequences leave the terminal and the lines as they are."""
+    machine.helper.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/\x1b[31m\nfailed  x"
+    outcome = machine.helper.run("doctor", "--no-network")
+    assert "warned  cache: /dev/null/?[31m failed x cannot be written" in outcome.stdout
+    assert "\x1b" not in outcome.stdout
+
+
+def test_one_file_for_docker_and_podman(machine: Machine) -> None:
+    """A former login in a file that docker and podman share is found once."""
+    former_login(machine)
+    path = machine.helper.home / ".docker" / "config.json"
+    machine.helper.environ["REGISTRY_AUTH_FILE"] = str(path)
+    (found,) = machine.unhealthy()
+    assert found["remedy"].endswith(f"configure --clean {HOST}")
+
+
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_colour(machine: Machine, no_color: str) -> None:
     """At a terminal the words are in colour, unless NO_COLOR is set; elsewhere never."""

@@ -166,17 +166,18 @@ def logins(patient: Patient) -> Iterator[Finding]:
     """Say which tokens of former logins can get in the way of the helper."""
     environ = patient.environ
     clean = True
-    podmans = [client_path(environ, podman=True), runtime_path(environ)]
-    for path in filter(None, (client_path(environ), *podmans)):
+    dockers = client_path(environ)
+    podmans = (client_path(environ, podman=True), runtime_path(environ))
+    for path in filter(None, dict.fromkeys((dockers, *podmans))):  # they can be one
         try:
             file = ClientConfiguration(path, environ)
         except HelperError:
-            if path in podmans:
+            if path != dockers:
                 raise
             continue  # which is the finding of another check
         if found := logins_in(file.text, file.shown):
             clean = False
-            option = " --podman" if path in podmans else ""
+            option = "" if path == dockers else " --podman"
             yield Finding(
                 "logins",
                 "warned",

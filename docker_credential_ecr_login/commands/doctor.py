@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import BadInput, HelperError, one_line
+from ..errors import BadInput, HelperError, one_line, printable
 from .checks import ALL, Finding, Patient, first_host
 from .registries import configured_regions, hosts, own_name
 
@@ -93,8 +93,8 @@ def _lines(finding: Finding, *, colour: bool) -> str:
     status = f"{finding.status:8}"
     if colour:
         status = f"\x1b[{_COLOURS[finding.status]}m{status}\x1b[0m"
-    remedy = f"{'':8}-> {finding.remedy}\n" if finding.remedy else ""
-    return f"{status}{finding.check}: {finding.message}\n{remedy}"
+    remedy = f"{'':8}-> {printable(finding.remedy)}\n" if finding.remedy else ""
+    return f"{status}{finding.check}: {printable(finding.message)}\n{remedy}"
 
 
 def _is_coloured(environ: Mapping[str, str]) -> bool:
