@@ -34,7 +34,7 @@ def run_to_end(
     ) as process:
         try:
             output, _ = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
+        except BaseException:  # its time is over, or ours: Ctrl-C
             if is_group:
                 with suppress(OSError):  # it has just ended
                     os.killpg(process.pid, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    wait_for,
 )
 
 OWN = "images.example.com"
@@ -384,6 +386,17 @@ class TestFailures:
         install(configured, "#!/bin/sh\nsleep 30\n")
         started = os.times().elapsed
         assert "did not answer within 0.5 seconds" in configured.get(HUB).stderr
+        assert os.times().elapsed - started < 10
+
+    def test_an_interrupt_ends_it_whole(self, configured: HelperProcess) -> None:
+        """Nothing that it started outlives an interrupt, which reaches this program alone."""
+        install(configured, "#!/bin/sh\ntouch ~/started\nsleep 30\n")
+        configured.environ["AWS_ECR_TIMEOUT"] = "30"
+        process = configured.ask(HUB)
+        wait_for((configured.home / "started").exists)
+        started = os.times().elapsed
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)  # until nobody holds its stderr
         assert os.times().elapsed - started < 10
 
     def test_one_that_is_not_executable(self, configured: HelperProcess) -> None:
