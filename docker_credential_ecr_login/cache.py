@@ -195,7 +195,8 @@ class Cache:
             host_names = [_file_name(registry.host)] if registry else _names(hosts)
             others += [f"{hosts}/{name}" for name in host_names]
             for name in _names(directory):  # also of writers that were killed, or are late
-                is_meant = not registry or f"{name}.".startswith(f"{registry.endpoint}.")
+                endpoint = ".".join(name.split(".")[:3])
+                is_meant = not registry or endpoint in registry.endpoints
                 if is_meant and name != "hosts" and not name.endswith(_IN_USE):
                     is_token = not name.endswith(_BESIDE)
                     (tokens if is_token else others).append(f"{directory}/{name}")

@@ -95,7 +95,17 @@ class Registry:
     def endpoint(self) -> str:
         """The API endpoint, as a file name: a token belongs to one, and to a principal."""
         variant = ("-fips" if self.fips else "") + ("-dual-stack" if self.dual_stack else "")
-        return f"{self.partition}.{self.region}.{self.service}{variant}"
+        return f"{self._endpoint}{variant}"
+
+    @property
+    def endpoints(self) -> list[str]:
+        """All API endpoints whose tokens open it, whatever variant it is named by."""
+        variants = ("", "-fips", "-dual-stack", "-fips-dual-stack")
+        return [f"{self._endpoint}{variant}" for variant in variants]
+
+    @property
+    def _endpoint(self) -> str:
+        return f"{self.partition}.{self.region}.{self.service}"
 
     @property
     def role_arn(self) -> str | None:

@@ -280,6 +280,7 @@ class TestManual:
             "DESCRIPTION",
             "COMMANDS",
             "ENVIRONMENT",
+            "CONFIG FILE",
             "FILES",
             "EXIT STATUS",
             "SEE ALSO",

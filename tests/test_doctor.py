@@ -13,7 +13,7 @@ import pytest
 
 from docker_credential_ecr_login.commands.checks import ALL
 from tests.connect_proxy import NOBODY
-from tests.credential_sources import DEV, PULL, sso_session, write
+from tests.credential_sources import DEV, PULL, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import EXECUTABLE, HOST, PUBLIC, SECOND_ACCOUNT, HelperProcess
 from tests.registry_server import registry_under_its_own_name
@@ -61,6 +61,7 @@ def machine(signed_in: HelperProcess, aws: AwsEmulator) -> Iterator[Machine]:
     with registry_under_its_own_name(signed_in, aws.accepts, HOST, PUBLIC, OWN) as asked:
         signed_in.environ["PATH"] = f"{EXECUTABLE.parent}:/usr/bin:/bin"
         machine = Machine(signed_in, aws, asked)
+        machine.put_first_on_path("docker", "exit 1")
         machine.write_docker({"credHelpers": {HOST: "ecr-login"}})
         yield machine
 
@@ -68,7 +69,8 @@ def machine(signed_in: HelperProcess, aws: AwsEmulator) -> Iterator[Machine]:
 def test_a_healthy_machine(machine: Machine) -> None:
     """Every check passes, in one line each, in its order, and says what it found."""
     outcome = machine.helper.run("doctor")
-    *lines, summary = outcome.stdout.splitlines()
+    head, *lines, summary = outcome.stdout.splitlines()
+    assert head == f"Registry: {HOST}"
     assert (summary, outcome.stderr, outcome.status) == (f"{len(CHECKS)} passed", "", 0)
     assert [line.split()[:2] for line in lines] == [["passed", f"{name}:"] for name in CHECKS]
     found = dict(zip(CHECKS, lines, strict=True))
@@ -89,7 +91,7 @@ def test_what_is_there_already(machine: Machine) -> None:
     assert machine.helper.get().secret
     found = {each["check"]: each["message"] for each in machine.findings()}
     assert found["token"].startswith("cached, expires ")
-    assert re.search(r"aws\.us-east-1\.ecr \(0 min old, until 20\S+Z\)$", found["cache"])
+    assert re.search(r"1 token \(aws\.us-east-1\.ecr\), 0 min old, until 20\S+Z$", found["cache"])
     assert machine.aws.count("GetAuthorizationToken") == 1
 
 
@@ -331,7 +333,7 @@ def test_the_remedy_stands_under_the_failure(machine: Machine) -> None:
     (number,) = (
         i for i, line in enumerate(lines) if line.startswith("failed  credentials: no AWS")
     )
-    assert lines[number + 1] == "        -> run: aws configure sso"
+    assert lines[number + 1].startswith("        -> run: aws configure sso, or set ")
     assert lines[-1] == "10 passed, 1 failed, 2 skipped"
     assert outcome.status == 1
 
@@ -509,6 +511,63 @@ def test_podman_alone(machine: Machine) -> None:
     assert f"podman uses this helper: ~/{path}" in found["message"]
 
 
+def test_podman_without_docker(machine: Machine) -> None:
+    """Where there is no docker, that podman uses the helper is all that is wanted."""
+    machine.helper.environ["PATH"] = str(EXECUTABLE.parent)
+    machine.write_docker({})
+    write(
+        machine.helper,
+        ".config/containers/registries.conf",
+        'credential-helpers = ["containers-auth.json", "ecr-login"]\n',
+    )
+    found = {each["check"]: each for each in machine.findings(HOST)}
+    assert found["docker"]["status"] == "passed"
+    assert found["docker"]["message"].startswith("docker is not on PATH; podman uses this helper")
+
+
+def test_account_and_region(machine: Machine) -> None:
+    """A registry can be named by account and region, and alone by the region."""
+    for arguments in (["111111111111", "--region", "us-east-1"], ["--region", "us-east-1"]):
+        found = {each["check"]: each["message"] for each in machine.findings(*arguments)}
+        assert found["registry"].endswith(f"https://{HOST}/v2/ takes the token")
+
+
+def test_a_profile_by_name(machine: Machine) -> None:
+    """--profile looks at another profile than the environment's keys are of."""
+    user = machine.aws.add_user(arn="arn:aws:iam::111111111111:user/other")
+    machine.helper.write_credentials(f"[other]\n{keys(user)}")
+    found = {each["check"]: each["message"] for each in machine.findings("--profile", "other")}
+    assert found["credentials"].startswith("shared-credentials-file: access key ")
+    assert found["principal"].startswith(f"{user.arn} of account")
+
+
+def test_a_misnamed_helper(machine: Machine) -> None:
+    """An entry for a registry that names another helper is told with that registry."""
+    machine.write_docker({"credHelpers": {HOST: "ecr"}})
+    (found, *_) = machine.unhealthy()
+    assert found["message"].startswith(f"~/.docker/config.json names ecr for {HOST}: ")
+    assert found["remedy"] == f"docker-credential-ecr-login configure {HOST}"
+
+
+def test_ecr_public_without_credentials(machine: Machine) -> None:
+    """ECR Public can do without credentials, so that there are none is no failure."""
+    machine.write_docker({"credsStore": "ecr-login"})
+    no_credentials(machine)
+    found = {each["check"]: each for each in machine.findings(PUBLIC)}
+    assert found["credentials"]["status"] == "warned"
+    assert "AWS_ECR_PUBLIC_ANONYMOUS=true" in found["credentials"]["remedy"]
+    assert {each["status"] for each in found.values()} == {"passed", "warned", "skipped"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
+def test_sudo(machine: Machine) -> None:
+    """Who runs it by sudo is told that it looks at other files than without."""
+    machine.helper.environ |= {"SUDO_USER": "dev", "SUDO_UID": "1000"}
+    (found,) = machine.unhealthy()
+    assert (found["check"], found["status"]) == ("program", "warned")
+    assert f"the files in {machine.helper.home}, not at those of dev" in found["message"]
+
+
 def test_what_failed_last(machine: Machine) -> None:
     """The last failure in the log is shown."""
     machine.aws.fail("GetAuthorizationToken", Fault(error="AccessDeniedException"), times=1)
@@ -573,7 +632,7 @@ def test_colour(machine: Machine, no_color: str) -> None:
     screen = os.read(terminal, 10_000).decode()
     os.close(program)
     os.close(terminal)
-    assert screen.startswith("passed  version" if no_color else "\x1b[32mpassed  \x1b[0mversion")
+    assert ("\npassed  version" if no_color else "\n\x1b[32mpassed  \x1b[0mversion") in screen
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from docker_credential_ecr_login.cache import Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.protocol import NAME
 from docker_credential_ecr_login.registry import parse
 from tests.credential_sources import DEV, PULL, PULL_SESSION, keys, source_profile
 from tests.emulator import AwsEmulator
@@ -121,7 +122,7 @@ def test_what_fails_does_not_stop_the_rest(signed_in: HelperProcess, aws: AwsEmu
         (["111111111111"], "in which region is the registry of account 111111111111?"),
         (["--region", "EU", "111111111111"], "'EU' is not a region"),
         (["--output", "github", HOST], "GITHUB_OUTPUT is not set"),
-        (["--bogus", HOST], "unrecognized arguments: --bogus; see: "),
+        (["--bogus", HOST], f"unrecognized arguments: --bogus; see: {NAME} login --help"),
         (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
     ],
 )
@@ -131,6 +132,40 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
     assert (outcome.stdout, outcome.status) == ("", 1)
     assert outcome.stderr.startswith(f"ecr-login: {words}")
     assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"AWS_ECR_DISABLE_CACHE": "1"}, "AWS_ECR_DISABLE_CACHE is set: the tokens are not kept"),
+        (
+            {"AWS_ECR_CACHE_DIR": "/dev/null/x", "XDG_CACHE_HOME": "/dev/null"},
+            "no cache directory can be written: the tokens are not kept; set AWS_ECR_CACHE_DIR",
+        ),
+    ],
+)
+def test_what_cannot_be_kept(signed_in: HelperProcess, changes: dict[str, str], words: str) -> None:
+    """Where no token can be kept, that is told, for docker will ask AWS again."""
+    outcome = signed_in.run("login", HOST, changes=changes)
+    assert HOST in outcome.stdout
+    assert (outcome.stderr, outcome.status) == (f"ecr-login: {words}\n", 0)
+
+
+def test_failures_are_logged(helper: HelperProcess) -> None:
+    """What is told on stderr stands in the log, too."""
+    outcome = helper.run("login", HOST)
+    assert f"ERROR {HOST}: no AWS credentials found" in helper.log
+    assert outcome.status == 1
+
+
+def test_two_registries_with_one_variable(signed_in: HelperProcess) -> None:
+    """Names that would give one variable two values are refused, in forms that have variables."""
+    names = ("a-b.example.com", "a.b.example.com")
+    signed_in.write_own_config(f'[[registry]]\nmatch = "*.example.com"\nregistry = "{HOST}"\n')
+    outcome = signed_in.run("login", *names, "--output", "env")
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert "two registries would have one variable" in outcome.stderr
+    assert signed_in.run("login", *names).status == 0
 
 
 def test_help(helper: HelperProcess) -> None:

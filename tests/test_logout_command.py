@@ -63,6 +63,18 @@ def test_a_stored_login(helper: HelperProcess, aws: AwsEmulator) -> None:
     assert helper.get(HOST).status == 1
 
 
+def test_fips_and_dual_stack(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """A token that was fetched for another name of the registry opens it too, and goes."""
+    variants = [HOST.replace(".ecr.", ".ecr-fips."), "111111111111.dkr-ecr.us-east-1.on.aws"]
+    for host in (HOST, *variants, PUBLIC):
+        assert signed_in.get(host).secret
+    outcome = signed_in.run("logout", variants[0])
+    said = TOKEN.replace("1 cached token", "3 cached tokens")
+    assert outcome.stdout == f"{variants[0]}: {said}\n"
+    assert signed_in.list().hosts == [PUBLIC]
+    assert aws.count("GetAuthorizationToken") == 4
+
+
 def test_every_profile(signed_in: HelperProcess) -> None:
     """The tokens of all profiles go: none is left that opens the registry."""
     assert signed_in.get().secret

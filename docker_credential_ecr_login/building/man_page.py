@@ -1,4 +1,4 @@
-"""The manual, for man(1): of the help of all commands, and of two tables of the README."""
+"""The manual, for man(1): of the help of all commands, and of tables of the README."""
 
 import argparse
 import re
@@ -27,6 +27,10 @@ _HEAD = """\
 {epilog}
 .SH COMMANDS
 """
+_CONFIG_FILE = (
+    r"\fB\(ti/.config/ecr\-login/config.toml\fR, in TOML: a few settings for all registries, and "
+    r"[[registry]] tables, of which the first that matches applies."
+)
 _TAIL = """\
 .SH EXIT STATUS
 0 if all was done, 1 if not: one line on standard error then says why, and what to do.
@@ -51,6 +55,9 @@ def text(parser: argparse.ArgumentParser, version: str, readme: str) -> str:
     for variable, default, meaning in _table(readme, "variable", "default", "meaning"):
         addition = f" (default: {default})" if default else ""
         lines.append(f".TP\n{_of_markdown(variable)}\n{_of_markdown(meaning + addition)}\n")
+    lines.append(f".SH CONFIG FILE\n{_CONFIG_FILE}\n")
+    for key, meaning in _table(readme, "key", "meaning"):
+        lines.append(f".TP\n{_of_markdown(key)}\n{_of_markdown(meaning)}\n")
     lines.append(".SH FILES\nIn the cache directory:\n")
     for file, content in _table(readme, "file", "holds"):
         lines.append(f".TP\n{_of_markdown(file)}\n{_of_markdown(content)}\n")

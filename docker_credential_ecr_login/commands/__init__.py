@@ -22,7 +22,9 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
     """
     with redirect_stdout(io.StringIO()) as output:
         try:
-            options = parser().parse_args(arguments)
+            top = parser()
+            top.command = arguments[0]
+            options = top.parse_args(arguments)
         except SystemExit:  # after --help
             return output.getvalue(), "", 0
     helper.complete_python()
@@ -30,7 +32,7 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
     return outcome
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> "_Parser":
     """Return what understands the arguments, and of which completions and manual are made."""
     top = _Parser(
         prog=NAME,
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 class _Parser(argparse.ArgumentParser):
     examples: tuple[str, ...] = ()
+    command = ""
 
     def format_help(self) -> str:
         """Return the help, with the examples at its end."""
@@ -59,4 +62,4 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `BadInput`: it is `__main__` that writes, and whose exit code 1 says so."""
-        raise BadInput(message, f"see: {self.prog} --help")
+        raise BadInput(message, f"see: {' '.join(filter(None, (self.prog, self.command)))} --help")

@@ -13,14 +13,14 @@ import sys
 import time
 import tomllib
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .. import __version__, cache, config, helper
 from ..cache import Cache, Entry
-from ..errors import BadConfiguration, EndpointUnreachable, HelperError, one_line
+from ..errors import BadConfiguration, EndpointUnreachable, HelperError, NoCredentials, one_line
 from ..identity import config_file, expand, named_profile, users_config_file
 from ..protocol import NAME, USERNAME
 from ..registry import Registry, parse
@@ -125,6 +125,14 @@ def program(patient: Patient) -> Iterator[Finding]:
             f"clients run {first}, which is another one: it says {said!r} of its version",
             f"remove it, then: {remedy}",
         )
+    if patient.environ.get("SUDO_USER") and patient.environ.get("SUDO_UID") and _is_root():
+        yield Finding(
+            "program",
+            "warned",
+            f"this is run by sudo: it looks at the files in {expand('~', patient.environ)}, not at "
+            f"those of {patient.environ['SUDO_USER']}",
+            "run it without sudo, unless docker is run by sudo, too",
+        )
     for path in others:
         if not programs.is_this(path):
             yield Finding(
@@ -153,13 +161,21 @@ def docker(patient: Patient) -> Iterator[Finding]:
         else f"{file.shown} names {one_line(str(asked)) if asked else 'no helper'}"
         f" for {patient.host or 'any registry'}"
     )
-    remedy = f"{NAME} configure {patient.host or '<registry>'}"
-    if elsewhere := _podmans(patient.environ, patient.host):
+    remedy = f"{NAME} configure {patient.host or 'REGISTRY'}"
+    misnamed = {host: name for host, name in helpers.items() if parse(host)}
+    if not patient.host and misnamed:
+        host, name = next(iter(misnamed.items()))
+        problem = f"{file.shown} names {one_line(str(name))} for {host}"
+        remedy = f"{NAME} configure {host}"
+    if not (elsewhere := _podmans(patient.environ, patient.host)):
+        yield Finding("docker", "failed", f"{problem}: docker does not ask this helper", remedy)
+    elif shutil.which("docker", path=patient.environ.get("PATH", "")):
         yield Finding(
             "docker", "warned", f"{problem}; podman uses this helper: {elsewhere}", remedy
         )
     else:
-        yield Finding("docker", "failed", f"{problem}: docker does not ask this one", remedy)
+        message = f"docker is not on PATH; podman uses this helper: {elsewhere}"
+        yield Finding("docker", "passed", message)
 
 
 def logins(patient: Patient) -> Iterator[Finding]:
@@ -255,9 +271,7 @@ def stored(patient: Patient) -> Iterator[Finding]:
             f"make {default} yours: sudo chown -R $(id -u) {default}",
         )
     entries = list(Cache(directory, "").entries())
-    now = time.time()
-    good = [_described(path, entry, now) for path, entry in entries if entry and entry.usable(now)]
-    yield Finding("cache", "passed", f"{directory}: {_listed(good) or 'no token that is alive'}")
+    yield Finding("cache", "passed", f"{directory}: {_described(entries, time.time())}")
     # One that is no longer there was erased meanwhile.
     if doubtful := [path for path, entry in entries if not entry and os.path.lexists(path)]:
         yield Finding(
@@ -292,8 +306,8 @@ def log(patient: Patient) -> Iterator[Finding]:
     if not is_writable and os.path.lexists(path):
         yield Finding("log", "warned", f"{path} cannot be written", "remove it")
         return
-    last = f", last failure: {one_line(failures[-1])}" if failures else ", without a failure"
-    yield Finding("log", "passed", f"{path}{last}")
+    last = f"last failure: {one_line(failures[-1])}" if failures else "without a failure"
+    yield Finding("log", "passed", f"{path}, {last if is_writable else 'not begun yet'}")
 
 
 # AWS
@@ -310,7 +324,7 @@ def profile(patient: Patient) -> Iterator[Finding]:
     environ = patient.question.environ if patient.question else patient.environ
     caller = Caller(registry, environ, answer_timeout(environ))
     named = caller.open()
-    message = named if "(" in named else f"none is named, so it is {named}"
+    message = named if "(" in named else f"none is named; {named} counts, if there is one"
     yield Finding("profile", "passed", message)
     patient.caller = caller
 
@@ -320,7 +334,14 @@ def credentials(patient: Patient) -> Iterator[Finding]:
     if patient.caller is None or not patient.network:
         yield _skipped("credentials", patient, _NO_PROFILE)
         return
-    found = patient.caller.find_credentials()
+    try:
+        found = patient.caller.find_credentials()
+    except NoCredentials as error:
+        if patient.registry is None or patient.registry.registry_id:
+            raise
+        remedy = "public pulls go on without; AWS_ECR_PUBLIC_ANONYMOUS=true has that silent"
+        yield Finding("credentials", "warned", error.message, remedy)
+        return
     patient.has_credentials = True
     yield Finding("credentials", "passed", found)
     named = named_profile(patient.environ)
@@ -349,7 +370,7 @@ def principal(patient: Patient) -> Iterator[Finding]:
     registry = patient.registry
     message = f"{arn} of account {account}"
     if registry and registry.registry_id not in (None, account):
-        message += f", to whom a policy of account {registry.registry_id} must allow its images"
+        message += f"; the repository policies of account {registry.registry_id} must allow it"
     yield Finding("principal", "passed", message)
 
 
@@ -463,6 +484,8 @@ def _region(patient: Patient) -> str | None:
     """Return the region that is configured, or that of the registry."""
     if patient.registry:
         return patient.registry.region
+    if patient.region:
+        return patient.region
     with suppress(HelperError):
         return next(iter(configured_regions(patient.environ)), None)
     return None
@@ -482,12 +505,21 @@ def _skipped(check: str, patient: Patient, reason: str) -> Finding:
     return Finding(check, "skipped", reason if patient.network else "it needs the network")
 
 
-def _described(path: str, entry: Entry, now: float) -> str:
-    try:
-        age = f"{int(now - os.stat(path).st_mtime) // 60} min old"
-    except FileNotFoundError:
-        age = "just erased"
-    return f"{os.path.basename(path)} ({age}, until {iso_time(entry.expires_at)})"
+def _described(entries: Iterable[tuple[str, Entry | None]], now: float) -> str:
+    """Return how many tokens there are that are alive, which, how old, and until when."""
+    alive = [(path, entry) for path, entry in entries if entry and entry.usable(now)]
+    ages = [int(now - os.stat(path).st_mtime) // 60 for path, _ in alive if os.path.exists(path)]
+    if not ages:
+        return "no token that is alive"
+    names = _listed(sorted({os.path.basename(path) for path, _ in alive}))
+    age = f"{min(ages)} to {max(ages)}" if min(ages) < max(ages) else f"{ages[0]}"
+    end = iso_time(min(entry.expires_at for _, entry in alive))
+    count = f"{len(alive)} token{'s' if len(alive) > 1 else ''}"
+    return f"{count} ({names}), {age} min old, until {end}{' or later' * (len(alive) > 1)}"
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import BadInput, HelperError, one_line, printable
 from .checks import ALL, Finding, Patient, first_host
-from .registries import configured_regions, hosts, own_name
+from .profiles import with_profile
+from .registries import configured_regions, hosts, own_name, regions
 
 _COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # ECMA-48, SGR
 
@@ -33,6 +34,8 @@ def add_to(commands: Any) -> None:
         nargs="?",
         help="host of an ECR registry, or account of 12 digits",
     )
+    parser.add_argument("--region", help="region of the account (default: the configured one)")
+    parser.add_argument("--profile", help="profile of the AWS configuration to look at")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--no-network", action="store_true", help="leave out what needs AWS or the registry"
@@ -49,8 +52,14 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
     Raises `BadInput`.
     """
-    patient = Patient(environ, _host(options.registry, environ), network=not options.no_network)
+    if options.profile:
+        environ = with_profile(options.profile, environ)
+    region = next(iter(regions([options.region or ""])), None)
+    host = _host(options.registry, region, environ)
+    patient = Patient(environ, host, network=not options.no_network, region=region)
     findings = []
+    if not options.json:
+        _print(f"Registry: {host or 'your own, in the configured region'}\n")
     for finding in _findings(patient):
         findings.append(finding)
         if not options.json:
@@ -64,12 +73,12 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     return "", "", 1 if numbers["failed"] else 0
 
 
-def _host(name: str | None, environ: Mapping[str, str]) -> str | None:
+def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> str | None:
     if name is None:
-        return first_host(environ)
+        return None if region else first_host(environ)
     found = hosts(
         [name],
-        lambda: configured_regions(environ),
+        lambda: [region] if region else configured_regions(environ),
         public=False,
         own_name=lambda name: own_name(name, environ),
     )

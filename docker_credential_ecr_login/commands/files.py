@@ -122,7 +122,9 @@ class TextFile:
 
     def _failure(self, verb: str, error: Exception) -> BadConfiguration:
         reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
-        return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}")
+        is_denied = isinstance(error, PermissionError)
+        hint = f"make it yours: sudo chown $(id -u) {self.target}" if is_denied else ""
+        return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}", hint)
 
 
 class ClientConfiguration(TextFile):

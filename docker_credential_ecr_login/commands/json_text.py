@@ -22,7 +22,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _BLANK = " \t\r\n"
 _SPACE = re.compile(rf"[{_BLANK}]*")
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*+")([ \t\r\n]*+:)?', re.DOTALL)
-_HINT = "correct it first; it was left as it is"
+_HINT = "correct it first"
 
 
 class _Member(NamedTuple):

@@ -11,18 +11,15 @@ from contextlib import suppress
 from typing import Any
 
 from .. import helper
+from ..cache import is_disabled, writable_directory
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..identity import named_profile
+from ..log import logger
 from . import output
 from .output import Login
+from .profiles import with_environment, with_profile
 from .registries import add_registries_to, chosen_hosts, configured_regions, regions
 
-_KEYS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SECURITY_TOKEN",
-    "AWS_SESSION_TOKEN",
-)
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
 _FORMS: dict[str, Callable[[list[Login]], str]] = {
     "text": output.text,
@@ -82,23 +79,35 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     if options.output == "github" and not environ.get("GITHUB_OUTPUT"):
         raise BadConfiguration("GITHUB_OUTPUT is not set", "this is for a step of GitHub Actions")
     if options.proxy:
-        environ = _with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
+        environ = with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
     logins, failures = [], []
     for host in _hosts(options, environ):
         try:
             logins.append(_login(host, options.profile, environ))
         except HelperError as error:
+            logger(environ).error("%s: %s", host, error)
             failures.append(f"{host}: {error}")
     # Who runs this in a script is not to go on with half of what was asked for.
-    is_whole = logins and not (failures and options.output not in output.WITHOUT_SECRETS)
+    is_for_people = options.output in output.WITHOUT_SECRETS
+    is_whole = logins and (is_for_people or not failures)
+    remarks = _unkept(environ) if is_for_people else []
     printed = _printed(options, logins, environ) if is_whole else ""
-    return printed, "\necr-login: ".join(failures), 1 if failures else 0
+    return printed, "\necr-login: ".join([*failures, *remarks]), 1 if failures else 0
+
+
+def _unkept(environ: Mapping[str, str]) -> list[str]:
+    """Return what to say if tokens cannot be kept."""
+    if is_disabled(environ):
+        return ["AWS_ECR_DISABLE_CACHE is set: the tokens are not kept"]
+    if writable_directory(environ) is None:
+        return ["no cache directory can be written: the tokens are not kept; set AWS_ECR_CACHE_DIR"]
+    return []
 
 
 def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
     """Return the hosts that are meant. Raises `HelperError`."""
     if options.profile:
-        environ = _with_profile(options.profile, environ)  # which can have a region
+        environ = with_profile(options.profile, environ)  # which can have a region
     if options.registries or options.public:
         return chosen_hosts(options, environ)
     found = [
@@ -129,7 +138,7 @@ def _question(host: str, profile: str | None, environ: Mapping[str, str]) -> hel
 
     Raises `BadConfiguration` if the config file says another.
     """
-    question = helper.resolve(host, _with_environment(environ))
+    question = helper.resolve(host, with_environment(environ))
     settings = question.registry.settings if question.registry else {}
     if profile in (None, settings.get("profile")):
         return question
@@ -138,24 +147,7 @@ def _question(host: str, profile: str | None, environ: Mapping[str, str]) -> hel
             f'its profile is "{settings["profile"]}", by {settings["config_file"]}',
             "leave --profile out, or change it there",
         )
-    return helper.resolve(host, _with_profile(profile, environ))
-
-
-def _with_profile(profile: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``environ`` with ``profile`` in effect, also for botocore."""
-    from ..aws.client import takes_keys_from_environment
-
-    keys = () if takes_keys_from_environment(environ, profile) else _KEYS
-    dropped = ("AWS_DEFAULT_PROFILE", *keys)
-    others = {name: value for name, value in environ.items() if name not in dropped}
-    return _with_environment({**others, "AWS_PROFILE": profile})
-
-
-def _with_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``environ``, which is that of botocore now, too."""
-    os.environ.clear()
-    os.environ.update(environ)
-    return environ
+    return helper.resolve(host, with_profile(profile, environ))
 
 
 def _printed(options: argparse.Namespace, logins: list[Login], environ: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import BadInput
 from ..protocol import USERNAME
 
 WITHOUT_SECRETS = ("text", "json")
@@ -63,13 +64,16 @@ def as_json(logins: Sequence[Login]) -> str:
 def variables(logins: Sequence[Login]) -> dict[str, str]:
     """Return names and values as the amazon-ecr-login action for GitHub has its outputs.
 
-    Source: README.md and index.js of aws-actions/amazon-ecr-login.
+    Raises `BadInput` if two hosts have one name. Source: README.md and index.js of
+    aws-actions/amazon-ecr-login.
     """
     hosts = [login.host for login in logins]
     found = {"registry": hosts[0]} if len(hosts) == 1 else {}
     found["registries"] = ",".join(hosts)
     for login in logins:
         name = re.sub(r"[^a-zA-Z0-9_]+", "_", login.host)
+        if f"docker_password_{name}" in found:
+            raise BadInput(f"two registries would have one variable, that of {login.host}")
         found[f"docker_username_{name}"] = USERNAME
         found[f"docker_password_{name}"] = login.secret
     return found
