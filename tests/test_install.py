@@ -6,6 +6,7 @@ pipx and ``uv tool`` leave a virtual environment and a link on PATH.
 
 import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,7 +150,7 @@ class TestWheel:
         """boto3, filelock and platformdirs are its dependencies; all others are extras."""
         requirements = metadata.get_all("Requires-Dist") or []
         names = {
-            requirement.partition(">")[0]
+            re.split("[<>]", requirement)[0]
             for requirement in requirements
             if "extra ==" not in requirement
         }
