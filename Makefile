@@ -2,25 +2,31 @@
 
 PYTHON ?= python3
 VENV := .venv
+LOCK := tests/requirements.txt
 BIN := $(VENV)/bin
 SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*')
 
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install test oldest demo bench fleet fuzz lint types format clients build clean
+.PHONY: help install lock test oldest demo bench fleet fuzz lint types audit format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 install: $(VENV)/installed ## make .venv, with the package and the development tools in it
 
-$(VENV)/installed: pyproject.toml README.md $(SOURCES)
+$(VENV)/installed: pyproject.toml README.md $(LOCK) $(SOURCES)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-build-isolation .
 	@touch $@
+
+lock: ## renew the versions and hashes of the development tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra dev --upgrade pyproject.toml -o $(LOCK)
 
 test: install ## run the tests, in parallel
 	$(BIN)/python -m pytest -n auto
@@ -50,6 +56,10 @@ lint: install ## check style
 
 types: install ## check types
 	$(BIN)/mypy
+
+audit: install ## look for known vulnerabilities, in the code and in what is installed
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive docker_credential_ecr_login
+	$(BIN)/pip-audit --progress-spinner off --require-hashes --disable-pip -r $(LOCK)
 
 format: install ## mend what style checks can mend
 	$(BIN)/ruff check --fix .

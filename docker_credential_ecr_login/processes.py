@@ -26,7 +26,7 @@ def run_to_end(
     is_group = os.name != "nt" and not has_terminal()
     with subprocess.Popen(  # noqa: S603 - the user's own choice
         command,
-        shell=isinstance(command, str),
+        shell=isinstance(command, str),  # nosec B602 - a command that the user wrote for a shell
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environ,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from docker_credential_ecr_login.commands.checks import ALL
+from docker_credential_ecr_login.commands import doctor
 from tests.connect_proxy import NOBODY
 from tests.credential_sources import DEV, PULL, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import EXECUTABLE, HOST, PUBLIC, SECOND_ACCOUNT, HelperProcess
 from tests.registry_server import registry_under_its_own_name
 
-CHECKS = [name for name, _ in ALL]
+CHECKS = [name for name, _ in doctor.CHECKS]
 OWN = "images.example.com"
 
 

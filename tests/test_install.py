@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from dataclasses import replace
@@ -180,11 +181,27 @@ def test_the_sdist_can_be_built_and_tested(sdist: Path) -> None:
     assert [name for name in names if name.endswith((".pyc", ".log")) or "cache/" in name] == []
 
 
-def test_builds_are_equal(wheel: Path, tmp_path: Path) -> None:
-    """The wheel built from the checkout is the one built from the sdist, byte for byte."""
-    options = ("--wheel", "--no-isolation", "--outdir", tmp_path)
+def test_builds_are_equal(wheel: Path, sdist: Path, tmp_path: Path) -> None:
+    """The sdist, built again, and the wheel of the checkout are the same, byte for byte."""
+    options = ("--sdist", "--wheel", "--no-isolation", "--outdir", tmp_path)
     execute(sys.executable, "-m", "build", *options, ROOT, TZ="Pacific/Auckland", COLUMNS="40")
-    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+    for built in (wheel, sdist):
+        assert (tmp_path / built.name).read_bytes() == built.read_bytes()
+
+
+def test_the_lock_is_whole() -> None:
+    """All that development needs is locked to versions, and each of them to hashes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    locked = re.split(r"\n(?=\w)", (ROOT / "tests" / "requirements.txt").read_text())
+    names = {normalized(re.split("[<>=;]", line)[0]) for line in locked}
+    assert {normalized(re.split("[<>]", line)[0]) for line in needed} <= names
+    assert [line for line in locked if "--hash=sha256:" not in line] == []
+
+
+def normalized(name: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 class TestInstalled:

@@ -94,7 +94,7 @@ class _WebIdentitySessions(SessionCache):
             arguments = {"RoleArn": setting("role_arn"), "WebIdentityToken": file.read()}
         if name := setting("role_session_name"):
             arguments["RoleSessionName"] = name
-        digest = sha1(json.dumps(arguments, sort_keys=True).encode())  # noqa: S324 - a name
+        digest = sha1(json.dumps(arguments, sort_keys=True).encode())  # noqa: S324  # nosec B324 - a name
         return super()._path(digest.hexdigest())
 
 

@@ -11,11 +11,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import BadInput, HelperError, one_line, printable
-from .checks import ALL, Finding, Patient, first_host
+from . import aws_checks, machine_checks
+from .findings import Check, Finding, Patient
 from .profiles import with_profile
 from .registries import configured_regions, hosts, own_name, regions
 
 _COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # ECMA-48, SGR
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("version", machine_checks.version),
+    ("program", machine_checks.program),
+    ("docker", machine_checks.docker),
+    ("logins", machine_checks.logins),
+    ("config", machine_checks.own_config),
+    ("cache", machine_checks.stored),
+    ("log", machine_checks.log),
+    ("profile", aws_checks.profile),
+    ("credentials", aws_checks.credentials),
+    ("principal", aws_checks.principal),
+    ("endpoint", aws_checks.endpoint),
+    ("token", aws_checks.token),
+    ("registry", aws_checks.registry),
+)
+"""The checks in their order; later ones use what earlier ones found."""
 
 
 def add_to(commands: Any) -> None:
@@ -75,7 +93,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
 def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> str | None:
     if name is None:
-        return None if region else first_host(environ)
+        return None if region else machine_checks.first_host(environ)
     found = hosts(
         [name],
         lambda: [region] if region else configured_regions(environ),
@@ -88,7 +106,7 @@ def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> s
 
 
 def _findings(patient: Patient) -> Iterator[Finding]:
-    for name, check in ALL:
+    for name, check in CHECKS:
         try:
             yield from check(patient)
         except HelperError as error:

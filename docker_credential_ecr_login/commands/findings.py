@@ -1,0 +1,58 @@
+"""What ``doctor`` finds, and what it knows by then.
+
+A check yields findings. It raises `HelperError` for what fails, and the next ones go on without it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from .. import helper
+from ..registry import Registry, parse
+
+if TYPE_CHECKING:
+    from ..aws.caller import Caller
+
+Status = Literal["passed", "failed", "warned", "skipped"]
+
+
+class Finding(NamedTuple):
+    """What a check found; ``remedy`` is what to do about it, or empty."""
+
+    check: str
+    status: Status
+    message: str
+    remedy: str = ""
+
+
+@dataclass
+class Patient:
+    """What is looked at, and what was found out about it on the way.
+
+    ``host`` is the registry, None until it is known; ``environ`` has the general settings of
+    the config file once that was read. ``secret`` is the password for the registry, or empty.
+    """
+
+    environ: Mapping[str, str]
+    host: str | None
+    network: bool
+    question: helper.Question | None = None
+    region: str | None = None
+    caller: "Caller | None" = None
+    has_credentials: bool = False
+    secret: str = ""
+
+    @property
+    def registry(self) -> Registry | None:
+        """The registry, as the config file has it if that could be read."""
+        if self.question:
+            return self.question.registry
+        return parse(self.host) if self.host else None
+
+    def ask_about(self, host: str) -> None:
+        """Look at the registry ``host`` from now on. Raises `HelperError`."""
+        self.host = host
+        self.question = helper.resolve(host, self.environ)
+
+
+Check = Callable[[Patient], Iterator[Finding]]
