@@ -17,6 +17,7 @@ HOST = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
 SECOND_ACCOUNT = "222222222222.dkr.ecr.us-east-1.amazonaws.com"
 OTHER_REGION = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
 PUBLIC = "public.ecr.aws"
+_BESIDE_TOKENS = (".failure", ".lock", ".prompt", ".refresh", ".turn")
 _SHORTEST_SECRET = 12  # characters: tests name things with shorter ones
 NOT_FOUND = "credentials not found in native keychain\n"
 
@@ -175,7 +176,9 @@ def leaks(helper: HelperProcess, secrets: Iterable[str]) -> list[str]:
     for path in helper.cache_directory.rglob("*"):
         name = str(path.relative_to(helper.cache_directory))
         texts[f"the name {name}"] = name
-        is_token = name.startswith("logins/") or re.fullmatch(r"tokens/\w+/aws[^/]*", name)
+        is_token = name.startswith("logins/") or (
+            re.fullmatch(r"tokens/\w+/[^/]*", name) and path.suffix not in _BESIDE_TOKENS
+        )
         if path.is_file() and not path.is_symlink() and not is_token:
             texts[f"the file {name}"] = path.read_text(errors="replace")
     return [place for place, text in texts.items() if any(each in text for each in secrets)]

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docker_credential_ecr_login import identity
 from docker_credential_ecr_login.identity import (
     SELECTORS,
     configured_identity,
     expand,
     fingerprint,
+    named_profile,
 )
 
 # No NUL: no environment variable can hold one. No surrogates but those of undecodable bytes.
@@ -61,6 +63,36 @@ def test_no_password_of_a_url_is_part_of_it(tmp_path: Path) -> None:
     texts = {configured_identity({**home, "AWS_ENDPOINT_URL": url}) for url in urls}
     assert len(texts) == len(urls)
     assert not [text for text in texts if "hunter" in text]
+
+
+def test_users_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one user may read, and another not, makes two identities in one home."""
+    home = {"HOME": str(tmp_path)}
+    monkeypatch.setattr(identity, "geteuid", lambda: 1000)
+    one = configured_identity(home)
+    monkeypatch.setattr(identity, "geteuid", lambda: 1001)
+    assert configured_identity(home) != one
+
+
+def test_addresses_rarely_meet() -> None:
+    """Texts that differ in one character, or in length, have addresses of their own."""
+    texts = [f"{'x' * length}{letter}" for length in range(60) for letter in "abcdefgh"]
+    assert len({fingerprint(text) for text in texts}) == len(texts)
+    assert {len(fingerprint(text)) for text in texts} == {32}
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile"),
+    [
+        ({}, ""),
+        ({"AWS_PROFILE": "one"}, "one"),
+        ({"AWS_PROFILE": "one", "AWS_DEFAULT_PROFILE": "two"}, "two"),
+        ({"AWS_PROFILE": "one", "AWS_DEFAULT_PROFILE": ""}, "one"),
+    ],
+)
+def test_the_named_profile(environ: dict[str, str], profile: str) -> None:
+    """AWS_DEFAULT_PROFILE wins over AWS_PROFILE, as in botocore, and an empty one names none."""
+    assert named_profile(environ) == profile
 
 
 def test_what_selects_nothing_is_left_out(tmp_path: Path) -> None:
