@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.registry import REGION_PREFIXES, SUFFIXES, Registry, parse
+from docker_credential_ecr_login.registry import (
+    REGION_PREFIXES,
+    SUFFIXES,
+    Registry,
+    canonical_name,
+    configured,
+    is_region,
+    parse,
+)
 
 ACCOUNT = "123456789012"
 
@@ -227,6 +235,99 @@ def test_one_token_serves_all_accounts_of_a_region(first: str, second: str, regi
     # A scope is a file name, never one that could be taken for a host.
     assert "/" not in one.scope
     assert parse(one.scope) is None
+
+
+@pytest.mark.parametrize(
+    ("server_url", "name"),
+    [
+        ("ghcr.io", "ghcr.io"),
+        ("https://GHCR.io/v2/", "ghcr.io"),
+        ("localhost:5000/image", "localhost:5000"),
+        ("host:443", "host"),
+        ("host:0443", "host"),
+        ("host:05000", "host:5000"),
+        ("host:65535", "host:65535"),
+        ("a_b-c.example", "a_b-c.example"),
+        ("host.", "host"),
+        (f"{HOST}:1/x", HOST),
+        ("a" * 253, "a" * 253),
+        ("a" * 254, None),
+        ("host..", None),
+        ("host:", None),
+        ("host:0", None),
+        ("host:65536", None),
+        ("host:1x", None),
+        ("", None),
+        ("https:///v2/", None),
+        (":5000", None),
+        (".host", None),
+        ("-host", None),
+        ("user@host", None),
+        ("[::1]:5000", None),
+        ("h\u00f6st", None),
+        ("ho st", None),
+    ],
+)
+def test_canonical_names(server_url: str, name: str | None) -> None:
+    """A registry has one name, however it is spelt, ECR or not; what is no plain name has none."""
+    assert canonical_name(server_url) == name
+
+
+SETTINGS = {
+    "profile": "prod",
+    "role_arn": "arn:aws:iam::{registry_id}:role/{region}",
+    "config_file": "config.toml",
+}
+
+
+def test_what_settings_make_of_a_name() -> None:
+    """Settings make a name mean a registry of another region and principal, by its own name."""
+    own = configured("images.example.com", {**SETTINGS, "registry": HOST, "region": "cn-north-1"})
+    assert own is not None
+    assert (own.host, own.registry_id) == ("images.example.com", ACCOUNT)
+    assert (own.region, own.partition) == ("cn-north-1", "aws-cn")
+    assert own.role_arn == f"arn:aws:iam::{ACCOUNT}:role/cn-north-1"
+    assert own.principal == f"profile=prod\nrole_arn={own.role_arn}"
+    assert own.scope.startswith("aws-cn.cn-north-1.ecr.")
+    assert configured("images.example.com", SETTINGS) is None
+
+
+def test_whose_token_opens_what() -> None:
+    """A token of a principal of its own is for that one; without settings it is for all."""
+    plain, other = parse(HOST), configured(HOST, {**SETTINGS, "profile": "dev"})
+    one, another = configured(HOST, SETTINGS), configured(HOST, dict(SETTINGS))
+    assert plain
+    assert one
+    assert another
+    assert other
+    assert one.scope == another.scope
+    assert len({plain.scope, one.scope, other.scope}) == 3
+    assert plain.scope == plain.endpoint == one.endpoint == "aws.eu-central-1.ecr"
+    assert (plain.role_arn, plain.principal, plain.is_anonymous) == (None, "", False)
+    public = configured("public.ecr.aws", {"region": "eu-west-1", "anonymous": "true"})
+    assert public
+    assert (public.region, public.is_anonymous, public.registry_id) == ("us-east-1", True, None)
+
+
+def test_endpoints_of_a_registry() -> None:
+    """A registry is opened by tokens of four endpoints, whichever of them its name is for."""
+    service = "aws.us-east-1.ecr"
+    meant = [service, f"{service}-fips", f"{service}-dual-stack", f"{service}-fips-dual-stack"]
+    for number, kind in enumerate((".ecr.", ".ecr-fips.", "-ecr.", "-ecr-fips.")):
+        suffix = "on.aws" if number > 1 else "amazonaws.com"
+        registry = parse(f"{ACCOUNT}.dkr{kind}us-east-1.{suffix}")
+        assert registry
+        assert (registry.endpoint, registry.endpoints) == (meant[number], meant)
+
+
+@pytest.mark.parametrize(
+    ("label", "answer"),
+    [("us-east-1", True), ("a" * 63, True), ("a" * 64, False), ("", False), ("-a", False)]
+    + [(f"a{character}", False) for character in "._A /\n\u0661"],
+)
+def test_regions(label: str, answer: bool) -> None:
+    """A region is a label of a host name, in lower case."""
+    assert is_region(label) == answer
 
 
 def test_suffixes_are_those_of_botocore() -> None:
