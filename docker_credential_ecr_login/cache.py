@@ -73,7 +73,7 @@ _CREATE_FLAGS = (
     | getattr(system, "O_NOFOLLOW", 0)
     | getattr(system, "O_BINARY", 0)
 )
-_FILE_TYPE, _REGULAR_FILE = 0o170000, 0o100000  # S_IFMT and S_IFREG of stat(2)
+_FILE_TYPE, _REGULAR_FILE, _SYMBOLIC_LINK = 0o170000, 0o100000, 0o120000  # of stat(2)
 _OPEN_TO_OTHERS = 0o077
 
 
@@ -185,16 +185,21 @@ class Cache:
         is gone then.
         """
         logins, ready = f"{self.directory}/logins", f"{self.directory}/ready"
-        login_names = [_file_name(registry.host)] if registry else _names(logins)
+        unfinished = _unfinished(logins)  # also of writers that were killed, or are late
+        login_names = [name for name in _names_here(logins) if name not in unfinished]
+        if registry:
+            login_names = [_file_name(registry.host)]
+            unfinished = [n for n in unfinished if n.rsplit(".", 3)[0] == login_names[0]]
         login_paths = [f"{logins}/{name}" for name in login_names]
-        others = [] if registry else [f"{ready}/{name}" for name in _names(ready)]
+        others = [] if registry else [f"{ready}/{name}" for name in _names_here(ready)]
+        others += [f"{logins}/{name}" for name in unfinished]
         tokens: list[str] = []
-        for identity in _names(f"{self.directory}/tokens"):
+        for identity in _names_here(f"{self.directory}/tokens"):
             directory = f"{self.directory}/tokens/{identity}"
             hosts = f"{directory}/hosts"
-            host_names = [_file_name(registry.host)] if registry else _names(hosts)
+            host_names = [_file_name(registry.host)] if registry else _names_here(hosts)
             others += [f"{hosts}/{name}" for name in host_names]
-            for name in _names(directory):  # also of writers that were killed, or are late
+            for name in _names_here(directory):
                 endpoint = ".".join(name.split(".")[:3])
                 is_meant = not registry or endpoint in registry.endpoints
                 if is_meant and name != "hosts" and not name.endswith(_IN_USE):
@@ -211,7 +216,11 @@ class Cache:
 
         That is None where the file is not believed.
         """
-        logins = [f"{self.directory}/logins/{name}" for name in _names(f"{self.directory}/logins")]
+        logins = [
+            f"{self.directory}/logins/{name}"
+            for name in _names(f"{self.directory}/logins")
+            if not name.endswith(_BESIDE)
+        ]
         tokens = [
             f"{self.directory}/tokens/{identity}/{name}"
             for identity in _names(f"{self.directory}/tokens")
@@ -305,30 +314,37 @@ class Cache:
     def sweep(self, now: float) -> None:
         """Remove what can only belong to expired tokens at ``now`` (epoch seconds).
 
-        That is what nobody has written for 13 hours. It is looked for once an hour.
-        Raises OSError.
+        That is what nobody has written for 13 hours. It is looked for once an hour. What
+        cannot be removed stays, and keeps nothing else from being removed.
         """
         last = f"{self.directory}/swept"
-        if not _is_older(last, SWEEP_PAUSE, now):
-            return
-        write_text(last, "", durable=False)
+        try:
+            # A clock that was put back must not keep it from being done.
+            if abs(now - system.stat(last).st_mtime) < SWEEP_PAUSE:
+                return
+        except OSError:
+            pass
+        try:
+            write_text(last, "", durable=False)
+        except OSError:
+            pass  # then it is done more often
         for directory in (f"{self.directory}/logins", f"{self.directory}/ready"):
-            for name in _names(directory):
-                if _is_older(f"{directory}/{name}", _GRAVE_AGE, now):
-                    _remove(f"{directory}/{name}")
-        for identity in _names(f"{self.directory}/tokens"):
+            _sweep(directory, _names_here(directory), now)
+        # Others may keep files in that directory.
+        marks = [name for name in _names(self.directory) if name.startswith("swept.")]
+        _sweep(self.directory, marks, now)
+        for identity in _names_here(f"{self.directory}/tokens"):
             tokens = f"{self.directory}/tokens/{identity}"
-            is_dead = _is_older(tokens, _GRAVE_AGE, now)
-            for name in _names(tokens):
-                # Locks may be held, and hosts are known for as long as the identity is.
-                stays = name == "hosts" or name.endswith(".lock")
-                if is_dead or (not stays and _is_older(f"{tokens}/{name}", _GRAVE_AGE, now)):
-                    _remove_tree(f"{tokens}/{name}")
-            if is_dead:
-                try:
-                    system.rmdir(tokens)
-                except OSError:
-                    continue  # another process has just stored a token there
+            names = _names_here(tokens)
+            if _is_older(tokens, _GRAVE_AGE, now):
+                for name in names:
+                    _bury(f"{tokens}/{name}")
+                _bury(tokens)  # unless another process has just stored a token there
+                continue
+            # Locks may be held, and hosts are known for as long as the identity is.
+            mortal = [name for name in names if name != "hosts" and not name.endswith(".lock")]
+            _sweep(tokens, mortal, now)
+            _sweep(f"{tokens}/hosts", _unfinished(f"{tokens}/hosts"), now)
 
     def token_path(self, registry: "Registry") -> str:
         """Return the path of the token for ``registry``."""
@@ -366,7 +382,10 @@ def writable_directory(environ: "Mapping[str, str]") -> str | None:
         return directory
     import platformdirs
 
-    directory = platformdirs.user_cache_dir("ecr-login", appauthor=False)
+    try:
+        directory = platformdirs.user_cache_dir("ecr-login", appauthor=False)
+    except RuntimeError:  # there is no home
+        return None
     return directory if is_writable(directory) else None
 
 
@@ -473,10 +492,20 @@ def write_text(path: str, text: str, *, durable: bool = True) -> None:
                 system.fsync(descriptor)
         finally:
             system.close(descriptor)
-        system.replace(temporary, path)
+        try:
+            system.replace(temporary, path)
+        except FileNotFoundError:
+            pass  # erased meanwhile, as if it had been just after
     except OSError:
         _remove(temporary)
         raise
+
+
+def is_our_own(state: "system.stat_result") -> bool:
+    """Say whether that is a file of this user alone, under one name: nobody put it in the way."""
+    is_file = state.st_mode & _FILE_TYPE == _REGULAR_FILE
+    is_of_user = not hasattr(system, "geteuid") or state.st_uid == system.geteuid()
+    return is_file and is_of_user and state.st_nlink <= 1
 
 
 def _erase_all(paths: "list[str]", failures: "list[OSError]") -> int:
@@ -509,14 +538,29 @@ def _remove(path: str) -> bool:
     return True
 
 
-def _remove_tree(path: str) -> None:
-    """Remove a file, or a directory of files as far as nobody writes there. Raises OSError."""
+def _sweep(directory: str, names: "list[str]", now: float) -> None:
+    """Remove those files of a directory that nobody has written for 13 hours."""
+    for name in names:
+        if _is_older(f"{directory}/{name}", _GRAVE_AGE, now):
+            _bury(f"{directory}/{name}")
+
+
+def _bury(path: str) -> None:
+    """Remove a file, or a directory of files as far as nobody writes there, if that can be."""
     try:
-        _remove(path)
-    except (IsADirectoryError, PermissionError):  # the second on macOS and Windows
-        for name in _names(path):
-            _remove(f"{path}/{name}")
-        system.rmdir(path)
+        try:
+            _remove(path)
+        except (IsADirectoryError, PermissionError):  # the second on macOS and Windows
+            for name in _names_here(path):
+                _remove(f"{path}/{name}")
+            system.rmdir(path)
+    except OSError:
+        pass
+
+
+def _unfinished(directory: str) -> list[str]:
+    """Return the names of what is being written in a directory, or was when its writer ended."""
+    return [name for name in _names_here(directory) if name.endswith(".tmp")]
 
 
 def _is_older(path: str, age: int, now: float) -> bool:
@@ -534,6 +578,15 @@ def _file_name(host: str) -> str:
 
 def _host(file_name: str) -> str:
     return file_name.replace("+", ":")
+
+
+def _names_here(directory: str) -> list[str]:
+    """Return what may be removed from a directory: nothing that lies elsewhere, behind a link."""
+    try:
+        is_here = system.lstat(directory).st_mode & _FILE_TYPE != _SYMBOLIC_LINK
+    except OSError:
+        return []
+    return _names(directory) if is_here else []
 
 
 def _names(directory: str) -> list[str]:

@@ -8,10 +8,11 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from functools import lru_cache
-from typing import TextIO
+from io import FileIO
 
-from .cache import make_directory, writable_directory
+from .cache import is_our_own, make_directory, writable_directory
 from .errors import redact
 
 MAX_SIZE = 1024 * 1024
@@ -50,9 +51,17 @@ class _RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-class _SilentHandler(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
-        """Skip what cannot be written: a full disk must not put a traceback on stderr."""
+class _Handler(logging.Handler):
+    """Appends each record to a file at once, so that those of several processes do not mix."""
+
+    def __init__(self, file: FileIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; skip what cannot be written: a full disk is no failure."""
+        with suppress(OSError):
+            self._file.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
 
 @lru_cache(maxsize=1)
@@ -68,21 +77,45 @@ def _open(directory: str | None, level: int) -> logging.Logger:
 
 def _file_handler(directory: str) -> logging.Handler:
     path = f"{directory}/ecr-login.log"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     try:
         make_directory(directory)
-        _rotate(path)
-        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        if os.path.exists(path) and os.stat(path).st_size >= MAX_SIZE:
+            _rotate(path)
+        return _Handler(_opened(path))
     except OSError:
         return logging.NullHandler()
-    return _SilentHandler(os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace"))
+
+
+def _opened(path: str) -> FileIO:
+    """Open a log to write at its end. Raises OSError, also if it may be somebody else's."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+    if not is_our_own(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise PermissionError(path)
+    return FileIO(descriptor, "a")
 
 
 def _rotate(path: str) -> None:
-    """Put a log aside that has grown too large; processes that hold it write on in it."""
-    if not os.path.exists(path) or os.stat(path).st_size < MAX_SIZE:
-        return
-    for number in range(KEPT - 1, 0, -1):
-        if os.path.exists(f"{path}.{number}"):
-            os.replace(f"{path}.{number}", f"{path}.{number + 1}")
-    os.replace(path, f"{path}.1")
+    """Put a log aside that has grown too large; processes that hold it write on in it.
+
+    Of several that find it too large, one does so, and the others go on. Raises OSError.
+    """
+    with ExitStack() as held:
+        with suppress(ImportError):  # Windows
+            from fcntl import LOCK_EX, LOCK_NB, flock
+
+            file = held.enter_context(_opened(path))
+            try:
+                flock(file, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                return
+            except OSError:
+                pass  # there are no locks here
+            state = os.fstat(file.fileno())
+            if state.st_size < MAX_SIZE or not os.path.samestat(os.stat(path), state):
+                return
+        for number in range(KEPT - 1, 0, -1):
+            if os.path.exists(f"{path}.{number}"):
+                os.replace(f"{path}.{number}", f"{path}.{number + 1}")
+        os.replace(path, f"{path}.1")

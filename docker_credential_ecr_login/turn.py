@@ -8,7 +8,7 @@ Nothing depends on that: where it does not work, they meet at filelock's lock.
 
 import time
 
-from .cache import make_directory
+from .cache import is_our_own, make_directory
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class Turn:
                 make_directory(self._path.rpartition("/")[0])
                 flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW
                 self._descriptor = posix.open(self._path, flags, 0o600)
+            if not is_our_own(posix.fstat(self._descriptor)):
+                return True  # others could hold it for ever
             flock(self._descriptor, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             return False

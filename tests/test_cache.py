@@ -475,6 +475,71 @@ def test_erase_removes_what_a_killed_writer_left(cache: Cache) -> None:
     assert files(Path(cache.directory)) == {other}
 
 
+def test_erase_removes_what_a_killed_login_left(cache: Cache) -> None:
+    """A login that was being stored when its writer was killed is erased with its host's own."""
+    logins = Path(cache.directory, "logins")
+    logins.mkdir(parents=True)
+    half, other = logins / f"{HOST}.123.456.tmp", logins / f"{HOST}.cn.123.456.tmp"
+    for path in (half, other):
+        path.touch()
+    assert cache.erase(registry()) == (0, 0)
+    assert files(logins) == {other}
+    assert cache.erase(None) == (0, 0)
+    assert files(logins) == set()
+
+
+def test_what_is_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that is erased in the middle of its writing is as if it had been erased after."""
+    fsync = os.fsync
+
+    def erase_first(descriptor: int) -> None:
+        fsync(descriptor)
+        cache.erase(registry())
+
+    monkeypatch.setattr("docker_credential_ecr_login.cache.system.fsync", erase_first)
+    cache.store_login(registry(), TOKEN)
+    assert cache.login(registry()) is None
+    assert files(Path(cache.directory)) == set()
+
+
+def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
+    """A directory with another in it, wherever it lies, keeps nothing else from being removed."""
+    cache.store_token(registry(), TOKEN)
+    directory = Path(cache.directory)
+    places = [directory / "logins", directory / "ready", Path(cache.tokens)]
+    dead = {place / "b" for place in places} | {Path(cache.tokens, "hosts", "h.1.2.tmp")}
+    dead.add(directory / "swept.1.2.tmp")
+    stuck = {place / name / "deeper" for place in places for name in ("a", "c")}
+    for path in stuck:
+        path.mkdir(parents=True)
+    for path in dead:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    for path in (*dead, *(path.parent for path in stuck)):
+        os.utime(path, (0, 0))
+    cache.sweep(time.time())
+    assert not any(path.exists() for path in dead)
+    assert all(path.exists() for path in stuck)
+    assert cache.token(registry()) is not None
+
+
+@pytest.mark.parametrize("jump", [-1, 1])
+def test_sweep_after_a_clock_that_jumped(cache: Cache, jump: int) -> None:
+    """A mark of another time, past or future, or a directory in its place, puts no search off."""
+    now = time.time()
+    mark, dead = Path(cache.directory, "swept"), Path(cache.directory, "logins", HOST)
+    cache.sweep(now)
+    for is_directory in (False, True):
+        if is_directory:
+            mark.unlink()
+            mark.mkdir()
+        os.utime(mark, (now + jump * 10**8,) * 2)
+        cache.store_login(registry(), TOKEN)
+        os.utime(dead, (0, 0))
+        cache.sweep(now)
+        assert not dead.exists()
+
+
 def test_a_fetch_sweeps(signed_in: HelperProcess) -> None:
     """Whoever fetches a token also removes what is dead."""
     dead = signed_in.cache_directory / "tokens" / "0" / "aws.us-east-1.ecr"

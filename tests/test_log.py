@@ -73,6 +73,26 @@ def test_the_log_is_rotated(signed_in: HelperProcess) -> None:
     assert path.stat().st_size < 1000
 
 
+def test_the_log_is_rotated_once_however_many_see_it(signed_in: HelperProcess) -> None:
+    """Of those who find the log too large at once, one puts it aside; no line is lost."""
+    directory = signed_in.cache_directory / "log"
+    directory.mkdir(parents=True, mode=0o700)
+    (directory / "ecr-login.log").write_text("x" * MAX_SIZE + "\n")
+    (directory / "ecr-login.log.1").write_text("older\n")
+    signed_in.environ |= {"AWS_ECR_LOG_LEVEL": "debug", "AWS_ECR_TIMEOUT": "50"}
+    signed_in.store(HOST, "c2VjcmV0" * 100)
+    processes = [signed_in.ask() for _ in range(24)]
+    for process in processes:
+        process.communicate()
+    assert {process.returncode for process in processes} == {0}
+    logs = {path.suffix: path.read_text() for path in directory.iterdir()}
+    assert set(logs) == {".log", ".1", ".2"}
+    assert logs[".2"] == "older\n"
+    lines = (logs[".log"] + logs[".1"]).splitlines()
+    assert len([line for line in lines if line.endswith("answered with the stored login")]) == 24
+    assert len(lines) == 25
+
+
 @pytest.mark.parametrize("obstacle", ["directory", "pipe", "link", "file in the way"])
 def test_a_log_that_cannot_be_written_is_skipped(signed_in: HelperProcess, obstacle: str) -> None:
     """Whatever is in the log's place, the answer is given, and nothing is written through it."""

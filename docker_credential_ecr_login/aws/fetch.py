@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..cache import FAILURE_MEMORY, Cache, Entry, is_disabled, writable_directory
 from ..errors import HelperError, MfaCodeNeeded, MfaCodeRefused
@@ -20,8 +20,11 @@ from ..ready import prepare_get
 from ..registry import Registry, parse
 from ..turn import answer_timeout, circumstances
 from .limit import Limit
+from .locks import own_lock
 
 if TYPE_CHECKING:
+    from filelock import FileLock
+
     from .client import AuthorizationToken
 
 _POLL_INTERVAL = 0.02  # seconds between two tries for a lock that another process holds
@@ -173,7 +176,7 @@ def _held(
         yield
         return
     try:
-        lock = FileLock(cache.lock_path(registry), mode=0o600)
+        lock = own_lock(cache.lock_path(registry))
         while not _acquired(lock, limit):
             if not (for_a_person and cache.is_prompting(registry)):
                 raise limit.exceeded()
@@ -188,7 +191,7 @@ def _held(
             lock.release()
 
 
-def _acquired(lock: FileLock, limit: Limit) -> bool:
+def _acquired(lock: "FileLock", limit: Limit) -> bool:
     try:
         lock.acquire(timeout=limit.left(), poll_interval=_POLL_INTERVAL)
     except Timeout:

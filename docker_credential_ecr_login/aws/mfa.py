@@ -9,8 +9,6 @@ import subprocess
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
-from filelock import FileLock
-
 from ..cache import Cache
 from ..errors import BadConfiguration, MfaCodeRefused, one_line
 from ..processes import run_to_end
@@ -18,6 +16,7 @@ from ..registry import Registry
 from ..turn import has_terminal
 from .failures import Circumstances
 from .limit import Limit
+from .locks import own_lock
 
 if TYPE_CHECKING:
     from .sessions import SessionCache
@@ -88,8 +87,7 @@ class MfaCodes:
                 self._held.callback(self._cache.set_prompting, self._registry, on=False)
                 # Not of one thread: it is taken in one, and given back in another.
                 path = self._cache.mfa_lock_path(by_person=by_person)
-                lock = FileLock(path, mode=0o600, thread_local=False)
-                self._held.enter_context(lock)
+                self._held.enter_context(own_lock(path, thread_local=False))
         self._is_our_turn = True
 
 
