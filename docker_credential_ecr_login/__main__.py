@@ -177,11 +177,26 @@ def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") 
         pass  # an answer does not depend on the log
     if isinstance(error, HelperError):
         return str(error)
+    if _is_for_want_of_resources(error):
+        return one_line(
+            "the system gives this process no more memory, processes or open files"
+            f" ({type(error).__name__}: {error}); raise its limits: see ulimit -a"
+        )
     if isinstance(error, ImportError):
         return one_line(
             f"the installation is not complete ({error}); install {protocol.NAME} again"
         )
     return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
+
+
+def _is_for_want_of_resources(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
+        return error.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM)
+    # As `threading`, and the loader of shared libraries, have it.
+    words = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
+    return isinstance(error, MemoryError) or any(each in str(error) for each in words)
 
 
 def _read_input() -> bytes:
