@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from docker_credential_ecr_login.aws.sessions import SessionCache
 from tests.credential_sources import (
     PULL,
     PULL_SESSION,
@@ -174,3 +175,11 @@ def test_a_code_typed_for_the_aws_cli_counts(aws: AwsEmulator, helper: HelperPro
     assert helper.get().secret
     assert aws.calls[-1].principal == PULL_SESSION
     assert aws.count("AssumeRole") == 0
+
+
+def test_without_a_home_no_session_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody knows the home, nothing is written, least of all below a directory ``~``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    SessionCache(keep=True)["key"] = {"Credentials": {}}
+    assert list(tmp_path.iterdir()) == []

@@ -72,7 +72,9 @@ class SessionCache:
         if not self._keep:
             return
         with suppress(OSError):  # then the next one assumes the role again
-            write_text(self._path(key), json.dumps(answer, default=_written))
+            path = self._path(key)
+            if not path.startswith("~"):  # there is no home
+                write_text(path, json.dumps(answer, default=_written))
 
     def _path(self, key: str) -> str:
         return f"{os.path.expanduser(_DIRECTORY)}/{key}.json"
