@@ -60,14 +60,16 @@ class HelperProcess:
     """Runs ``docker-credential-ecr-login`` in a home directory of its own.
 
     ``environ`` is the whole environment of the process but for PATH: nothing of
-    the developer's own AWS settings reaches it. Tests add to it. ``said`` is all that runs
-    wrote, but for the answers that are to hold a password.
+    the developer's own AWS settings reaches it. Tests add to it. ``prefix`` is the beginning of
+    the command line: a program that runs another one. ``said`` is all that runs wrote, but for
+    the answers that are to hold a password.
     """
 
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
     executable: Path = EXECUTABLE
     user: int | None = None
+    prefix: tuple[str, ...] = ()
     said: list[str] = field(default_factory=list)
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -85,7 +87,7 @@ class HelperProcess:
     ) -> Outcome:
         """Run the executable to its end."""
         completed = subprocess.run(
-            [str(self.executable), *arguments],
+            [*self.prefix, str(self.executable), *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             env=self.environment(changes),
@@ -122,7 +124,7 @@ class HelperProcess:
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start the executable and leave it running; its stdin is open."""
         return subprocess.Popen(
-            [str(self.executable), *arguments],
+            [*self.prefix, str(self.executable), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,688 @@
+"""Faults of the machine: the answer is right or one clear line, and nothing is lost or followed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from docker_credential_ecr_login.cache import Cache, Entry
+from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.ready import prepare_get
+from docker_credential_ecr_login.registry import Registry, parse
+from tests import faults
+from tests.emulator import AwsEmulator, Fault
+from tests.helper_process import (
+    HOST,
+    NOT_FOUND,
+    OTHER_REGION,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    Outcome,
+    processes_of,
+    wait_for,
+)
+
+needs_faults = pytest.mark.skipif(
+    not faults.IS_POSSIBLE, reason="system calls are made to fail on Linux only, x86-64 or ARM 64"
+)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+STORED = "c3RvcmVkIGJ5IGRvY2tlciBsb2dpbg=="
+NEWER = "bmV3ZXIgc3RvcmVkIGxvZ2lu" * 50  # as long as those of ECR
+
+
+def in_shell(command: str) -> tuple[str, ...]:
+    """The beginning of a command line whose rest runs after a command of the shell."""
+    return ("/bin/sh", "-c", f'{command}; exec "$0" "$@"')
+
+
+def under(helper: HelperProcess, prefix: tuple[str, ...]) -> HelperProcess:
+    """The same executable, with the same home, under a fault."""
+    return replace(helper, prefix=prefix)
+
+
+def kept(helper: HelperProcess) -> dict[str, bytes]:
+    """Each token and login in the cache, and the whole content of its file."""
+    directory = helper.cache_directory
+    paths = [*directory.glob("tokens/*/aws*.ecr"), *directory.glob("logins/*")]
+    return {str(path): path.read_bytes() for path in paths}
+
+
+def unfinished(helper: HelperProcess) -> list[Path]:
+    """What was being written when its writer ended."""
+    return list(helper.home.rglob("*.tmp"))
+
+
+def registry() -> Registry:
+    """What the host means."""
+    parsed = parse(HOST)
+    assert parsed is not None
+    return parsed
+
+
+def cache_of(helper: HelperProcess) -> tuple[Cache, Entry]:
+    """The cache that the helper uses, and the token in it."""
+    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
+    entry = cache.token(registry())
+    assert entry is not None
+    return cache, entry
+
+
+def age(helper: HelperProcess, *, for_launcher: bool = False) -> str:
+    """Let the cached token be past its refresh time, as the next one sees; return its password."""
+    cache, entry = cache_of(helper)
+    now = int(time.time())
+    old = Entry(entry.secret, entry.expires_at, now - 1)
+    cache.store_token(registry(), old)
+    if for_launcher:
+        prepare_get(cache, registry(), old, helper.environment(), now - 2)
+    return entry.secret
+
+
+@pytest.fixture
+def warm(signed_in: HelperProcess) -> HelperProcess:
+    """The executable with a cached token, a stored login, and what the launcher needs."""
+    assert signed_in.store(SECOND_ACCOUNT, STORED).status == 0
+    assert signed_in.get().secret
+    return signed_in
+
+
+DISKS = {
+    "full": in_shell("ulimit -f 0"),
+    "full within a file": in_shell("ulimit -f 1"),
+    **{
+        rule: faults.prefix(rule)
+        for rule in (
+            "create=ENOSPC",
+            "create=EDQUOT",
+            "create=EROFS",
+            "sync=EIO",
+            "sync=EDQUOT",
+            "rename=EIO",
+            "rename=ENOSPC",
+        )
+    },
+}
+
+
+@needs_faults
+class TestADiskThatTakesNothing:
+    """Full, over quota, broken or read-only."""
+
+    @pytest.mark.parametrize("disk", DISKS)
+    def test_costs_no_answer(self, signed_in: HelperProcess, aws: AwsEmulator, disk: str) -> None:
+        """AWS is asked each time, nothing half-written stays, and the cache works again later."""
+        faulty = under(signed_in, DISKS[disk])
+        assert aws.accepts(faulty.get().secret)
+        assert faulty.list().hosts == []
+        assert faulty.erase() == Outcome("", "", 0)
+        assert (kept(signed_in), unfinished(signed_in)) == ({}, [])
+        secret = signed_in.get().secret
+        assert faulty.get().secret == secret
+
+    @pytest.mark.parametrize("disk", DISKS)
+    def test_costs_nothing_that_was_there(self, warm: HelperProcess, disk: str) -> None:
+        """Token and login are answered as before; a login that cannot be kept fails in a line."""
+        faulty, before = under(warm, DISKS[disk]), kept(warm)
+        secret = warm.get().secret
+        outcome = faulty.store(SECOND_ACCOUNT, NEWER)
+        assert (outcome.stderr, outcome.status) == ("", 1)
+        assert outcome.stdout.startswith("the login cannot be kept: [Errno ")
+        assert outcome.stdout.count("\n") == 1
+        assert NEWER not in outcome.stdout
+        assert faulty.get().secret == secret
+        assert faulty.get(SECOND_ACCOUNT).secret == STORED
+        assert set(faulty.list().hosts) == {HOST, SECOND_ACCOUNT}
+        assert (kept(warm), unfinished(warm)) == (before, [])
+
+    @pytest.mark.parametrize("disk", ["full within a file", "sync=EIO", "rename=ENOSPC"])
+    def test_costs_no_token_that_is_refreshed(
+        self, warm: HelperProcess, aws: AwsEmulator, disk: str
+    ) -> None:
+        """The old token stays whole, and is answered until it expires."""
+        old = age(warm)
+        assert under(warm, DISKS[disk]).get().secret == old
+        wait_for(lambda: aws.count("GetAuthorizationToken") == 2)
+        wait_for(lambda: not processes_of(warm.home))
+        assert warm.get().secret == old
+        assert unfinished(warm) == []
+
+    def test_cannot_hold_a_directory(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
+        """Where no directory can be made, a pull goes on and a login says what to set."""
+        faulty = under(signed_in, faults.prefix("mkdir=ENOSPC"))
+        assert aws.accepts(faulty.get().secret)
+        outcome = faulty.store(HOST, STORED)
+        assert (outcome.stderr, outcome.status) == ("", 1)
+        assert "set AWS_ECR_CACHE_DIR" in outcome.stdout
+        assert not signed_in.cache_directory.exists()
+
+    def test_keeps_no_login_from_being_removed(self, warm: HelperProcess) -> None:
+        """``docker logout`` works on a full disk; where it cannot, it fails and all stays."""
+        before = kept(warm)
+        outcome = under(warm, faults.prefix("unlink=EROFS")).erase(SECOND_ACCOUNT)
+        assert (outcome.stderr, outcome.status) == ("", 1)
+        assert outcome.stdout.startswith("the login cannot be removed: ")
+        assert kept(warm) == before
+        assert under(warm, DISKS["full"]).erase(SECOND_ACCOUNT) == Outcome("", "", 0)
+        assert kept(warm) == {}
+
+
+@pytest.fixture
+def file_system(warm: HelperProcess) -> Iterator[tuple[HelperProcess, Path]]:
+    """The executable with its cache on a file system of its own, and where that is seen from here.
+
+    It lives in a mount namespace, which ends with the process that holds it.
+    """
+    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("nsenter"):
+        pytest.skip("a file system of one's own needs Linux, root and nsenter")
+    script = 'mount -t tmpfs -o size=256k tmpfs "$0" && echo mounted && exec cat'
+    cache = warm.cache_directory
+    copy = cache.with_name("copy")
+    shutil.copytree(cache, copy, copy_function=shutil.copy2)
+    with subprocess.Popen(
+        ["unshare", "--mount", "/bin/sh", "-c", script, str(cache)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        if holder.stdout.readline() != b"mounted\n":
+            pytest.skip("file systems cannot be mounted here")
+        root = Path(f"/proc/{holder.pid}/root")
+        seen = root / cache.relative_to("/")
+        shutil.copytree(copy, seen, dirs_exist_ok=True)
+        seen.chmod(0o700)
+        shutil.rmtree(copy)
+        yield under(warm, ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--")), seen
+        assert holder.stdin is not None
+        holder.stdin.close()
+
+
+class TestARealFileSystem:
+    """Not only calls that are made to fail: a small one in memory."""
+
+    def test_that_is_full(self, file_system: tuple[HelperProcess, Path], aws: AwsEmulator) -> None:
+        """What is cached is answered; what cannot be cached is fetched; a login fails in a line."""
+        helper, seen = file_system
+        with suppress(OSError), (seen / "filler").open("wb", buffering=0) as filler:
+            while filler.write(bytes(4096)):
+                pass
+        cached = helper.get().secret
+        calls = aws.count("GetAuthorizationToken")
+        assert helper.get().secret == cached
+        assert aws.count("GetAuthorizationToken") == calls
+        assert aws.accepts(helper.get(OTHER_REGION).secret)
+        outcome = helper.store(HOST, STORED)
+        assert (outcome.stderr, outcome.status) == ("", 1)
+        assert outcome.stdout.startswith("the login cannot be kept: [Errno 28]")
+        assert helper.get(SECOND_ACCOUNT).secret == STORED
+        assert list(seen.rglob("*.tmp")) == []
+        (seen / "filler").unlink()
+        assert helper.store(HOST, STORED).status == 0
+        assert helper.get().secret == STORED
+
+    def test_that_is_read_only(
+        self, file_system: tuple[HelperProcess, Path], aws: AwsEmulator
+    ) -> None:
+        """Another directory serves; what cannot be removed is said, and nothing waits."""
+        helper, seen = file_system
+        helper.environ["XDG_CACHE_HOME"] = str(helper.home / "xdg")
+        remount = ["mount", "-o", "remount,ro", str(helper.cache_directory)]
+        subprocess.run([*helper.prefix, *remount], check=True)
+        assert aws.accepts(helper.get().secret)
+        assert helper.get(SECOND_ACCOUNT).secret == STORED
+        assert aws.accepts(helper.get(OTHER_REGION).secret)
+        outcome = helper.erase(SECOND_ACCOUNT)
+        assert (outcome.stderr, outcome.status) == ("", 1)
+        assert outcome.stdout.startswith("the login cannot be removed: [Errno 30]")
+        assert (seen / "logins" / SECOND_ACCOUNT).exists()
+
+
+class TestPlacesForACache:
+    """Where there should be a home."""
+
+    @pytest.mark.parametrize("home", ["/dev/null", "/proc/missing", "file/x"])
+    def test_a_home_that_cannot_be(
+        self, signed_in: HelperProcess, aws: AwsEmulator, home: str
+    ) -> None:
+        """Without a home there is no cache: a pull goes on, a login says what to set."""
+        (signed_in.home / "file").touch()
+        home = str(signed_in.home / home)
+        assert aws.accepts(signed_in.get(HOME=home).secret)
+        assert signed_in.list(HOME=home).hosts == []
+        outcome = signed_in.store(HOST, STORED, HOME=home)
+        assert (outcome.stderr, outcome.status) == ("", 1)
+        assert "set AWS_ECR_CACHE_DIR" in outcome.stdout
+        assert signed_in.erase(HOME=home) == Outcome("", "", 0)
+
+    @needs_root
+    @pytest.mark.parametrize("is_set", [False, True], ids=["unset", "empty"])
+    def test_no_home(self, signed_in: HelperProcess, aws: AwsEmulator, *, is_set: bool) -> None:
+        """HOME unset or empty, for a user that no list has: a pull goes on without a cache."""
+        prefix = ("env", "HOME=") if is_set else ("env", "-u", "HOME")
+        stranger = replace(signed_in, prefix=prefix, user=54321)
+        assert aws.accepts(stranger.get().secret)
+        assert stranger.list().hosts == []
+        assert stranger.store(HOST, STORED).stdout.startswith("no cache directory can be written")
+
+    def test_a_directory_that_all_may_write(
+        self, signed_in: HelperProcess, aws: AwsEmulator
+    ) -> None:
+        """In a directory that is 0777, files are private all the same, and so is what is new."""
+        signed_in.cache_directory.mkdir()
+        signed_in.cache_directory.chmod(0o777)
+        secret = signed_in.get().secret
+        assert signed_in.get().secret == secret
+        assert aws.count("GetAuthorizationToken") == 1
+        modes = {path.stat().st_mode & 0o077 for path in signed_in.cache_directory.rglob("*")}
+        assert modes == {0}
+
+
+@needs_faults
+class TestAFileSystemWithoutLocks:
+    """NFS without its lock manager, or whatever else has no flock."""
+
+    @pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+    def test_nobody_waits(self, signed_in: HelperProcess, aws: AwsEmulator, error: str) -> None:
+        """Cold callers all get a token at once, at the price of a call for each at most."""
+        faulty = under(signed_in, faults.prefix(f"lock={error}"))
+        faulty.environ["AWS_ECR_TIMEOUT"] = "10"
+        processes = [faulty.ask() for _ in range(4)]
+        answers = [process.communicate() for process in processes]
+        assert [process.returncode for process in processes] == [0] * 4
+        assert all(aws.accepts(json.loads(stdout)["Secret"]) for stdout, _ in answers)
+        assert {stderr for _, stderr in answers} == {b""}
+        assert 1 <= aws.count("GetAuthorizationToken") <= 4
+        assert signed_in.get().status == 0
+
+    @pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS"])
+    def test_nothing_outlives_a_kill(
+        self, signed_in: HelperProcess, aws: AwsEmulator, error: str
+    ) -> None:
+        """A caller that is killed while it asks AWS leaves nothing that the next one waits for."""
+        faulty = under(signed_in, faults.prefix(f"lock={error}"))
+        faulty.environ["AWS_ECR_TIMEOUT"] = "10"
+        aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+        leader = faulty.ask()
+        wait_for(lambda: aws.count("GetAuthorizationToken") == 1)
+        leader.kill()
+        leader.communicate()
+        assert aws.accepts(faulty.get().secret)
+        assert aws.accepts(signed_in.get().secret)
+
+
+# What each action does on its way, in this order, and would be the last thing that it does.
+STEPS = [
+    ("cold get", "mkdir"),
+    ("cold get", "lock"),
+    ("cold get", "create"),
+    ("cold get", "sync"),
+    ("cold get", "rename"),
+    ("warm get", "create"),
+    ("warm get", "rename"),
+    ("store", "create"),
+    ("store", "sync"),
+    ("store", "rename"),
+    ("erase", "unlink"),
+]
+
+
+@needs_faults
+class TestKilledAtAStep:
+    """As by ``kill -9``, just before a step of a write."""
+
+    @pytest.mark.parametrize(("action", "step"), STEPS)
+    def test_all_is_whole_afterwards(
+        self, signed_in: HelperProcess, aws: AwsEmulator, action: str, step: str
+    ) -> None:
+        """Each file is the old one, or a miss; nothing else is lost, and nobody waits."""
+        if action != "cold get":
+            signed_in.store(SECOND_ACCOUNT, STORED)
+            signed_in.get()
+        before = kept(signed_in)
+        faulty = under(signed_in, faults.prefix(f"{step}={faults.KILL}"))
+        actions: dict[str, Callable[[], Outcome]] = {
+            "cold get": faulty.get,
+            "warm get": lambda: faulty.get("666666666666.dkr.ecr.us-east-1.amazonaws.com"),
+            "store": lambda: faulty.store(SECOND_ACCOUNT, NEWER),
+            "erase": lambda: faulty.erase(SECOND_ACCOUNT),
+        }
+        outcome = actions[action]()
+        assert (outcome.stdout, outcome.status) == ("", -signal.SIGSYS)
+        whole = {path: text for path, text in kept(signed_in).items() if ".tmp" not in path}
+        assert whole == before
+        changes = {"AWS_ECR_TIMEOUT": "10"}
+        assert aws.accepts(signed_in.get(**changes).secret)
+        if action != "cold get":
+            assert signed_in.get(SECOND_ACCOUNT).secret == STORED
+        assert signed_in.erase(SECOND_ACCOUNT) == Outcome("", "", 0)
+        assert signed_in.store(SECOND_ACCOUNT, NEWER) == Outcome("", "", 0)
+        assert signed_in.get(SECOND_ACCOUNT).secret == NEWER
+
+    @pytest.mark.parametrize("step", ["sync", "lock"])
+    def test_a_refresh(self, warm: HelperProcess, aws: AwsEmulator, step: str) -> None:
+        """A refresh that is killed costs nobody the old token, and the next one is not held up."""
+        old = age(warm)
+        assert under(warm, faults.prefix(f"{step}={faults.KILL}")).get().secret == old
+        wait_for(lambda: not processes_of(warm.home))
+        assert warm.get().secret == old
+        (mark,) = warm.cache_directory.glob("tokens/*/*.refresh")
+        mark.unlink()  # as after a minute
+        for path in (warm.cache_directory / "ready").iterdir():
+            path.unlink()
+        assert warm.get().secret == old
+        wait_for(lambda: warm.get().secret != old)
+        assert aws.accepts(warm.get().secret)
+
+
+@pytest.mark.parametrize("is_newer", [True, False])
+def test_two_versions_side_by_side(
+    warm: HelperProcess, aws: AwsEmulator, *, is_newer: bool
+) -> None:
+    """What another version has cached is neither answered nor destroyed until it is replaced."""
+    other = b"ecr-login/2" if is_newer else b"ecr-login/0"
+    theirs = {}
+    for path in map(Path, kept(warm)):
+        theirs[str(path)] = path.read_bytes().replace(b"ecr-login/1", other)
+    for path in (*map(Path, kept(warm)), *(warm.cache_directory / "ready").iterdir()):
+        path.write_bytes(path.read_bytes().replace(b"ecr-login/1", other))
+    assert kept(warm) == theirs
+    assert warm.list().hosts == []
+    aws.fail("GetAuthorizationToken", Fault(status=500, error="ServerException", message="no"))
+    assert warm.get(AWS_ECR_TIMEOUT="1").stdout == NOT_FOUND
+    assert kept(warm) == theirs
+    aws.clear_faults()
+    for path in warm.cache_directory.glob("tokens/*/*.failure"):
+        path.unlink()  # as after five seconds
+    assert aws.accepts(warm.get(SECOND_ACCOUNT).secret)
+    login = str(warm.cache_directory / "logins" / SECOND_ACCOUNT)
+    assert kept(warm)[login] == theirs[login]
+    warm.store(SECOND_ACCOUNT, NEWER)
+    assert warm.get(SECOND_ACCOUNT).secret == NEWER
+
+
+@pytest.mark.parametrize("hours", [-24, -13, 13, 24 * 365 * 30])
+def test_a_clock_that_jumps(warm: HelperProcess, aws: AwsEmulator, hours: int) -> None:
+    """What another clock has written is neither believed too long nor in the way of what is new."""
+    there = int(time.time()) + hours * 3600
+    cache, entry = cache_of(warm)
+    secret, shift = entry.secret, hours * 3600
+    shifted = Entry(secret, entry.expires_at + shift, entry.refresh_at + shift)
+    cache.store_token(registry(), shifted)
+    cache.store_failure(registry(), "", "it failed", there)
+    assert cache.claim_refresh(registry(), there)
+    for path in warm.cache_directory.rglob("*"):
+        os.utime(path, (there, there))
+    dead = warm.cache_directory / "logins" / OTHER_REGION
+    dead.touch(mode=0o600)
+    os.utime(dead, (0, 0))
+    fetched = warm.get().secret
+    assert fetched != secret
+    assert aws.accepts(fetched)
+    assert warm.get().secret == fetched
+    assert aws.count("GetAuthorizationToken") == 2
+    assert not dead.exists()
+    if hours > 0:
+        assert warm.get(SECOND_ACCOUNT).secret == STORED  # its own time is still good
+    old = age(warm)
+    warm.get()
+    wait_for(lambda: warm.get().secret != old)
+
+
+def _link(path: Path, victim: Path) -> None:
+    path.symlink_to(victim)
+
+
+def _second_name(path: Path, victim: Path) -> None:
+    path.hardlink_to(victim)
+
+
+def _pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path, 0o600)
+
+
+def _directory(path: Path, _: Path) -> None:
+    path.mkdir()
+
+
+def _someone_elses(path: Path, victim: Path) -> None:
+    path.write_bytes(victim.read_bytes())
+    path.chmod(0o666)
+    os.chown(path, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [_link, _second_name, _pipe, _directory, pytest.param(_someone_elses, marks=needs_root)],
+)
+def test_what_others_planted(
+    warm: HelperProcess, aws: AwsEmulator, plant: Callable[[Path, Path], None]
+) -> None:
+    """In the place of every file there is: not trusted, not written through, not waited for."""
+    (token,) = warm.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
+    beside = [Path(f"{token}.{end}") for end in ("failure", "lock", "prompt", "refresh", "turn")]
+    names = ["mfa.lock", "mfa-process.lock", "swept", f"logins/{HOST}"]
+    paths = {path for path in warm.cache_directory.rglob("*") if path.is_file()}
+    paths |= {*beside, *(warm.cache_directory / name for name in names)}
+    victims = warm.home / "victims"
+    victims.mkdir()
+    expected = {}
+    for number, path in enumerate(sorted(paths)):
+        victim = victims / str(number)
+        content = path.read_bytes() if path.exists() else b""
+        victim.write_bytes(content or b"precious")
+        victim.chmod(0o600)
+        expected[victim] = victim.read_bytes()
+        path.unlink(missing_ok=True)
+        plant(path, victim)
+    changes = {"AWS_ECR_TIMEOUT": "10", "AWS_ECR_LOG_LEVEL": "debug"}
+    for host in (HOST, SECOND_ACCOUNT):
+        secret = warm.get(host, **changes).secret
+        assert aws.accepts(secret)
+        assert secret != STORED
+    assert warm.list(**changes).status == 0
+    assert warm.store(OTHER_REGION, NEWER, **changes) == Outcome("", "", 0)
+    assert {victim: victim.read_bytes() for victim in expected} == expected
+
+
+@needs_root
+def test_a_lock_that_another_user_holds(warm: HelperProcess, aws: AwsEmulator) -> None:
+    """Who may write in the cache's directory can keep nobody waiting."""
+    import fcntl
+
+    warm.erase(HOST)
+    paths = [*warm.cache_directory.rglob("*.lock"), *warm.cache_directory.rglob("*.turn")]
+    assert len(paths) == 2
+    for path in paths:
+        path.unlink()
+        path.touch()
+        path.chmod(0o666)
+        os.chown(path, 1, 1)
+    with paths[0].open() as first, paths[1].open() as second:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        fcntl.flock(second, fcntl.LOCK_EX)
+        assert aws.accepts(warm.get(AWS_ECR_TIMEOUT="10").secret)
+
+
+@pytest.mark.parametrize("name", ["logins", "ready", "tokens", "tokens/0", "tokens/0/hosts"])
+def test_directories_that_are_links_are_not_cleaned(signed_in: HelperProcess, name: str) -> None:
+    """Nothing is removed behind a link that lies in the place of a directory of the cache."""
+    victims = signed_in.home / "victims"
+    victims.mkdir()
+    old = [victims / "thesis", victims / "x.1.2.tmp", victims / "deeper" / "aws.us-east-1.ecr"]
+    old[2].parent.mkdir()
+    for path in (*old, old[2].parent, victims):
+        if not path.is_dir():
+            path.write_text("precious")
+        os.utime(path, (0, 0))
+    link = signed_in.cache_directory / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victims)
+    assert signed_in.get().secret
+    assert signed_in.erase().status == 0
+    assert signed_in.run("logout", "--all").status == 0
+    assert [path.read_text() for path in old] == ["precious"] * 3
+
+
+class TestLimits:
+    """Of open files, memory and processes."""
+
+    @pytest.mark.parametrize("files", [11, 12, 16])
+    def test_few_open_files(self, signed_in: HelperProcess, aws: AwsEmulator, files: int) -> None:
+        """With hardly any files to open, the answers are right."""
+        poor = under(signed_in, in_shell(f"ulimit -n {files}"))
+        secret = poor.get().secret
+        assert aws.accepts(secret)
+        assert poor.get().secret == secret
+        assert poor.list().hosts == [HOST]
+        assert poor.store(SECOND_ACCOUNT, STORED) == Outcome("", "", 0)
+        assert poor.erase(SECOND_ACCOUNT) == Outcome("", "", 0)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is not limited so")
+    @pytest.mark.parametrize("megabytes", [32, 64, 160])
+    def test_little_memory(
+        self, signed_in: HelperProcess, aws: AwsEmulator, megabytes: int
+    ) -> None:
+        """Where it does not suffice to ask AWS, a line says so; what is cached is answered."""
+        poor = under(signed_in, in_shell(f"ulimit -v {megabytes * 1024}"))
+        outcome = poor.get()
+        if outcome.status:
+            assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+            assert outcome.stderr.startswith(f"ecr-login: {HOST}: ")
+            assert outcome.stderr.count("\n") == 1
+            for path in signed_in.cache_directory.glob("tokens/*/*.failure"):
+                path.unlink()  # as after five seconds
+        else:
+            assert aws.accepts(outcome.secret)
+        secret = signed_in.get().secret
+        assert poor.get().secret == secret
+        assert poor.list().hosts == [HOST]
+        assert poor.store(SECOND_ACCOUNT, STORED) == Outcome("", "", 0)
+
+    @needs_faults
+    def test_no_further_process(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
+        """Where no process or thread can be started, a line says so; what is cached is answered."""
+        poor = under(signed_in, faults.prefix("fork=EAGAIN"))
+        outcome = poor.get()
+        assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+        assert outcome.stderr.startswith(
+            f"ecr-login: {HOST}: the system gives this process no more memory, processes or open"
+        )
+        secret = signed_in.get().secret
+        assert [poor.get().secret for _ in range(2)] == [secret] * 2
+        assert [poor.list().hosts for _ in range(2)] == [[HOST]] * 2
+        assert poor.store(SECOND_ACCOUNT, STORED) == Outcome("", "", 0)
+        assert age(signed_in) == secret
+        assert poor.get().secret == secret
+        assert aws.count("GetAuthorizationToken") == 1
+
+    @needs_faults
+    def test_no_further_process_for_a_refresh(self, warm: HelperProcess) -> None:
+        """An old token is answered where no refresh can be started."""
+        secret = age(warm, for_launcher=True)
+        assert under(warm, faults.prefix("fork=EAGAIN")).get().secret == secret
+
+
+class TestStreamsAndSignals:
+    """Of callers that go, or do not listen."""
+
+    @pytest.mark.parametrize("is_cached", [True, False])
+    def test_a_full_pipe_that_nobody_reads(
+        self, signed_in: HelperProcess, aws: AwsEmulator, *, is_cached: bool
+    ) -> None:
+        """The answer waits until it is read, and is whole; holding up nobody else."""
+        if is_cached:
+            signed_in.get()
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        filled = 0
+        with suppress(BlockingIOError):
+            while True:
+                filled += os.write(writer, bytes(4096))
+        os.set_blocking(writer, True)
+        process = subprocess.Popen(
+            [str(signed_in.executable), "get"],
+            stdin=subprocess.PIPE,
+            stdout=writer,
+            env=signed_in.environment(),
+            cwd=signed_in.home,
+        )
+        os.close(writer)
+        assert process.stdin is not None
+        process.stdin.write(HOST.encode())
+        process.stdin.close()
+        assert aws.accepts(signed_in.get(AWS_ECR_TIMEOUT="10").secret)
+        assert process.poll() is None
+        with os.fdopen(reader, "rb") as pipe:
+            answer = pipe.read()[filled:]
+        assert process.wait(30) == 0
+        assert aws.accepts(json.loads(answer)["Secret"])
+
+    @pytest.mark.parametrize("is_cached", [True, False])
+    def test_a_full_pipe_that_does_not_wait(
+        self, signed_in: HelperProcess, *, is_cached: bool
+    ) -> None:
+        """Where an answer cannot be written now, the exit code says that there is none."""
+        if is_cached:
+            signed_in.get()
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, bytes(4096))
+        completed = subprocess.run(
+            [str(signed_in.executable), "get"],
+            input=HOST.encode(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=signed_in.environment(),
+            cwd=signed_in.home,
+            check=False,
+            timeout=60,
+        )
+        os.close(writer)
+        os.close(reader)
+        assert (completed.stderr, completed.returncode) == (b"", 1)
+
+    @pytest.mark.parametrize("is_cached", [True, False])
+    def test_a_closed_stdout(self, signed_in: HelperProcess, *, is_cached: bool) -> None:
+        """Where there is no stdout, nothing else is written to, and the exit code says it."""
+        if is_cached:
+            signed_in.get()
+        outcome = under(signed_in, ("/bin/sh", "-c", 'exec "$0" "$@" >&-')).get()
+        assert outcome.stdout == ""
+        assert "Traceback" not in outcome.stderr
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_a_signal_while_aws_is_asked(
+        self, signed_in: HelperProcess, aws: AwsEmulator, number: signal.Signals
+    ) -> None:
+        """It ends at once and without a word, and leaves nothing that the next one waits for."""
+        aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+        process = signed_in.ask()
+        wait_for(lambda: aws.count("GetAuthorizationToken") == 1)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=5)
+        assert (stdout, stderr) == (b"", b"")
+        assert process.returncode == (1 if number == signal.SIGINT else -number)
+        assert unfinished(signed_in) == []
+        assert aws.accepts(signed_in.get(AWS_ECR_TIMEOUT="10").secret)
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_while_stdin_is_open(
+        self, signed_in: HelperProcess, number: signal.Signals
+    ) -> None:
+        """A caller that gives no input and loses patience is rid of it at once."""
+        process = signed_in.start("get")
+        wait_for(lambda: process.pid in processes_of(signed_in.home))
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=5)
+        assert (stdout, stderr) == (b"", b"")
+        assert process.returncode in (1, -number, 128 + number)
