@@ -9,7 +9,7 @@ SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/lau
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock test oldest demo bench fleet fuzz lint types audit format clients build clean
+.PHONY: help install lock test oldest demo bench fleet fuzz stress lint types audit format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +49,9 @@ fleet: install ## simulate fleets that start cold at AWS's limit, by retry polic
 fuzz: install ## fuzz all that is read from outside, each target for SECONDS (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),10)
+
+stress: install ## 200 callers at once for SECONDS, and 300 that are killed
+	$(BIN)/python -m tests.stress --seconds $(or $(SECONDS),60)
 
 lint: install ## check style
 	$(BIN)/ruff check .

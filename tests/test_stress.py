@@ -1,0 +1,19 @@
+"""Many processes at once, and many that are killed, for a moment; see ``tests/stress``."""
+
+import sys
+
+import pytest
+
+from tests.stress import kills, mix
+
+
+def test_callers_that_do_everything_at_once() -> None:
+    """Sixteen callers that get, store, erase and list get no wrong answer and lose no login."""
+    done = mix.run(seconds=5, processes=16, seed=1)
+    assert set(done) > {"get", "get own", "store own", "list"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc for what they started")
+def test_callers_that_are_killed() -> None:
+    """Whenever a caller is killed, files are whole or a miss, and the next one has its answer."""
+    assert kills.run(kills=20, seed=1).total() >= 5
