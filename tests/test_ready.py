@@ -406,7 +406,7 @@ class TestFiles:
     def test_links_to_the_token(self, launcher: HelperProcess) -> None:
         """A token's file that is a link, or has a second name, leaves it to Python."""
         path = token(launcher)
-        second = path.with_name("second")
+        second = path.with_name(f"{path.name}.second")
         second.hardlink_to(path)
         assert not has_answer(launcher)
         path.unlink()
