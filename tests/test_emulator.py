@@ -7,7 +7,9 @@ import datetime as dt
 import http.client
 import json
 import os
+import select
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -17,7 +19,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import botocore.auth
@@ -1006,6 +1008,34 @@ def test_fault_drops_the_connection_in_mid_answer(aws: AwsEmulator) -> None:
     assert caught.value.partial.startswith(b'{"authorizationData"')
     assert caught.value.expected == pytest.approx(len(caught.value.partial), abs=1)
     assert [call.status for call in aws.calls] == [200]
+
+
+def test_fault_resets_the_connection_in_mid_answer(aws: AwsEmulator) -> None:
+    """A connection can be reset, which is another end than that of half an answer."""
+    aws.fail("*", Fault(drop="reset"), times=1)
+
+    with pytest.raises(ConnectionResetError):
+        send(aws, signed_request(aws, aws.add_user()))
+
+
+@pytest.mark.parametrize("manner", ["flood", "drip"])
+def test_fault_goes_on_with_an_answer(aws: AwsEmulator, manner: Literal["flood", "drip"]) -> None:
+    """An answer can go on without end, quickly or slowly."""
+    aws.fail("*", Fault(body=b"{}", endless=manner), times=1)
+
+    with urllib.request.urlopen(aws.url, timeout=10) as response:  # noqa: S310
+        assert response.read(4) == b"{}  "
+        assert "Content-Length" not in response.headers
+
+
+def test_silent_address_takes_connections_and_says_nothing(aws: AwsEmulator) -> None:
+    """Who connects to it waits until the emulator is closed."""
+    host, port = aws.listen_silently().split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert select.select([connection], [], [], 0.1)[0] == []
+        aws.close()
+        assert select.select([connection], [], [], 10)[0] == [connection]
 
 
 def test_fault_hangs_until_the_client_gives_up(aws: AwsEmulator) -> None:

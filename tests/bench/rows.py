@@ -27,7 +27,7 @@ from tests.credential_sources import (
     sso_session,
     web_identity_of_the_environment,
 )
-from tests.emulator import AwsEmulator
+from tests.emulator import AwsEmulator, Fault
 from tests.emulator.model import Request, Response
 from tests.helper_process import HOST, HelperProcess, Outcome, processes_of
 from tests.helper_process import NOT_FOUND as NOT_FOUND_LINE
@@ -57,7 +57,7 @@ class Aws(AwsEmulator):
         """Answer what was held, and all that comes."""
         self._open.set()
 
-    def answer(self, request: Request) -> tuple[Response, float] | None:
+    def answer(self, request: Request) -> tuple[Response, Fault] | None:
         """Answer one request, as the emulator does, but not while answers are held."""
         answer = super().answer(request)
         self._open.wait()

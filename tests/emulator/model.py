@@ -157,8 +157,9 @@ class Fault:
     `status` and `error` answer an AWS error in the form of the API that was called (400 and
     "InternalFailure" if only the other is given); `body` answers these bytes, with status 200
     unless another is given. `drop` closes the connection "before" the first byte of an answer, or
-    "mid", half-way through its body. `hang` never answers. `delay` is slept first, in seconds,
-    and alone leaves the answer as it is.
+    "mid", half-way through its body; "reset" does so there with a TCP reset. `hang` never answers.
+    `endless` goes on with blanks after the answer: a "flood", or a "drip" each half second.
+    `delay` is slept first, in seconds, and alone leaves the answer as it is.
     """
 
     status: int | None = None
@@ -167,8 +168,9 @@ class Fault:
     delay: float = 0.0
     body: bytes | None = None
     content_type: str | None = None
-    drop: Literal["before", "mid"] | None = None
+    drop: Literal["before", "mid", "reset"] | None = None
     hang: bool = False
+    endless: Literal["flood", "drip"] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import sys
 import time
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class AwsEmulator(AwsState):
         self._faults: list[_PlannedFault] = []
         self._closing = Event()
         self._servers: list[_Server] = []
+        self._silent: list[socket.socket] = []
         self.url = self.listen(host, port, ssl_context)
 
     def listen(self, host: str, port: int = 0, ssl_context: ssl.SSLContext | None = None) -> str:
@@ -79,9 +81,16 @@ class AwsEmulator(AwsState):
         scheme = "http" if ssl_context is None else "https"
         return f"{scheme}://{host}:{server.server_address[1]}"
 
+    def listen_silently(self, host: str = "127.0.0.1") -> str:
+        """Take connections at one more address and never say a word there; return host:port."""
+        self._silent.append(socket.create_server((host, 0)))
+        return f"{host}:{self._silent[-1].getsockname()[1]}"
+
     def close(self) -> None:
         """Stop serving: hanging requests and idle connections are cut."""
         self._closing.set()
+        for listener in self._silent:
+            listener.close()
         for server in self._servers:
             server.close()
 
@@ -136,8 +145,8 @@ class AwsEmulator(AwsState):
 
     # One request
 
-    def answer(self, request: Request) -> tuple[Response, float] | None:
-        """Answer one request: the response, and how much of its body to send (1.0 is all of it).
+    def answer(self, request: Request) -> tuple[Response, Fault] | None:
+        """Answer one request: the response, and the fault that it is to be sent with.
 
         None means: close the connection without a word.
         """
@@ -154,7 +163,11 @@ class AwsEmulator(AwsState):
             self._closing.wait()
         if silent:
             return None
-        return response, 0.5 if fault.drop == "mid" else 1.0
+        return response, fault
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, and say whether there is still somebody who serves."""
+        return not self._closing.wait(seconds)
 
     def _outcome(
         self, operation: Operation, request: Request, fault: Fault
@@ -289,16 +302,29 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        response, portion = answer
+        response, fault = answer
         self.send_response_only(response.status)
         for name, value in {**response.headers, "Content-Type": response.content_type}.items():
             self.send_header(name, value)
         self.send_header("Date", formatdate(self.server.aws.now(), usegmt=True))
-        self.send_header("Content-Length", str(len(response.body)))
+        if not fault.endless:
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(response.body[: int(len(response.body) * portion)])
-        if portion < 1:
+        half = len(response.body) // 2 if fault.drop else None
+        self.wfile.write(response.body[:half])
+        if fault.drop or fault.endless:
             self.close_connection = True
+        if fault.endless:
+            self._go_on(b" " if fault.endless == "drip" else b" " * 65536, fault.endless == "drip")
+        if fault.drop == "reset":
+            self.wfile.flush()
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()  # before it is shut down, which would end it in good order
+
+    def _go_on(self, block: bytes, slowly: bool) -> None:
+        while self.server.aws.pause(0.5 if slowly else 0):
+            self.wfile.write(block)
+            self.wfile.flush()
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 (the names that http.server calls)
 
