@@ -29,6 +29,7 @@ from ..errors import HelperError
 from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
+from .answers import CheckedSession
 from .failures import (
     Circumstances,
     explain,
@@ -60,6 +61,9 @@ _PAUSE_GROWTH = 1.5  # per try; with 2, the last of 400 hosts wait half as long 
 _PAUSE_STEPS = 8  # to 26 seconds, so that nobody sleeps on long after the rush is over
 _CALL_DURATION = 0.5  # seconds that a call takes at most, as a rule
 _THROTTLED_SERVICES = ("ecr", "ecr-public", "sso", "sts")
+
+# botocore's name of a provider -> its attribute that asks by HTTP, without a client
+_METADATA_FETCHERS = {"container-role": "_fetcher", "iam-role": "_role_fetcher"}
 
 _REFRESH_AGE = 3600  # seconds, where the identity can change without the configuration
 _CHANGEABLE_SOURCES = frozenset({"container-role", "custom-process", "iam-role"})
@@ -254,9 +258,20 @@ def configured_endpoint(session: Session, service: str, environ: Mapping[str, st
     )
 
 
+class _Session(Session):
+    """botocore's, whose clients take no other answers than `CheckedSession` gives."""
+
+    def create_client(self, *arguments: Any, **options: Any) -> Any:
+        """Return a client; as in botocore."""
+        client: Any = super().create_client(*arguments, **options)
+        endpoint = client._endpoint  # noqa: SLF001 - no public way to it
+        endpoint.http_session = CheckedSession(endpoint.http_session)
+        return client
+
+
 def _session(environ: Mapping[str, str], profile: str | None = None) -> Session:
     """Return a session with the profile of a registry, or else with that of the environment."""
-    session = Session(profile=profile)
+    session = _Session(profile=profile)
     # Empty is unset: `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it so.
     for name, (variable, default) in _FILES.items():
         if environ.get(variable) == "":
@@ -293,6 +308,9 @@ def _credential_chain(
     roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
     roles._prompter = codes  # noqa: SLF001 - no public way to replace it
+    for method, fetcher_name in _METADATA_FETCHERS.items():
+        fetcher = getattr(chain.get_provider(method), fetcher_name)
+        fetcher._session = CheckedSession(fetcher._session)  # noqa: SLF001 - likewise
     codes.sessions = share_sessions(chain, keep=not is_disabled(circumstances.environ))
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that
@@ -381,7 +399,7 @@ def _token(answer: Any, source: str, now: float) -> AuthorizationToken:
         pair = base64.b64decode(data["authorizationToken"], validate=True).decode()
         user, _, secret = pair.partition(":")
         expires_at = int(data["expiresAt"].timestamp())
-        host = data.get("proxyEndpoint", "").removeprefix("https://")
+        host = str(data.get("proxyEndpoint", "")).removeprefix("https://")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
         raise unusable_answer("it holds no authorization token") from None
     if user != USERNAME or not secret or not is_plain(secret):
