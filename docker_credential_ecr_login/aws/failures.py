@@ -60,6 +60,7 @@ _WRONG_SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatc
 _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 )
+_OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 _MAX_PROFILES_NAMED = 8
 
 
@@ -546,10 +547,13 @@ def _source_unusable(error: Exception, circumstances: Circumstances) -> HelperEr
 def _tls_failed(error: Any, circumstances: Circumstances) -> HelperError:
     bundle, causes = circumstances.environ.get("AWS_CA_BUNDLE"), list(_causes(error))
     endpoint, said = _endpoint(error), _innermost(error)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    refusals = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
+    if refusals:
         return EndpointUnreachable(
             f"the certificate of {endpoint} is not trusted: {said}",
-            f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+            "check the clock of this machine, and have the certificate renewed if that is right"
+            if refusals[0].verify_code in _OUT_OF_DATE
+            else f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
             if bundle
             else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
         )
