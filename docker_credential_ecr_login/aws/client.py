@@ -30,6 +30,7 @@ from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
 from .answers import CheckedSession
+from .credential_process import end_in_time
 from .failures import (
     Circumstances,
     explain,
@@ -139,14 +140,19 @@ def sign_in(
     circumstances.phase = "credentials"
     _retry_throttling(session, limit)
     with MfaCodes(registry, circumstances, limit, cache) as codes:
-        _find_credentials(session, registry, circumstances, codes)
+        _find_credentials(session, registry, circumstances, codes, limit)
     circumstances.phase = "call"
 
 
 def _find_credentials(
-    session: Session, registry: Registry, circumstances: Circumstances, codes: MfaCodes
+    session: Session,
+    registry: Registry,
+    circumstances: Circumstances,
+    codes: MfaCodes,
+    limit: Limit,
 ) -> None:
     chain = _credential_chain(session, registry.region, circumstances, codes)
+    end_in_time(chain, session, limit)
     try:
         credentials = chain.load_credentials()
         if credentials is None:
@@ -157,7 +163,7 @@ def _find_credentials(
             credentials = _role_credentials(session, registry, source, circumstances)
         key: Any = credentials.get_frozen_credentials()
     except LookAgain:
-        _find_credentials(session, registry, circumstances, codes)
+        _find_credentials(session, registry, circumstances, codes, limit)
         return
     circumstances.method = credentials.method
     circumstances.access_key = key.access_key
