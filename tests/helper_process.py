@@ -21,6 +21,9 @@ _BESIDE_TOKENS = (".failure", ".lock", ".prompt", ".refresh", ".turn")
 _SHORTEST_SECRET = 12  # characters: tests name things with shorter ones
 NOT_FOUND = "credentials not found in native keychain\n"
 
+OVERHEAD = 5
+"""Seconds that starting Python and loading an SDK may add to a time limit, on a busy machine."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -169,6 +172,20 @@ class HelperProcess:
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def matches(line: str, expected: str) -> bool:
+    """Say whether a line is the expected one, in which ``*`` stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, expected.split("*"))), line) is not None
+
+
+def told(stderr: str, host: str = HOST) -> str:
+    """Return what the one line on stderr says about the host; fails the test if it is not one."""
+    prefix = f"ecr-login: {host}: "
+    assert stderr.startswith(prefix), stderr
+    assert stderr.count("\n") == 1, stderr
+    assert stderr.endswith("\n"), stderr
+    return stderr[len(prefix) : -1]
 
 
 def leaks(helper: HelperProcess, secrets: Iterable[str]) -> list[str]:

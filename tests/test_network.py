@@ -1,22 +1,16 @@
 """The way to AWS: proxies, certificates, retries and time limits, through the executable."""
 
-import os
 import re
-import signal
-import socket
 import ssl
-import time
 
 import pytest
 import trustme
 
 from tests.connect_proxy import NOBODY, aws_under_its_own_names
 from tests.emulator import AwsEmulator, Fault
-from tests.helper_process import HOST, NOT_FOUND, OTHER_REGION, HelperProcess
+from tests.helper_process import HOST, OTHER_REGION, HelperProcess
 
 API_HOST = "api.ecr.us-east-1.amazonaws.com"
-OVERHEAD = 5
-"""Seconds that starting Python and loading an SDK may add to a time limit, on a busy machine."""
 
 
 def serve_tls(aws: AwsEmulator, helper: HelperProcess) -> str:
@@ -92,15 +86,6 @@ def test_ca_bundle_of_the_profile_is_trusted(aws: AwsEmulator, signed_in: Helper
     assert aws.issued(signed_in.get().secret)
 
 
-def test_unknown_authority_is_not_trusted(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """Without it no request is sent, and the line mentions AWS_CA_BUNDLE."""
-    serve_tls(aws, signed_in)
-    outcome = signed_in.get()
-    assert "is not trusted" in outcome.stderr
-    assert "set AWS_CA_BUNDLE" in outcome.stderr
-    assert aws.calls == []
-
-
 def test_certificate_of_another_name_is_not_trusted(
     aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
@@ -113,34 +98,6 @@ def test_certificate_of_another_name_is_not_trusted(
 
 
 # Retries
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(status=500, error="ServerException", message="Sorry."),
-        Fault(status=503, body=b"<html>Service unavailable</html>", content_type="text/html"),
-        Fault(drop="before"),
-    ],
-    ids=["500", "503_html", "connection_dropped"],
-)
-def test_failure_of_the_server_is_retried(
-    fault: Fault, aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """What another try may cure is tried again."""
-    aws.fail("GetAuthorizationToken", fault, times=1)
-    assert aws.issued(signed_in.get().secret)
-    assert aws.count("GetAuthorizationToken") == 2
-
-
-def test_failure_of_the_server_is_tried_three_times(
-    aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """A server that does not recover is asked three times, and no more."""
-    aws.fail("GetAuthorizationToken", Fault(status=500, error="ServerException", message="Sorry."))
-    outcome = signed_in.get()
-    assert "AWS answered GetAuthorizationToken with ServerException: Sorry" in outcome.stderr
-    assert aws.count("GetAuthorizationToken") == 3
 
 
 def test_refusal_is_not_retried(aws: AwsEmulator, signed_in: HelperProcess) -> None:
@@ -157,90 +114,7 @@ def test_throttling_is_retried_until_it_ends(aws: AwsEmulator, signed_in: Helper
     assert aws.count("GetAuthorizationToken") == 4
 
 
-def test_throttling_by_sts_is_retried_too(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """A fleet that assumes a role is throttled by STS first."""
-    user = aws.add_user()
-    role = aws.add_role()
-    helper.write_credentials(
-        f"[base]\naws_access_key_id = {user.access_key_id}\n"
-        f"aws_secret_access_key = {user.secret_access_key}\n"
-        f"[default]\nrole_arn = {role.arn}\nsource_profile = base\n"
-    )
-    aws.fail("AssumeRole", Fault(status=400, error="Throttling"), times=3)
-    assert aws.issued(helper.get().secret)
-    assert aws.count("AssumeRole") == 4
-
-
-def test_endless_throttling_ends_with_the_time_limit(
-    aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """Throttling is retried until the time limit, and then told as throttling."""
-    aws.throttle(rate=0, burst=0)
-    started = time.monotonic()
-    outcome = signed_in.get(AWS_ECR_TIMEOUT="2")
-    assert time.monotonic() - started < 2 + OVERHEAD
-    assert "AWS throttled GetAuthorizationToken until the time limit" in outcome.stderr
-    assert aws.count("GetAuthorizationToken") >= 2
-
-
 # Time limits
-
-
-def test_endpoint_that_hangs_ends_with_the_time_limit(
-    aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """An endpoint that never answers is given up after AWS_ECR_TIMEOUT seconds."""
-    aws.fail("GetAuthorizationToken", Fault(hang=True))
-    started = time.monotonic()
-    outcome = signed_in.get(AWS_ECR_TIMEOUT="1")
-    assert time.monotonic() - started < 1 + OVERHEAD
-    assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
-    assert "no answer within 1 second" in outcome.stderr
-
-
-def test_answer_that_comes_in_time_is_waited_for(
-    aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """A slow answer within the limit is an answer."""
-    aws.fail("GetAuthorizationToken", Fault(delay=0.5))
-    assert aws.issued(signed_in.get(AWS_ECR_TIMEOUT="10.5").secret)
-    assert aws.count("GetAuthorizationToken") == 1
-
-
-def test_host_that_takes_no_connection_ends_with_the_time_limit(signed_in: HelperProcess) -> None:
-    """A host that accepts and says nothing is given up as well."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        started = time.monotonic()
-        outcome = signed_in.get(AWS_ENDPOINT_URL=url, AWS_ECR_TIMEOUT="1")
-    assert time.monotonic() - started < 1 + OVERHEAD
-    assert "no answer within 1 second" in outcome.stderr
-
-
-def test_credential_process_that_hangs_ends_with_the_time_limit(helper: HelperProcess) -> None:
-    """A credential_process that waits for somebody is not waited for."""
-    program = helper.home / "vend"
-    program.write_text('#!/bin/sh\necho $$ >"$HOME/pid"\nexec sleep 60\n')
-    program.chmod(0o700)
-    helper.write_config(f"[default]\ncredential_process = {program}\n")
-    started = time.monotonic()
-    try:
-        outcome = helper.get(AWS_ECR_TIMEOUT="2")
-        assert time.monotonic() - started < 2 + OVERHEAD
-        assert "no answer within 2 seconds" in outcome.stderr
-    finally:
-        os.kill(int((helper.home / "pid").read_text()), signal.SIGKILL)
-
-
-def test_hanging_list_is_empty_after_its_own_limit(
-    aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """List waits no longer than AWS_ECR_TIMEOUT either, and is empty then."""
-    aws.fail("GetAuthorizationToken", Fault(hang=True))
-    started = time.monotonic()
-    outcome = signed_in.list(AWS_REGION="us-east-1", AWS_ECR_TIMEOUT="1")
-    assert time.monotonic() - started < 1 + OVERHEAD
-    assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
 
 
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1e999", "15s", "0x10", " "])

@@ -20,16 +20,7 @@ from docker_credential_ecr_login.ready import prepare_get
 from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import HOST, HelperProcess, wait_for
-
-
-def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
-    """The cache that the helper uses, and the token in it."""
-    registry = parse(HOST)
-    assert registry is not None
-    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
-    entry = cache.token(registry)
-    assert entry is not None
-    return cache, entry
+from tests.tokens import stored
 
 
 @pytest.fixture(params=["Python", "the launcher"])
