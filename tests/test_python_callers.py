@@ -1,6 +1,7 @@
 """`get_credentials`, in the process of another Python program."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -185,12 +186,12 @@ def test_no_thread_waits_for_a_caller_that_has_left(
 import threading
 try:
     get_credentials("{HOST}")
-except errors.EndpointUnreachable as error:
+except errors.AwsFailure as error:
     result = [str(error)]
 for thread in set(threading.enumerate()) - {{threading.current_thread()}}:
     thread.join(20)
 result.append(threading.active_count())
 """
     line, threads = run(helper, code, AWS_PROFILE="pull", AWS_ECR_TIMEOUT="0.5")
-    assert line.startswith("no answer within 0.5 seconds")
+    assert re.search("no answer within|longer than the time limit of", line)
     assert threads == 1
