@@ -4,11 +4,8 @@ botocore waits for them without end, and reads all that they print. It is the li
 answer in time; but what hangs would stay behind, one more with each pull.
 """
 
-import os
-import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from threading import Thread, Timer
 from typing import Any
@@ -17,7 +14,7 @@ from botocore.credentials import CredentialResolver, ProcessProvider
 from botocore.exceptions import CredentialRetrievalError
 from botocore.session import Session
 
-from ..turn import has_terminal
+from ..processes import end, has_own_group
 from .answers import MAX_SIZE
 from .limit import Limit
 
@@ -41,8 +38,7 @@ class _Program:
 
     def __init__(self, limit: Limit, command: Sequence[str], **_: object) -> None:
         self._limit = limit
-        # With all that it starts; not at a terminal, where only our own group can ask the person.
-        self._is_group = os.name != "nt" and not has_terminal()
+        self._is_group = has_own_group()
         self._process = subprocess.Popen(  # noqa: S603 - the user's own choice
             command,
             stdout=subprocess.PIPE,
@@ -60,7 +56,7 @@ class _Program:
         outputs = [b"", b""]
         is_late = False
 
-        def end() -> None:
+        def end_late() -> None:
             nonlocal is_late
             is_late = True
             self._end()
@@ -72,7 +68,7 @@ class _Program:
 
         streams = enumerate((self._process.stdout, self._process.stderr))
         readers = [Thread(target=read, args=each, daemon=True) for each in streams]
-        timer = Timer(self._limit.left() * 0.9, end)  # before we are ended ourselves
+        timer = Timer(self._limit.left() * 0.9, end_late)  # before we are ended ourselves
         timer.daemon = True
         for thread in (timer, *readers):
             thread.start()
@@ -90,13 +86,8 @@ class _Program:
         return outputs[0], outputs[1]
 
     def _end(self) -> None:
-        if self._process.returncode is not None:
-            return  # its number may be another's by now
-        with suppress(OSError):  # it has just ended
-            if self._is_group:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+        if self._process.returncode is None:  # or else its number may be another's by now
+            end(self._process, is_group=self._is_group)
 
 
 def _failed(reason: str) -> CredentialRetrievalError:
