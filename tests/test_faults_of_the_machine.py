@@ -14,10 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.cache import Entry
 from docker_credential_ecr_login.ready import prepare_get
-from docker_credential_ecr_login.registry import Registry, parse
 from tests import faults
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
@@ -30,6 +28,7 @@ from tests.helper_process import (
     processes_of,
     wait_for,
 )
+from tests.tokens import registry, stored
 
 needs_faults = pytest.mark.skipif(
     not faults.IS_POSSIBLE, reason="system calls are made to fail on Linux only, x86-64 or ARM 64"
@@ -61,24 +60,9 @@ def unfinished(helper: HelperProcess) -> list[Path]:
     return list(helper.home.rglob("*.tmp"))
 
 
-def registry() -> Registry:
-    """What the host means."""
-    parsed = parse(HOST)
-    assert parsed is not None
-    return parsed
-
-
-def cache_of(helper: HelperProcess) -> tuple[Cache, Entry]:
-    """The cache that the helper uses, and the token in it."""
-    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
-    entry = cache.token(registry())
-    assert entry is not None
-    return cache, entry
-
-
 def age(helper: HelperProcess, *, for_launcher: bool = False) -> str:
     """Let the cached token be past its refresh time, as the next one sees; return its password."""
-    cache, entry = cache_of(helper)
+    cache, entry = stored(helper)
     now = int(time.time())
     old = Entry(entry.secret, entry.expires_at, now - 1)
     cache.store_token(registry(), old)
@@ -412,7 +396,7 @@ def test_two_versions_side_by_side(
 def test_a_clock_that_jumps(warm: HelperProcess, aws: AwsEmulator, hours: int) -> None:
     """What another clock has written is neither believed too long nor in the way of what is new."""
     there = int(time.time()) + hours * 3600
-    cache, entry = cache_of(warm)
+    cache, entry = stored(warm)
     secret, shift = entry.secret, hours * 3600
     shifted = Entry(secret, entry.expires_at + shift, entry.refresh_at + shift)
     cache.store_token(registry(), shifted)

@@ -18,9 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.registry import parse
+from docker_credential_ecr_login.cache import Entry
 from tests.emulator import AwsEmulator
 from tests.helper_process import (
     HOST,
@@ -31,6 +29,7 @@ from tests.helper_process import (
     wait_for,
 )
 from tests.stress.checks import check_files, demand
+from tests.tokens import registry, stored
 
 _TIMEOUT = "20"  # seconds: less than a lock that nobody gives back would take
 _LANES = 2  # at once, each with a home of its own
@@ -153,14 +152,8 @@ class _Victim:
 
     def _age(self) -> None:
         self._fetch()
-        registry = parse(HOST)
-        assert registry is not None
-        cache = Cache(
-            str(self._helper.cache_directory), configured_identity(self._helper.environment())
-        )
-        entry = cache.token(registry)
-        assert entry is not None
-        cache.store_token(registry, Entry(entry.secret, entry.expires_at, int(time.time()) - 1))
+        cache, entry = stored(self._helper)
+        cache.store_token(registry(), Entry(entry.secret, entry.expires_at, int(time.time()) - 1))
         for mark in self._helper.cache_directory.glob("tokens/*/*.refresh"):
             mark.unlink()  # as after a minute
 
