@@ -17,7 +17,7 @@ from ..identity import config_file, users_config_file
 from ..registry import PUBLIC_HOSTS, canonical_name, parse
 from . import json_text, programs, toml_text
 from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, runtime_path
-from .registries import configured_regions, hosts, own_name, regions
+from .registries import add_registries_to, configured_regions, hosts, own_name, regions
 
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 _BYTE_ORDER_MARK = "\ufeff"
@@ -50,20 +50,7 @@ def add_to(commands: Any) -> None:
         "Everything else in it stays as it is.",
     )
     add = parser.add_argument
-    add(
-        "registries",
-        metavar="REGISTRY",
-        nargs="*",
-        help="host of an ECR registry, account of 12 digits, or name in front of ECR that our own "
-        "config file lists; also several with commas",
-    )
-    add(
-        "--region",
-        action="append",
-        default=[],
-        help="region of the accounts, or several (default: the configured one)",
-    )
-    add("--public", action="store_true", help="ECR Public, under both its names")
+    add_registries_to(parser, public="ECR Public, under both its names")
     add(
         "--global",
         dest="for_all",

@@ -21,15 +21,16 @@ _ACCOUNT_LENGTH = 12
 _ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
 
 
-def add_registries_to(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name registries."""
+def add_registries_to(parser: argparse.ArgumentParser, *, public: str = "ECR Public, too") -> None:
+    """Add the arguments that name registries; ``public`` is the help for --public."""
     parser.add_argument(
         "registries",
         metavar="REGISTRY",
         nargs="*",
-        help="host of an ECR registry, or account of 12 digits; also several with commas",
+        help="host of an ECR registry, account of 12 digits, or name in front of ECR that our own "
+        "config file lists; also several with commas",
     )
-    parser.add_argument("--public", action="store_true", help="ECR Public, too")
+    parser.add_argument("--public", action="store_true", help=public)
     parser.add_argument(
         "--region",
         action="append",
