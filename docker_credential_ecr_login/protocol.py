@@ -36,7 +36,7 @@ def server_url(frame: bytes) -> str:
     """Return the ServerURL that ``get`` or ``erase`` was given on stdin.
 
     Lines are joined without a separator and the whole is trimmed, as the
-    reference does. Raises `BadInput` if it is empty, too large or not UTF-8.
+    reference does. Raises `BadInput` if it is empty, too large, not UTF-8, or holds NUL.
     """
     url = _decode(frame).replace("\r", "").replace("\n", "").strip()
     if not url:
@@ -48,7 +48,7 @@ def credentials(frame: bytes) -> tuple[str, str, str]:
     """Return ServerURL, Username and Secret that ``store`` was given on stdin.
 
     Raises `BadInput` if it is not a JSON object that names the first two,
-    or if it is too large or not UTF-8.
+    or if it is too large, not UTF-8, or holds NUL.
     """
     import json
 
@@ -119,6 +119,8 @@ def _quoted(text: str) -> str:
 def _decode(frame: bytes) -> str:
     if len(frame) > MAX_INPUT_SIZE:
         raise _bad_input(f"the input is larger than {MAX_INPUT_SIZE // 1024} KiB")
+    if b"\0" in frame:
+        raise _bad_input("the input holds a character that no name of a registry has")
     try:
         return frame.decode()
     except UnicodeDecodeError:

@@ -140,11 +140,12 @@ def test_empty_input(helper: HelperProcess, action: str, frame: str) -> None:
         (b"a" * (64 * 1024 + 1), "the input is larger than 64 KiB\n"),
         (b"a" * (1024 * 1024), "the input is larger than 64 KiB\n"),
         (b"\xff\xfe", "the input is not UTF-8\n"),
+        (HOST.encode() + b"\0", "the input holds a character that no name of a registry has\n"),
     ],
-    ids=["one byte too many", "a mebibyte", "not UTF-8"],
+    ids=["one byte too many", "a mebibyte", "not UTF-8", "NUL"],
 )
 def test_unusable_input(helper: HelperProcess, action: str, frame: bytes, message: str) -> None:
-    """Oversized input and bytes that are not UTF-8 are refused in plain words."""
+    """Oversized input, bytes that are not UTF-8, and NUL are refused in plain words."""
     outcome = helper.run(action, stdin=frame)
     assert (outcome.stdout, outcome.stderr, outcome.status) == (message, "", 1)
 

@@ -35,8 +35,10 @@ SHELLS = {
     "dash": ["dash"],
     "bash": ["bash", "--posix"],
     "busybox": ["busybox", "sh"],
-    "ksh": ["ksh"],
+    "mksh": ["mksh"],
 }
+# These cannot tell whether what they read held NUL, and leave it to Python.
+OTHER_SHELLS = {"ksh": ["ksh"], "yash": ["yash"]}
 
 pytestmark = pytest.mark.skipif(
     STAT is None
@@ -141,6 +143,25 @@ class TestAnswers:
         assert completed.stdout.decode() == warm.get().stdout
         assert completed.stderr == b""
 
+    @pytest.mark.parametrize(
+        "shell",
+        [each for each in (SHELLS | OTHER_SHELLS).values() if shutil.which(each[0])],
+        ids=lambda shell: shell[0],
+    )
+    @pytest.mark.parametrize("place", [0, 12, len(HOST) - 1, len(HOST)])
+    def test_nul(self, warm: HelperProcess, shell: list[str], place: int) -> None:
+        """A name with NUL in it is another name, also to shells whose ``read`` leaves it out."""
+        program = shutil.which(shell[0])
+        assert program
+        in_shell = replace(warm, prefix=(program, *shell[1:]))
+        for line in (HOST, f"{HOST}\n", f"{HOST[:9]}\n{HOST[9:]}"):
+            assert in_shell.run("get", stdin=line).secret
+            outcome = in_shell.run("get", stdin=f"{line[:place]}\0{line[place:]}")
+            assert (outcome.stdout, outcome.status) == (
+                "the input holds a character that no name of a registry has\n",
+                1,
+            )
+
     @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
     def test_with_options_of_bash(self, launcher: HelperProcess) -> None:
         """Options that bash takes from its environment change nothing."""
@@ -178,10 +199,10 @@ class TestAnswers:
         for name in ("one", "two", "one"):
             assert launcher.get(AWS_PROFILE=name).secret == secrets[name]
 
-    def test_lines_are_joined(self, launcher: HelperProcess) -> None:
-        """A host name with a line end, or in two lines, is the same name, as for Python."""
-        for text in (f"{HOST}\n", f"{HOST[:20]}\n{HOST[20:]}"):
-            assert launcher.run("get", stdin=text) == launcher.get()
+    def test_line_ends(self, launcher: HelperProcess) -> None:
+        """A host name with a line end is the same name, as for Python; two lines are rare."""
+        assert launcher.run("get", stdin=f"{HOST}\n") == launcher.get()
+        assert not has_answer(launcher, f"{HOST[:20]}\n{HOST[20:]}")
 
     @pytest.mark.parametrize(
         "url", [f"https://{HOST}", f"{HOST}/repository", f"https://{HOST}/v2/"]
