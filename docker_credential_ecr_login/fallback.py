@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from .errors import BadConfiguration, HelperError
 from .log import logger
-from .processes import run_to_end
+from .processes import TooMuchOutput, run_to_end
 
 _MARK = "ECR_LOGIN_FALLBACK"  # set where a fallback runs, to notice one that is ourselves
 
@@ -21,7 +21,7 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
     """Return what ``docker-credential-<helper>`` prints for ``action``, and its exit code.
 
     ``frame`` is its stdin, ``timeout`` is in seconds. Raises `BadConfiguration` if it is
-    missing, cannot be run, hangs, or comes back to this program.
+    missing, cannot be run, hangs, prints too much, or comes back to this program.
     """
     program = f"docker-credential-{helper}"
     if _MARK in os.environ:
@@ -36,7 +36,7 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
             "install it, or correct fallback in the config file",
         )
     try:
-        output, status = run_to_end(
+        status, output, _ = run_to_end(
             [path, action], timeout, stdin=frame, environ={**os.environ, _MARK: program}
         )
     except OSError as error:
@@ -47,6 +47,11 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
         raise BadConfiguration(
             f"the fallback {program} did not answer within {timeout:g} seconds",
             "try it by hand, or set AWS_ECR_TIMEOUT to more",
+        ) from None
+    except TooMuchOutput as error:
+        raise BadConfiguration(
+            f"the fallback {program} is no credential helper: {error}",
+            f"try it by hand: {path} {action}",
         ) from None
     return output.decode("utf-8", "surrogateescape"), status
 

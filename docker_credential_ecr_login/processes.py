@@ -1,58 +1,107 @@
-"""Programs of the user's choice that are asked for something, and may hang."""
+"""Programs of the user's choice that are asked for something: they may hang, or print for ever."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from threading import Thread
+from typing import IO
 
 from .turn import has_terminal
 
+MAX_OUTPUT = 1024 * 1024
+"""Bytes: what a program is asked for has some kilobytes."""
 
-def has_own_group() -> bool:
-    """Say whether a program is to start in a process group of its own, to be ended as a whole.
-
-    What hangs is ended with all that it started, or that would hold our stderr, whose end the
-    caller may wait for. Not at a terminal: only our own group can ask the person.
-    """
-    return os.name != "nt" and not has_terminal()
+_PART = 64 * 1024  # bytes: what a pipe holds
 
 
-def end(process: "subprocess.Popen[bytes]", *, is_group: bool) -> None:
-    """End a program at once, with its group if it has one of its own."""
-    with suppress(OSError):  # it has just ended
-        if is_group:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+class TooMuchOutput(Exception):
+    """A program has printed more than `MAX_OUTPUT`."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it prints more than {MAX_OUTPUT // 1024**2} MiB")
 
 
 def run_to_end(
     command: str | Sequence[str],
     timeout: float,
     *,
-    stdin: bytes = b"",
+    stdin: bytes | None = None,
+    stderr: int | None = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[bytes, int]:
-    """Return what a program prints, and its exit code; a text is for the shell.
+) -> tuple[int, bytes, bytes]:
+    """Return a program's exit code, what it prints, and what it says on ``stderr`` if that is PIPE.
 
-    It has our stderr, and our environment unless ``environ`` is another. After ``timeout`` (in
-    seconds) it is ended. Raises OSError and `subprocess.TimeoutExpired`.
+    A text is for the shell. What is not given is ours: stdin, stderr, environment. After
+    ``timeout`` (in seconds), and when it has printed too much, it is ended with all that it
+    started, or that would hold our stderr, whose end our caller may wait for. Raises OSError,
+    `subprocess.TimeoutExpired` and `TooMuchOutput`.
     """
-    is_group = has_own_group()
-    with subprocess.Popen(  # noqa: S603 - the user's own choice
+    deadline = time.monotonic() + timeout
+    # Not at a terminal: only our own process group can ask the person there.
+    is_group = os.name != "nt" and not has_terminal()
+    process = subprocess.Popen(  # noqa: S603 - the user's own choice
         command,
+        bufsize=0,
         shell=isinstance(command, str),  # nosec B602 - a command that the user wrote for a shell
-        stdin=subprocess.PIPE,
+        stdin=None if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         env=environ,
         process_group=0 if is_group else None,
-    ) as process:
-        try:
-            output, _ = process.communicate(stdin, timeout=timeout)
-        except BaseException:  # its time is over, or ours: Ctrl-C
-            end(process, is_group=is_group)
-            raise  # what it started may still hold the pipe: its end is not waited for
-        finally:
-            process.kill()
-    return output, process.returncode
+    )
+    end = partial(_end, process, is_group=is_group)
+    readers = [_Reader(each, end) for each in (process.stdout, process.stderr) if each]
+    try:
+        if process.stdin:
+            Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(max(0.0, deadline - time.monotonic()))
+        if any(len(reader.output) > MAX_OUTPUT for reader in readers):
+            raise TooMuchOutput
+        if any(reader.is_alive() for reader in readers):
+            raise subprocess.TimeoutExpired(command, timeout)
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except BaseException:  # its time is over, or ours: Ctrl-C
+        end()
+        raise
+    finally:
+        process.wait()
+    said = readers[1].output if process.stderr else b""
+    return process.returncode, bytes(readers[0].output), bytes(said)
+
+
+class _Reader(Thread):
+    """Reads what a program prints, until that is all, or too much."""
+
+    def __init__(self, stream: IO[bytes], end: Callable[[], None]) -> None:
+        super().__init__(daemon=True)  # something else may hold the stream for ever
+        self.output = bytearray()
+        self._stream = stream
+        self._end = end
+
+    def run(self) -> None:
+        """Read; end the program if it is too much, or it would wait for one who reads on."""
+        with self._stream:
+            while len(self.output) <= MAX_OUTPUT and (part := self._stream.read(_PART)):
+                self.output += part
+        if len(self.output) > MAX_OUTPUT:
+            self._end()
+
+
+def _write(stream: IO[bytes], rest: bytes) -> None:
+    with suppress(OSError), stream:  # it need not read
+        while rest:
+            rest = rest[stream.write(rest) :]
+
+
+def _end(process: "subprocess.Popen[bytes]", *, is_group: bool) -> None:
+    with suppress(OSError):  # it has just ended
+        if is_group and process.returncode is None:  # or else its number may be another's
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()

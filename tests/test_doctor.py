@@ -359,10 +359,11 @@ def test_no_login_in_the_environment(machine: Machine, text: str) -> None:
     assert machine.unhealthy() == []
 
 
-def test_another_program_is_asked_once(machine: Machine) -> None:
+@pytest.mark.parametrize("prints", ["head -c 100000 /dev/zero | tr '\\0' '\\377'", "yes"])
+def test_another_program_is_asked_once(machine: Machine, prints: str) -> None:
     """A program in place of this one is asked for its version once, and may print anything."""
     asked = machine.helper.home / "asked"
-    script = f"echo asked >>{asked}; head -c 100000 /dev/zero | tr '\\0' '\\377'"
+    script = f"echo asked >>{asked}; {prints}"
     machine.put_first_on_path("docker-credential-ecr-login", script)
     (found,) = machine.unhealthy("--no-network")[:1]
     assert (found["check"], found["status"]) == ("program", "failed")

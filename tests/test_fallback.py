@@ -124,7 +124,7 @@ class TestPassedOn:
         assert "hunter2" not in keeper.log
 
     def test_it_is_given_what_the_client_wrote(self, keeper: HelperProcess) -> None:
-        """``store`` and ``erase`` pass stdin on as it is, ``get`` the name, in one line."""
+        """``store`` and ``erase`` pass stdin on as it is, ``get`` the name, and a line end."""
         frame = '{\n "Secret": "\\u00e9é", "Username": "u", "More": 1, "ServerURL": "ghcr.io" }\r\n'
         exchange(keeper, "store", frame.encode())
         exchange(keeper, "erase", b" ghcr.io \r\n")
@@ -135,7 +135,7 @@ class TestPassedOn:
             ["store", frame.encode().decode("latin-1")],
             ["erase", " ghcr.io \r\n"],
             ["get", "ghcr.io\n"],
-            ["get", "ghcr.io\n"],
+            ["get", "gh\ncr.io\n"],
             ["get", "http://user@ghcr.io:5000/v2/\n"],
         ]
 
@@ -163,9 +163,9 @@ class TestPassedOn:
 
     def test_a_large_answer(self, configured: HelperProcess) -> None:
         """An answer that no pipe holds at once is passed on whole, even if stdin was not read."""
-        install(configured, "#!/bin/sh\nexec head -c 3000000 /dev/zero\n")
+        install(configured, "#!/bin/sh\nexec head -c 1000000 /dev/zero\n")
         answer, _, status = exchange(configured, "get", b"ghcr.io")
-        assert (len(answer), status) == (3_000_000, 0)
+        assert (len(answer), status) == (1_000_000, 0)
 
     def test_large_input(self, keeper: HelperProcess) -> None:
         """A secret as large as the protocol allows gets there."""
@@ -428,6 +428,17 @@ class TestFailures:
         install(configured, '#!/bin/sh\necho \'{"ServerURL":"half\'\nexec sleep 60\n')
         assert configured.get(HUB).stdout == NOT_FOUND
         assert configured.erase(HUB).stdout.startswith("the fallback ")
+
+    @pytest.mark.parametrize("first", ["", "yes | "])
+    def test_one_that_prints_without_end(self, configured: HelperProcess, first: str) -> None:
+        """It is ended, with all that it started, as soon as it has printed more than 1 MiB."""
+        configured.environ["AWS_ECR_TIMEOUT"] = "30"
+        install(configured, f"#!/bin/sh\n{first}yes\n")
+        message = f"the fallback {PROGRAM} is no credential helper: it prints more than 1 MiB; try "
+        outcome = configured.get(HUB)
+        assert outcome.stdout == NOT_FOUND
+        assert outcome.stderr.startswith(f"ecr-login: {HUB}: {message}")
+        assert configured.store(HUB, "hunter2", "u").stdout.startswith(message)
 
     def test_one_killed_by_a_signal(self, configured: HelperProcess) -> None:
         """One that is killed has failed."""

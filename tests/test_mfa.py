@@ -244,6 +244,17 @@ def test_a_process_that_hangs(helper: HelperProcess, aws: AwsEmulator) -> None:
     assert aws.calls == []
 
 
+def test_a_process_that_prints_without_end(helper: HelperProcess, aws: AwsEmulator) -> None:
+    """It is ended as soon as it has printed more than 1 MiB."""
+    add_to_profile(helper, "mfa_process = yes")
+    assert is_told(
+        helper.get(),
+        'mfa_process of profile "pull" failed: it prints more than 1 MiB; '
+        "run the command by hand to see why",
+    )
+    assert aws.calls == []
+
+
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "١٢٣٤٥٦", " "])
 def test_a_variable_that_holds_no_code(code: str, helper: HelperProcess, aws: AwsEmulator) -> None:
     """What AWS_ECR_MFA_CODE holds is not sent to AWS unless it has six digits."""

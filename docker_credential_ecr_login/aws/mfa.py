@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from ..cache import Cache
 from ..errors import BadConfiguration, MfaCodeRefused, one_line
-from ..processes import run_to_end
+from ..processes import TooMuchOutput, run_to_end
 from ..registry import Registry
 from ..turn import has_terminal
 from .failures import Circumstances
@@ -102,10 +102,10 @@ def _run(command: str, profile: str, limit: Limit) -> str:
     """Return what the user's ``command`` prints. Raises `BadConfiguration`."""
     # Neither the command line nor what it printed is quoted: either can hold a secret.
     try:
-        output, status = run_to_end(command, limit.left() * 0.9)
+        status, output, _ = run_to_end(command, limit.left() * 0.9, stdin=b"")
     except subprocess.TimeoutExpired:
         reason = f"it took longer than the time limit of {limit.seconds:g} seconds"
-    except OSError as error:
+    except (OSError, TooMuchOutput) as error:
         reason = str(error)
     else:
         if status == 0:

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
+from subprocess import DEVNULL, TimeoutExpired
 
 from .. import protocol
+from ..processes import TooMuchOutput, run_to_end
 
 _VERSION_TIMEOUT = 10  # seconds
 _MAX_VERSION_SIZE = 1024  # bytes
@@ -39,15 +40,8 @@ def is_this(path: str) -> bool:
 def version_of(path: str) -> str:
     """Return what the executable at ``path`` says of its version, in one line; "" if nothing."""
     output = b""
-    with suppress(OSError, subprocess.TimeoutExpired):
-        output = subprocess.run(  # noqa: S603 - what a client would run, too
-            [path, "version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_VERSION_TIMEOUT,
-            check=False,
-        ).stdout
+    with suppress(OSError, TimeoutExpired, TooMuchOutput):
+        _, output, _ = run_to_end([path, "version"], _VERSION_TIMEOUT, stdin=b"", stderr=DEVNULL)
     return " ".join(output[:_MAX_VERSION_SIZE].decode(errors="replace").split())
 
 
