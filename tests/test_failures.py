@@ -464,8 +464,8 @@ def credential_source_without_credentials(_aws: AwsEmulator, helper: HelperProce
         "pull",
     )
     return (
-        'no credentials for profile "pull" (from AWS_PROFILE): No credentials found in '
-        "credential_source referenced in profile pull; see the log, */.ecr/log/ecr-login.log"
+        'no credentials for profile "pull" (from AWS_PROFILE): the instance metadata service does '
+        "not answer; use another profile if this is no EC2 instance"
     )
 
 

@@ -20,6 +20,7 @@ from tests.connect_proxy import NOBODY
 from tests.credential_sources import (
     PULL,
     container_full_uri,
+    credential_source_instance,
     environment_keys,
     instance_role,
     source_profile,
@@ -573,10 +574,15 @@ def sso_portal_throttled(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 # Instances and containers
 
-NO_CREDENTIALS = (
+NOWHERE = (
     'no AWS credentials found: not in the environment, not in profile "default", '
-    "not from a container or an instance role; run: aws configure sso, "
-    "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    "not from a container"
+)
+SIGN_IN = "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+NO_CREDENTIALS = f"{NOWHERE} or an instance role; {SIGN_IN}"
+NO_ROLE = (
+    "the instance has no role (404 from its metadata service); on EC2, give it one: "
+    "aws ec2 associate-iam-instance-profile --iam-instance-profile Name=... --instance-id ..."
 )
 
 
@@ -596,19 +602,50 @@ def metadata_silent(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return fails(NO_CREDENTIALS, GetMetadataToken=1, ListInstanceRoles=1)
 
 
+def metadata_one_hop_away(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Lose the token of IMDSv2 on its way into a container, and insist on it."""
+    instance_role(aws, helper)
+    aws.fail("GetMetadataToken", Fault(hang=True))
+    aws.fail("ListInstanceRoles", Fault(status=401, body=b""))
+    return fails(
+        f"{NOWHERE}; the instance metadata service wants a token, and gives none here (401), as in "
+        "a container; on EC2, let one hop more have it: aws ec2 modify-instance-metadata-options "
+        f"--http-put-response-hop-limit 2 --instance-id ..., or {SIGN_IN}",
+        GetMetadataToken=1,
+        ListInstanceRoles=1,
+    )
+
+
 def metadata_refused(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Answer 403 to every call of the instance metadata service: it is switched off."""
     instance_role(aws, helper)
     for operation in IMDS:
         aws.fail(operation, Fault(status=403, error="Forbidden"))
-    return fails(NO_CREDENTIALS, GetMetadataToken=1, ListInstanceRoles=1)
+    return fails(
+        f"{NOWHERE}; the instance metadata service refuses to answer (403); on EC2, switch it on: "
+        "aws ec2 modify-instance-metadata-options --http-endpoint enabled --instance-id ..., "
+        f"or {SIGN_IN}",
+        GetMetadataToken=1,
+        ListInstanceRoles=1,
+    )
 
 
 def metadata_without_a_role(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Take the role from the instance."""
     instance_role(aws, helper)
     aws.instance = None
-    return fails(NO_CREDENTIALS, GetMetadataToken=1, ListInstanceRoles=1)
+    return fails(f"{NOWHERE}; {NO_ROLE}, or {SIGN_IN}", GetMetadataToken=1, ListInstanceRoles=1)
+
+
+def metadata_without_the_role_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Take the role from an instance that a profile starts from."""
+    credential_source_instance(aws, helper)
+    aws.instance = None
+    return fails(
+        f'no credentials for profile "pull" (from AWS_PROFILE): {NO_ROLE}',
+        GetMetadataToken=1,
+        ListInstanceRoles=1,
+    )
 
 
 def metadata_endless(aws: AwsEmulator, helper: HelperProcess) -> Expected:
@@ -722,8 +759,10 @@ FAULTS: tuple[Case, ...] = (
     sso_portal_throttled,
     metadata_slow,
     metadata_silent,
+    metadata_one_hop_away,
     metadata_refused,
     metadata_without_a_role,
+    metadata_without_the_role_of_a_profile,
     metadata_endless,
     metadata_unreachable,
     container_error_500,

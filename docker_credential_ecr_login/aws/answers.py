@@ -19,9 +19,13 @@ MAX_SIZE = 1024 * 1024
 
 
 class CheckedSession:
-    """Sends requests as the HTTP session of botocore's that it stands for."""
+    """Sends requests as the HTTP session of botocore's that it stands for.
+
+    ``status`` is that of the last answer, None if there was none.
+    """
 
     def __init__(self, session: Any) -> None:
+        self.status: int | None = None
         self._session = session
 
     def send(self, request: Any) -> AWSResponse:
@@ -32,6 +36,7 @@ class CheckedSession:
         """
         request.stream_output = True  # or else it is read there
         answer = self._session.send(request)
+        self.status = answer.status_code
         whole = AWSResponse(answer.url, answer.status_code, answer.headers, _Body(answer.raw))
         try:
             _ = whole.content  # which is read now, and kept

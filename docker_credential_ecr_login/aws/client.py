@@ -317,6 +317,8 @@ def _credential_chain(
     for method, fetcher_name in _METADATA_FETCHERS.items():
         fetcher = getattr(chain.get_provider(method), fetcher_name)
         fetcher._session = CheckedSession(fetcher._session)  # noqa: SLF001 - likewise
+        if method == "iam-role":
+            circumstances.metadata = fetcher._session  # noqa: SLF001
     codes.sessions = share_sessions(chain, keep=not is_disabled(circumstances.environ))
     if circumstances.takes_keys_from_environment:
         # Keys in the environment win over AWS_PROFILE, but not over a profile that

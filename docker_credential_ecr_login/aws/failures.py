@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from http.client import HTTPException
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
@@ -37,6 +37,9 @@ from ..errors import (
 from ..identity import PROFILE_VARIABLES, expand
 from ..protocol import NAME
 from ..registry import Registry
+
+if TYPE_CHECKING:
+    from .answers import CheckedSession
 
 _THROTTLING = frozenset(
     {
@@ -63,6 +66,26 @@ _EXPIRED = frozenset(
 _OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 _MAX_PROFILES_NAMED = 8
 
+# What the instance metadata service answers, and what to do about it on EC2: its User Guide, "Use
+# the Instance Metadata Service to access instance metadata". Other clouds answer there, too.
+_METADATA_ANSWERS = {
+    401: (
+        "the instance metadata service wants a token, and gives none here (401), as in a container",
+        "let one hop more have it",
+        "modify-instance-metadata-options --http-put-response-hop-limit 2",
+    ),
+    403: (
+        "the instance metadata service refuses to answer (403)",
+        "switch it on",
+        "modify-instance-metadata-options --http-endpoint enabled",
+    ),
+    404: (
+        "the instance has no role (404 from its metadata service)",
+        "give it one",
+        "associate-iam-instance-profile --iam-instance-profile Name=...",
+    ),
+}
+
 
 @dataclass
 class Circumstances:
@@ -71,7 +94,8 @@ class Circumstances:
     ``profiles`` is the AWS configuration, by profile. ``phase`` is what was under
     way: reading the configuration, getting credentials, assuming the role that our config
     file names with them, or the call itself. ``method`` is botocore's name of the credential
-    provider. ``may_ask`` is whether a person may be asked for an MFA code.
+    provider. ``may_ask`` is whether a person may be asked for an MFA code. ``metadata`` is what
+    asks the metadata service of the instance.
     """
 
     registry: Registry | None
@@ -82,6 +106,7 @@ class Circumstances:
     access_key: str | None = None
     phase: Literal["configuration", "credentials", "role", "call"] = "configuration"
     may_ask: bool = False
+    metadata: "CheckedSession | None" = None
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -248,15 +273,34 @@ class Circumstances:
                     "correct its owner and mode, or set AWS_PROFILE and HOME for this user",
                 )
         known = [name for name in self.profiles if name != (self.profile or "default")]
-        return NoCredentials(
-            f"no AWS credentials found: not in the environment, not in {self.named_profile}, "
-            "not from a container or an instance role",
-            f"run: aws configure{self.option}"
-            if self.profile
-            else f"set AWS_PROFILE to one of {_listed(known)}"
-            if known
-            else "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        remedy = "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        if self.profile:
+            remedy = f"run: aws configure{self.option}"
+        elif known:
+            remedy = f"set AWS_PROFILE to one of {_listed(known)}"
+        places = f"not in the environment, not in {self.named_profile}, not from a container"
+        if found := self._said_by_instance:
+            return NoCredentials(
+                f"no AWS credentials found: {places}; {found[0]}", f"{found[1]}, or {remedy}"
+            )
+        return NoCredentials(f"no AWS credentials found: {places} or an instance role", remedy)
+
+    def no_instance_role(self) -> NoCredentials:
+        """Say that a profile names the instance's role, and there is none."""
+        said, remedy = self._said_by_instance or (
+            "the instance metadata service does not answer",
+            "use another profile if this is no EC2 instance",
         )
+        return NoCredentials(f"no credentials for {self.named_profile}: {said}", remedy)
+
+    @property
+    def _said_by_instance(self) -> tuple[str, str] | None:
+        """Why the instance gives no credentials, and what to do; None if it does not answer."""
+        status = self.metadata.status if self.metadata else None
+        if status not in _METADATA_ANSWERS:
+            return None
+        reason, aim, command = _METADATA_ANSWERS[status]
+        return reason, f"on EC2, {aim}: aws ec2 {command} --instance-id ..."
 
 
 def leaves_config_unread(environ: Mapping[str, str]) -> bool:
@@ -483,6 +527,8 @@ def _retrieval_failed(error: Any, circumstances: Circumstances) -> HelperError:
         return _process_failed(said, circumstances)
     if error.kwargs.get("provider") == "container-role":
         return _container_failed(said)
+    if error.kwargs.get("provider") == "Ec2InstanceMetadata":
+        return circumstances.no_instance_role()
     return CredentialsRefused(
         f"no credentials for {circumstances.named_profile}: {said}", circumstances.see_log
     )
