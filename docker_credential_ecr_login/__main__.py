@@ -54,12 +54,15 @@ def main() -> "NoReturn":
 
 
 def _fill_streams() -> None:
-    """Let no file get the number of a stream that the caller closed, and its answer."""
-    from os import O_RDWR, devnull
+    """Let no file get the number of a stream that the caller closed, and its answer.
 
-    while (descriptor := system.open(devnull, O_RDWR)) < 3:
-        pass
-    system.close(descriptor)
+    To write the answer to a closed stdout fails still.
+    """
+    from os import O_RDONLY, O_RDWR, devnull
+
+    for stream, flags in ((sys.stdin, O_RDONLY), (sys.stdout, O_RDONLY), (sys.stderr, O_RDWR)):
+        if stream is None:
+            system.open(devnull, flags)  # which gets the lowest number
 
 
 def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:

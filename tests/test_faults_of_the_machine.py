@@ -641,8 +641,34 @@ class TestStreamsAndSignals:
         if is_cached:
             signed_in.get()
         outcome = under(signed_in, ("/bin/sh", "-c", 'exec "$0" "$@" >&-')).get()
-        assert outcome.stdout == ""
-        assert "Traceback" not in outcome.stderr
+        assert outcome == Outcome("", "", 1)
+
+    @pytest.mark.parametrize("is_ignored", [True, False])
+    @pytest.mark.parametrize("is_cached", [True, False])
+    @pytest.mark.parametrize("action", ["get", "list", "version", "help"])
+    def test_a_reader_that_has_left(
+        self, signed_in: HelperProcess, action: str, *, is_cached: bool, is_ignored: bool
+    ) -> None:
+        """Where nobody reads the answer any more, it ends without a word, and not as if it had."""
+        if is_cached:
+            signed_in.get()
+            signed_in.list()
+        reader, writer = os.pipe()
+        os.close(reader)
+        completed = subprocess.run(
+            [str(signed_in.executable), action],
+            input=HOST.encode(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env=signed_in.environment(),
+            cwd=signed_in.home,
+            check=False,
+            restore_signals=not is_ignored,  # of which Python itself ignores SIGPIPE
+            timeout=60,
+        )
+        os.close(writer)
+        assert completed.stderr == b""
+        assert completed.returncode in (1, 128 + signal.SIGPIPE, -signal.SIGPIPE)
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_a_signal_while_aws_is_asked(
