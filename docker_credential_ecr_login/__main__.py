@@ -168,7 +168,13 @@ def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
 
 def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -> str:
     """Log ``error``, with its traceback, and return the one line that tells a person."""
-    from .errors import BadInput, HelperError, RememberedFailure, one_line
+    from .errors import (
+        BadInput,
+        HelperError,
+        RememberedFailure,
+        is_for_want_of_resources,
+        one_line,
+    )
     from .log import logger
 
     if isinstance(error, BadInput):
@@ -180,7 +186,7 @@ def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") 
         pass  # an answer does not depend on the log
     if isinstance(error, HelperError):
         return str(error)
-    if _is_for_want_of_resources(error):
+    if is_for_want_of_resources(error):
         return one_line(
             "the system gives this process no more memory, processes or open files"
             f" ({type(error).__name__}: {error}); raise its limits: see ulimit -a"
@@ -190,16 +196,6 @@ def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") 
             f"the installation is not complete ({error}); install {protocol.NAME} again"
         )
     return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
-
-
-def _is_for_want_of_resources(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
-
-        return error.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM)
-    # As `threading`, and the loader of shared libraries, have it.
-    words = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
-    return isinstance(error, MemoryError) or any(each in str(error) for each in words)
 
 
 def _read_input() -> bytes:

@@ -98,6 +98,15 @@ _SECRET_VARIABLES = (
     "AWS_ECR_MFA_CODE",
 )
 
+# What `threading`, the loader of shared libraries, OpenSSL and `codecs` say without memory.
+_WANTS = (
+    "can't start new thread",
+    "failed to map segment",
+    "Cannot allocate memory",
+    "malloc failure",
+    "unknown encoding: idna",
+)
+
 # What has the look of a key or a token, and what has it but is none.
 _SECRETS = r"""
     (?P<harmless>
@@ -153,3 +162,15 @@ def printable(text: str) -> str:
     """Return ``text`` on one line, without characters that would move a terminal's cursor."""
     words = " ".join(text.split())
     return "".join(character if character.isprintable() else "?" for character in words)
+
+
+def is_for_want_of_resources(error: BaseException) -> bool:
+    """Say whether it comes from a system that gives no more memory, processes or open files."""
+    from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _WANTS):
+        return True
+    if isinstance(error, OSError) and error.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM):
+        return True
+    origin = error.__cause__ or error.__context__
+    return origin is not None and is_for_want_of_resources(origin)

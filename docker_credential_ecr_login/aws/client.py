@@ -25,7 +25,7 @@ from botocore.session import Session
 
 from .. import __version__
 from ..cache import MAX_TOKEN_LIFETIME, Cache, Entry, is_disabled
-from ..errors import HelperError
+from ..errors import HelperError, is_for_want_of_resources
 from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, USERNAME, is_plain
 from ..registry import Registry
@@ -106,12 +106,17 @@ def get_authorization_token(
 
 @contextmanager
 def explained(circumstances: Circumstances) -> Iterator[None]:
-    """Raise `HelperError` for whatever fails within, in words that fit the ``circumstances``."""
+    """Raise `HelperError` for whatever fails within, in words that fit the ``circumstances``.
+
+    But for what this process alone lacks: that is to be told to no other.
+    """
     try:
         yield
     except HelperError:
         raise
     except Exception as error:  # botocore lets others' through, of processes and parsers
+        if is_for_want_of_resources(error):
+            raise
         raise explain(error, circumstances) from error
 
 
