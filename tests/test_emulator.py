@@ -1038,6 +1038,14 @@ def test_silent_address_takes_connections_and_says_nothing(aws: AwsEmulator) -> 
         assert select.select([connection], [], [], 10)[0] == [connection]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
+def test_nobody_gets_through_to_an_address_in_vain(aws: AwsEmulator) -> None:
+    """Who connects to it is neither taken nor refused."""
+    host, port = aws.listen_in_vain().split(":")
+    with pytest.raises(TimeoutError):
+        socket.create_connection((host, int(port)), timeout=0.1)
+
+
 def test_fault_hangs_until_the_client_gives_up(aws: AwsEmulator) -> None:
     """A hanging call is recorded, and ends with the patience of the client."""
     aws.fail("GetAuthorizationToken", Fault(hang=True))

@@ -177,6 +177,13 @@ def connection_refused(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return fails(f"{NOBODY} cannot be reached: Connection refused; {CHECK}")
 
 
+def packets_dropped(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Drop what is sent to the endpoint, as a firewall does."""
+    environment_keys(aws, helper)
+    helper.environ["AWS_ENDPOINT_URL"] = f"http://{aws.listen_in_vain()}"
+    return fails(hasten(helper))
+
+
 def name_not_resolved(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name an endpoint whose name does not exist."""
     environment_keys(aws, helper)
@@ -733,6 +740,7 @@ FAULTS: tuple[Case, ...] = (
     page_503_once,
     page_503_always,
     connection_refused,
+    packets_dropped,
     name_not_resolved,
     closed_once,
     closed_always,

@@ -86,6 +86,16 @@ class AwsEmulator(AwsState):
         self._silent.append(socket.create_server((host, 0)))
         return f"{host}:{self._silent[-1].getsockname()[1]}"
 
+    def listen_in_vain(self, host: str = "127.0.0.1") -> str:
+        """Have one more address to which nobody gets through, as if packets were dropped (Linux).
+
+        Returns host:port.
+        """
+        listener = socket.create_server((host, 0), backlog=0)
+        waiting = socket.create_connection(listener.getsockname()[:2])  # no more can wait
+        self._silent += [listener, waiting]
+        return f"{host}:{listener.getsockname()[1]}"
+
     def close(self) -> None:
         """Stop serving: hanging requests and idle connections are cut."""
         self._closing.set()
