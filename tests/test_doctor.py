@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -414,6 +415,19 @@ def test_nobody_reads(machine: Machine, line: str) -> None:
     )
     assert completed.stderr == b""
     assert "Traceback" not in machine.helper.log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /dev/full")
+def test_a_full_disk(machine: Machine) -> None:
+    """Where what it finds cannot be written, it says so."""
+    completed = subprocess.run(
+        ["/bin/sh", "-c", f"{machine.helper.executable} doctor --no-network >/dev/full"],
+        env=machine.helper.environment(),
+        capture_output=True,
+        check=False,
+    )
+    line = b"ecr-login: what is found cannot be printed: No space left on device\n"
+    assert (completed.stderr, completed.returncode) == (line, 1)
 
 
 def test_ones_own_registry(machine: Machine) -> None:

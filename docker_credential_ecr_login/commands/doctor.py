@@ -4,6 +4,7 @@ It goes on after a failure, and prints each finding at once: some checks take th
 """
 
 import argparse
+import errno
 import json
 import os
 from collections import Counter
@@ -130,5 +131,11 @@ def _is_coloured(environ: Mapping[str, str]) -> bool:
 
 
 def _print(text: str) -> None:
-    with open(1, "wb", closefd=False) as stdout:  # where it was closed, there is no sys.stdout
-        stdout.write(text.encode("utf-8", "surrogateescape"))
+    """Print at once. Raises BrokenPipeError if nobody reads, and `HelperError`."""
+    try:
+        with open(1, "wb", closefd=False) as stdout:  # where it was closed, there is no sys.stdout
+            stdout.write(text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        if error.errno in (errno.EBADF, errno.EPIPE):
+            raise BrokenPipeError from None
+        raise HelperError(f"what is found cannot be printed: {error.strerror}") from None
