@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from docker_credential_ecr_login.cache import REFRESH_PAUSE, Cache, Entry
 from docker_credential_ecr_login.identity import SELECTORS, configured_identity
-from docker_credential_ecr_login.protocol import CREDENTIALS_NOT_FOUND
+from docker_credential_ecr_login.protocol import CREDENTIALS_NOT_FOUND, server_url
 from docker_credential_ecr_login.ready import environment_line, prepare_get
 from docker_credential_ecr_login.registry import Registry, parse
 from tests.emulator import AwsEmulator
@@ -60,11 +60,29 @@ VARIABLES = (
 )
 
 
+PIECES = [
+    *("", "\0", "\n", "\r", "\r\n", " ", "\t", "\x7f", "\x1b", "é", "１", "。"),  # noqa: RUF001
+    *("/", "//", "../", ":", ":443", ".", "-", "_", "%2e", "@", "\\", "http://", "https://"),
+    *("*", "?", "[a-z]", "$(true)", "`true`", "$HOME", "'", '"', ";", ",", "&", "A", "1", "list"),
+]
+
+
 def registry(host: str = HOST) -> Registry:
     """Return what a host means."""
     found = parse(host)
     assert found is not None
     return found
+
+
+@st.composite
+def near_names(draw: st.DrawFn) -> str:
+    """Return the name of the registry with some characters in place of others."""
+    name = HOST
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, len(name)))
+        length = draw(st.sampled_from([0, 0, 1, 2]))
+        name = name[:start] + draw(st.sampled_from(PIECES)) + name[start + length :]
+    return name
 
 
 @pytest.fixture
@@ -238,6 +256,19 @@ class TestAnswers:
             "",
             1,
         )
+
+    def test_no_other_name(self, launcher: HelperProcess) -> None:
+        """Whatever stands on stdin, the token is given for names of the registry alone."""
+
+        @settings(max_examples=300)
+        @given(near_names())
+        def check(name: str) -> None:
+            if has_answer(launcher, name):
+                found = parse(server_url(name.encode()))
+                assert found is not None
+                assert found.host == HOST
+
+        check()
 
     @given(st.from_regex(r"[a-z0-9.\-:/]{0,40}", fullmatch=True), st.sampled_from([0, 3, 9]))
     def test_every_name_of_ecr_has_these_letters(self, text: str, place: int) -> None:
