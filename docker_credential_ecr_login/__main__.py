@@ -204,6 +204,11 @@ def _read_input() -> bytes:
     while len(frame) <= protocol.MAX_INPUT_SIZE:
         try:
             block = system.read(0, protocol.MAX_INPUT_SIZE)
+        except BlockingIOError:  # somebody has set it to O_NONBLOCK
+            from select import select
+
+            select([0], [], [])
+            continue
         except OSError:  # a closed stdin
             break
         if not block:

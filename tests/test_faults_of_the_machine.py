@@ -688,6 +688,28 @@ class TestStreamsAndSignals:
         assert unfinished(signed_in) == []
         assert aws.accepts(signed_in.get(AWS_ECR_TIMEOUT="10").secret)
 
+    @pytest.mark.parametrize("is_cached", [True, False])
+    def test_a_stdin_that_does_not_wait(self, signed_in: HelperProcess, *, is_cached: bool) -> None:
+        """Where a caller gives no input yet, and a read does not wait for it, the program does."""
+        if is_cached:
+            signed_in.get()
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        process = subprocess.Popen(
+            [str(signed_in.executable), "get"],
+            stdin=reader,
+            stdout=subprocess.PIPE,
+            env=signed_in.environment(),
+            cwd=signed_in.home,
+        )
+        os.close(reader)
+        wait_for(lambda: b"import sys" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+        for part in (HOST[:20], HOST[20:]):
+            os.write(writer, part.encode())
+        os.close(writer)
+        stdout, _ = process.communicate(timeout=60)
+        assert json.loads(stdout)["ServerURL"] == HOST
+
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_while_stdin_is_open(
         self, signed_in: HelperProcess, number: signal.Signals
