@@ -26,6 +26,7 @@ SELECTORS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CREDENTIAL_FILE",
+    "AWS_DATA_PATH",
     "AWS_DEFAULT_PROFILE",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
@@ -72,8 +73,8 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
     """Return a text that is equal for two processes exactly when their configuration is.
 
     Holds the selecting environment variables that are set, and for each
-    configuration file its path, size (bytes), inode and modification time
-    (nanoseconds), as git's index does.
+    configuration file its path, size (bytes), inode, and times of modification and of
+    change (nanoseconds), as git's index does.
     """
     parts = [f"{name}={without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
@@ -153,6 +154,11 @@ def fingerprint(text: str) -> str:
     return f"{number % (2**127 - 1):032x}"
 
 
+def is_fingerprint(name: str) -> bool:
+    """Say whether ``name`` can be one that `fingerprint` returns."""
+    return len(name) == 32 and frozenset("0123456789abcdef").issuperset(name)
+
+
 def expand(path: str, environ: "Mapping[str, str]") -> str:
     """Return ``path`` with a leading ``~`` and ``$VARIABLES`` replaced, as botocore does."""
     home = environ.get("HOME")
@@ -184,4 +190,5 @@ def _file_state(path: str) -> str:
         state = stat(path)
     except (OSError, ValueError):
         return f"{path} absent"
-    return f"{path} {state.st_size} {state.st_ino} {state.st_mtime_ns}"
+    # The second time: `cp --preserve` may give all the others to another content.
+    return f"{path} {state.st_size} {state.st_ino} {state.st_mtime_ns} {state.st_ctime_ns}"

@@ -9,14 +9,15 @@
    when it may be given (epoch seconds);
 4. the answer to ``list``, or that there are no credentials; nothing for a ``get`` that is
    answered with a token, which stays in its own file alone;
-5. and on: the state of those of the files below that are there: size, inode, time and so on;
+5. and on: the state of those of the files below that are there: size, inode, times and so on;
    ended by an empty line;
 6. and on: the paths of the files that the answer comes from (the token's file is the first for
    ``get``), and of the configuration files.
 
 The launcher answers if, and only if, all of this is as it was; else Python decides. So nothing
 has to be removed here when a token is, and what `identity` compares is compared by the same
-facts.
+facts. A shell cannot tell that the file that it reads is the one that it looked at: so it
+answers only where nobody else can write to the directories.
 """
 
 import sys
@@ -167,9 +168,14 @@ def _state(path: str) -> str:
         state = system.stat(path)
     except OSError:
         return ""
-    seconds, fraction = divmod(state.st_mtime_ns, 10**9)
-    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
     return (
         f"{path} {state.st_mode:x} {state.st_uid} {state.st_nlink} {state.st_size}"
-        f" {state.st_ino} {moment}.{fraction:09d} +0000 {seconds}"
+        f" {state.st_ino} {_moment(state.st_mtime_ns)} {_moment(state.st_ctime_ns)}"
+        f" {state.st_mtime_ns // 10**9}"
     )
+
+
+def _moment(nanoseconds: int) -> str:
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    return f"{moment}.{fraction:09d} +0000"

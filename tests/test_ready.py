@@ -18,6 +18,7 @@ from docker_credential_ecr_login.identity import SELECTORS, configured_identity
 from docker_credential_ecr_login.protocol import CREDENTIALS_NOT_FOUND, server_url
 from docker_credential_ecr_login.ready import environment_line, prepare_get
 from docker_credential_ecr_login.registry import Registry, parse
+from tests.credential_sources import write
 from tests.emulator import AwsEmulator
 from tests.helper_process import (
     EXECUTABLE,
@@ -417,12 +418,19 @@ def _replaced(path: Path) -> None:
     other.replace(path)
 
 
+def _rewritten(path: Path) -> None:
+    """Give it another content of the same size and time, as ``cp --preserve`` does."""
+    state = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
 def _exchanged(path: Path) -> None:
     """Let the other of the two files have this one's state."""
     path.rename(path.with_name({"config": "credentials", "credentials": "config"}[path.name]))
 
 
-CHANGES = [_appended, _touched, _replaced, _exchanged, Path.unlink]
+CHANGES = [_appended, _touched, _replaced, _rewritten, _exchanged, Path.unlink]
 
 
 class TestFiles:
@@ -547,14 +555,15 @@ class TestFiles:
             assert warm.list().hosts != before
 
     def test_list_notices_a_mode(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """A token whose file's mode was changed is not listed, nor is one mended forgotten."""
+        """A token whose file's mode was changed is not listed, nor one that is not as it was."""
         set_back(warm.cache_directory / "tokens")
         warm.list()
         assert launcher.list().status == 0
         token(warm).chmod(0o644)
         assert launcher.list().status == 1
         token(warm).chmod(0o600)
-        assert launcher.list().hosts == [HOST]
+        assert launcher.list().status == 1
+        assert warm.list().hosts == [HOST]
 
     def test_list_is_not_prepared_too_early(
         self, warm: HelperProcess, launcher: HelperProcess
@@ -564,6 +573,63 @@ class TestFiles:
         os.utime(token(warm).parent, (soon, soon))
         warm.list()
         assert launcher.list().status == 1
+
+
+class TestWhoseFiles:
+    """What somebody else can have put there is left to Python, which reads what it looked at."""
+
+    DIRECTORIES = (".", "ready", "tokens", "tokens/*")
+
+    @staticmethod
+    def directory(helper: HelperProcess, pattern: str) -> Path:
+        """The one directory of the cache that a pattern means."""
+        (path,) = helper.home.glob(f".ecr/{pattern}" if pattern != "." else ".ecr")
+        return path
+
+    @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o702])
+    @pytest.mark.parametrize("name", DIRECTORIES)
+    def test_directories_of_all(
+        self, warm: HelperProcess, launcher: HelperProcess, name: str, mode: int
+    ) -> None:
+        """Where others could write to a directory, it is Python's; what others can read is not."""
+        directory = self.directory(warm, name)
+        directory.chmod(mode)
+        assert not has_answer(launcher)
+        assert warm.get().secret
+        directory.chmod(0o755)
+        assert has_answer(launcher)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+    @pytest.mark.parametrize("name", [*DIRECTORIES, "ready/*", "tokens/*/aws.us-east-1.ecr"])
+    def test_what_others_own(self, warm: HelperProcess, launcher: HelperProcess, name: str) -> None:
+        """Where a directory or a file is another user's, it is Python's."""
+        os.chown(self.directory(warm, name), 54321, -1)
+        assert not has_answer(launcher)
+
+    @pytest.mark.parametrize("name", ["here", "~/here"])
+    def test_a_relative_directory(self, launcher: HelperProcess, name: str) -> None:
+        """A cache in the working directory, which a checkout may have brought, is Python's."""
+        (prepared,) = (launcher.cache_directory / "ready").iterdir()
+        first, _, *others = prepared.read_text().splitlines(keepends=True)
+        launcher.environ["AWS_ECR_CACHE_DIR"] = name
+        environment = environment_line(launcher.environment())
+        brought = write(launcher, f"{name}/ready/{prepared.name}", "")
+        brought.write_text("".join([first, f"{environment}\n", *others]))
+        assert not has_answer(launcher)
+
+    def test_an_option_in_the_place_of_a_path(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """What is prepared names files, and tells the program that looks at them nothing else."""
+        (prepared,) = (warm.cache_directory / "ready").iterdir()
+        lines = prepared.read_text().splitlines()
+        planted = warm.home / "planted"
+        planted.write_text("1\n2\n3\nanother token\n")
+        said = f"8180 {os.geteuid()} 1 1700000000"
+        text = [*lines[:2], "0 9999999999 9999999999", "", f"{planted} {said}", "", str(planted)]
+        prepared.write_text("\n".join([*text, f"-c%n {said}", ""]))
+        assert not has_answer(launcher)
+        assert warm.get().secret != "another token"
 
 
 def token(helper: HelperProcess) -> Path:
@@ -582,8 +648,8 @@ class TestTime:
         stat.unlink(missing_ok=True)
         stat.write_text(
             "#!/bin/sh\n"
-            f"echo '/proc/self/ 416d 0 9 0 1 - - - {int(now)}'\n"
-            f'shift 4; exec {STAT} -L -c "%n %f %u %h %s %i %y %Y" "$@"\n'
+            f"echo '/proc/self/ 416d {os.geteuid()} 9 0 1 - - - - - - {int(now)}'\n"
+            f'format=$3; shift 5; exec {STAT} -L -c "$format" -- "$@"\n'
         )
         stat.chmod(0o755)
 
