@@ -23,7 +23,8 @@ a file was stored for is part of it and is compared whole.
 
 import time
 
-from .identity import expand, fingerprint
+from .identity import expand, fingerprint, is_fingerprint
+from .registry import REGION_PREFIXES
 
 try:
     import posix as system
@@ -184,25 +185,24 @@ class Cache:
         logins and tokens there were. Raises OSError if something cannot be removed; the rest
         is gone then.
         """
-        logins, ready = f"{self.directory}/logins", f"{self.directory}/ready"
+        logins = f"{self.directory}/logins"
         unfinished = _unfinished(logins)  # also of writers that were killed, or are late
-        login_names = [name for name in _names_here(logins) if name not in unfinished]
         if registry:
-            login_names = [_file_name(registry.host)]
-            unfinished = [n for n in unfinished if n.rsplit(".", 3)[0] == login_names[0]]
-        login_paths = [f"{logins}/{name}" for name in login_names]
-        others = [] if registry else [f"{ready}/{name}" for name in _names_here(ready)]
-        others += [f"{logins}/{name}" for name in unfinished]
+            login_paths = [self.login_path(registry.host)]
+            unfinished = [path for path in unfinished if path.rsplit(".", 3)[0] == login_paths[0]]
+            others = unfinished
+        else:
+            login_paths = _ours(logins)
+            others = unfinished + _ours(f"{self.directory}/ready")
         tokens: list[str] = []
-        for identity in _names_here(f"{self.directory}/tokens"):
-            directory = f"{self.directory}/tokens/{identity}"
+        for directory in self._identities():
             hosts = f"{directory}/hosts"
             host_names = [_file_name(registry.host)] if registry else _names_here(hosts)
             others += [f"{hosts}/{name}" for name in host_names]
-            for name in _names_here(directory):
+            for name in _tokens(directory):
                 endpoint = ".".join(name.split(".")[:3])
                 is_meant = not registry or endpoint in registry.endpoints
-                if is_meant and name != "hosts" and not name.endswith(_IN_USE):
+                if is_meant and not name.endswith(_IN_USE):
                     is_token = not name.endswith(_BESIDE)
                     (tokens if is_token else others).append(f"{directory}/{name}")
         failures: list[OSError] = []
@@ -210,6 +210,11 @@ class Cache:
         if failures:
             raise failures[0]
         return counts[0], counts[1]
+
+    def _identities(self) -> list[str]:
+        """Return the directories of the tokens of all identities."""
+        tokens = f"{self.directory}/tokens"
+        return [f"{tokens}/{name}" for name in _names(tokens) if is_fingerprint(name)]
 
     def entries(self) -> "Iterator[tuple[str, Entry | None]]":
         """Yield the path of each token and login of every identity, and what is in it.
@@ -222,10 +227,10 @@ class Cache:
             if not name.endswith(_BESIDE)
         ]
         tokens = [
-            f"{self.directory}/tokens/{identity}/{name}"
-            for identity in _names(f"{self.directory}/tokens")
-            for name in _names(f"{self.directory}/tokens/{identity}")
-            if name != "hosts" and not name.endswith((*_IN_USE, *_BESIDE))
+            f"{directory}/{name}"
+            for directory in self._identities()
+            for name in _tokens(directory)
+            if not name.endswith((*_IN_USE, *_BESIDE))
         ]
         for path in (*logins, *tokens):
             found = _parsed(read_text(path))
@@ -328,23 +333,21 @@ class Cache:
             write_text(last, "", durable=False)
         except OSError:
             pass  # then it is done more often
+        # Others may keep files here: what goes has the look of ours.
         for directory in (f"{self.directory}/logins", f"{self.directory}/ready"):
-            _sweep(directory, _names_here(directory), now)
-        # Others may keep files in that directory.
-        marks = [name for name in _names(self.directory) if name.startswith("swept.")]
-        _sweep(self.directory, marks, now)
-        for identity in _names_here(f"{self.directory}/tokens"):
-            tokens = f"{self.directory}/tokens/{identity}"
-            names = _names_here(tokens)
+            _sweep(_unfinished(directory) + _ours(directory), now)
+        _sweep([path for path in _unfinished(self.directory) if path.startswith(last)], now)
+        for tokens in self._identities():
+            paths = [f"{tokens}/{name}" for name in _tokens(tokens)]
+            hosts = f"{tokens}/hosts"
             if _is_older(tokens, _GRAVE_AGE, now):
-                for name in names:
-                    _bury(f"{tokens}/{name}")
-                _bury(tokens)  # unless another process has just stored a token there
+                paths += [f"{hosts}/{name}" for name in _names_here(hosts)]
+                for path in (*paths, hosts, tokens):
+                    _bury(path)  # directories, unless another process has just stored something
                 continue
             # Locks may be held, and hosts are known for as long as the identity is.
-            mortal = [name for name in names if name != "hosts" and not name.endswith(".lock")]
-            _sweep(tokens, mortal, now)
-            _sweep(f"{tokens}/hosts", _unfinished(f"{tokens}/hosts"), now)
+            _sweep([path for path in paths if not path.endswith(".lock")], now)
+            _sweep(_unfinished(hosts), now)
 
     def token_path(self, registry: "Registry") -> str:
         """Return the path of the token for ``registry``."""
@@ -372,21 +375,24 @@ def default_directory(environ: "Mapping[str, str]") -> str:
     return expand(environ.get("AWS_ECR_CACHE_DIR") or "~/.ecr", environ)
 
 
-def writable_directory(environ: "Mapping[str, str]") -> str | None:
-    """Return the cache directory to write in, made if need be, or None.
+def directories(environ: "Mapping[str, str]") -> "Iterator[str]":
+    """Yield the directories in which a cache can be.
 
-    The default one, else platformdirs' user cache directory, else None.
+    The default one, and platformdirs' user cache directory, which is for when the former
+    cannot be written.
     """
-    directory = default_directory(environ)
-    if is_writable(directory):
-        return directory
+    yield default_directory(environ)
     import platformdirs
 
     try:
-        directory = platformdirs.user_cache_dir("ecr-login", appauthor=False)
+        yield platformdirs.user_cache_dir("ecr-login", appauthor=False)
     except RuntimeError:  # there is no home
-        return None
-    return directory if is_writable(directory) else None
+        pass
+
+
+def writable_directory(environ: "Mapping[str, str]") -> str | None:
+    """Return the cache directory to write in, made if need be, or None."""
+    return next(filter(is_writable, directories(environ)), None)
 
 
 def make_directory(path: str) -> None:
@@ -538,29 +544,49 @@ def _remove(path: str) -> bool:
     return True
 
 
-def _sweep(directory: str, names: "list[str]", now: float) -> None:
-    """Remove those files of a directory that nobody has written for 13 hours."""
-    for name in names:
-        if _is_older(f"{directory}/{name}", _GRAVE_AGE, now):
-            _bury(f"{directory}/{name}")
+def _sweep(paths: "list[str]", now: float) -> None:
+    """Remove those files that nobody has written for 13 hours."""
+    for path in paths:
+        if _is_older(path, _GRAVE_AGE, now):
+            _bury(path)
 
 
 def _bury(path: str) -> None:
-    """Remove a file, or a directory of files as far as nobody writes there, if that can be."""
+    """Remove a file, or an empty directory, if that can be."""
     try:
         try:
             _remove(path)
         except (IsADirectoryError, PermissionError):  # the second on macOS and Windows
-            for name in _names_here(path):
-                _remove(f"{path}/{name}")
             system.rmdir(path)
     except OSError:
         pass
 
 
 def _unfinished(directory: str) -> list[str]:
-    """Return the names of what is being written in a directory, or was when its writer ended."""
-    return [name for name in _names_here(directory) if name.endswith(".tmp")]
+    """Return the paths of what is being written in a directory, or was when its writer ended."""
+    found = []
+    for name in _names_here(directory):
+        parts = name.rsplit(".", 3)  # as `write_text` has them
+        if len(parts) == 4 and parts[3] == "tmp" and parts[1].isdecimal() and parts[2].isdecimal():
+            found.append(f"{directory}/{name}")
+    return found
+
+
+def _ours(directory: str) -> list[str]:
+    """Return the paths of those files in a directory that this program has written."""
+    paths = [f"{directory}/{name}" for name in _names(directory)]
+    return [path for path in paths if read_text(path).startswith(f"{_MAGIC} ")]
+
+
+def _tokens(directory: str) -> list[str]:
+    """Return the names of tokens in the directory of an identity, and of what is beside them."""
+    found = []
+    for name in _names_here(directory):
+        partition, _, rest = name.partition(".")
+        is_ecr = rest.partition(".")[2].startswith("ecr")
+        if is_ecr and (partition == "aws" or partition in REGION_PREFIXES):
+            found.append(name)
+    return found
 
 
 def _is_older(path: str, age: int, now: float) -> bool:

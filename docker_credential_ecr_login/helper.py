@@ -207,7 +207,7 @@ def erase(registry: Registry | None, environ: "Mapping[str, str]") -> tuple[int,
     """
     logins = tokens = 0
     failure = None
-    for directory in _directories(environ):
+    for directory in token_cache.directories(environ):
         try:
             erased = Cache(directory, "").erase(registry)
         except OSError as error:
@@ -282,12 +282,14 @@ def _list_hosts(
 
     now = time.time()
     if not token_cache.is_disabled(environ):
-        for directory in _directories(environ):
+        for directory in token_cache.directories(environ):
             cache = Cache(directory, identity)
             if hosts := cache.hosts(listed, now):
                 if prepare:
                     prepare_list(cache, hosts, listed, environ, now)
                 return list(hosts)
+            if token_cache.is_writable(directory):
+                break  # no other is in use
     complete_python()
     from .aws.fetch import fetch_default
 
@@ -358,6 +360,11 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
     """Return the token to answer without asking AWS, if there is one."""
     now = time.time()
     login = cache.login(registry)
+    if login is None and not token_cache.is_writable(cache.directory):
+        # Then `store` puts it elsewhere.
+        directories = token_cache.directories(environ)
+        found = (Cache(each, cache.identity).login(registry) for each in directories)
+        login = next((each for each in found if each), None)
     if login and login.usable(now):
         _note_hit(registry, "stored login", environ)
         return login
@@ -402,10 +409,3 @@ def _note_hit(registry: Registry, source: str, environ: "Mapping[str, str]") -> 
         from .log import logger
 
         logger(environ).debug("%s: answered with the %s", registry.host, source)
-
-
-def _directories(environ: "Mapping[str, str]") -> list[str]:
-    """Return the cache directories that can hold something, the default one first."""
-    default = token_cache.default_directory(environ)
-    writable = token_cache.writable_directory(environ)
-    return [default] if writable in (None, default) else [default, writable]

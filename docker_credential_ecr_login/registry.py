@@ -101,7 +101,10 @@ class Registry:
     def endpoints(self) -> list[str]:
         """All API endpoints whose tokens open it, whatever variant it is named by."""
         variants = ("", "-fips", "-dual-stack", "-fips-dual-stack")
-        return [f"{self._endpoint}{variant}" for variant in variants]
+        found = [f"{self._endpoint}{variant}" for variant in variants]
+        # Before the config file said otherwise, it may have been asked for by its own region's.
+        named = parse(self.host)
+        return found + named.endpoints if named and named.region != self.region else found
 
     @property
     def _endpoint(self) -> str:

@@ -507,9 +507,10 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
     cache.store_token(registry(), TOKEN)
     directory = Path(cache.directory)
     places = [directory / "logins", directory / "ready", Path(cache.tokens)]
-    dead = {place / "b" for place in places} | {Path(cache.tokens, "hosts", "h.1.2.tmp")}
+    dead = {place / "aws.b.ecr.1.2.tmp" for place in (*places, Path(cache.tokens, "hosts"))}
     dead.add(directory / "swept.1.2.tmp")
-    stuck = {place / name / "deeper" for place in places for name in ("a", "c")}
+    names = ("aws.a.ecr.1.2.tmp", "aws.c.ecr.1.2.tmp")
+    stuck = {place / name / "deeper" for place in places for name in names}
     for path in stuck:
         path.mkdir(parents=True)
     for path in dead:
@@ -521,6 +522,23 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
     assert not any(path.exists() for path in dead)
     assert all(path.exists() for path in stuck)
     assert cache.token(registry()) is not None
+
+
+def test_files_of_others_stay(cache: Cache) -> None:
+    """Whatever a user keeps in the same directories is not swept, nor erased with all tokens."""
+    cache.store_token(registry(), TOKEN)
+    places = ("", "log/", "logins/", "ready/", "tokens/", "tokens/prod/", f"{cache.tokens}/")
+    names = ("accounts.csv", "api-key.txt", "report.pdf", "aws.txt", "x.1.tmp", "swept.csv", HOST)
+    kept = {Path(cache.directory, place, name) for place in places for name in names}
+    for path in kept:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("precious")
+        path.chmod(0o600)
+    for path in (*kept, *(path.parent for path in kept)):
+        os.utime(path, (0, 0))
+    cache.sweep(time.time())
+    assert cache.erase(None)[0] == 0
+    assert all(path.exists() for path in kept)
 
 
 @pytest.mark.parametrize("jump", [-1, 1])
@@ -542,7 +560,7 @@ def test_sweep_after_a_clock_that_jumped(cache: Cache, jump: int) -> None:
 
 def test_a_fetch_sweeps(signed_in: HelperProcess) -> None:
     """Whoever fetches a token also removes what is dead."""
-    dead = signed_in.cache_directory / "tokens" / "0" / "aws.us-east-1.ecr"
+    dead = signed_in.cache_directory / "tokens" / ("0" * 32) / "aws.us-east-1.ecr"
     dead.parent.mkdir(parents=True)
     dead.touch()
     os.utime(dead.parent, (0, 0))

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -177,6 +179,61 @@ def test_logout_forgets_everything_of_the_registry(
     assert signed_in.list().hosts == [OTHER_REGION]
     signed_in.get(SECOND_ACCOUNT)
     assert aws.count("GetAuthorizationToken") == 3
+
+
+def test_logout_forgets_behind_a_link(signed_in: HelperProcess) -> None:
+    """Where the user has the tokens on another disk, they are forgotten there."""
+    elsewhere = signed_in.home / "disk"
+    elsewhere.mkdir(mode=0o700)
+    signed_in.cache_directory.mkdir(mode=0o700)
+    (signed_in.cache_directory / "tokens").symlink_to(elsewhere)
+    first = signed_in.get(HOST).secret
+    assert signed_in.get(HOST).secret == first
+    signed_in.erase(HOST)
+    second = signed_in.get(HOST).secret
+    assert second != first
+    assert "removed 1 cached token" in signed_in.run("logout", "--all").stdout
+    assert signed_in.get(HOST).secret not in (first, second)
+
+
+def test_logout_forgets_in_all_cache_directories(signed_in: HelperProcess) -> None:
+    """What was kept elsewhere while the usual directory could not be used is forgotten, too."""
+    signed_in.cache_directory.touch()
+    first = signed_in.get(HOST).secret
+    assert signed_in.get(HOST).secret == first
+    signed_in.cache_directory.unlink()
+    signed_in.erase(HOST)
+    signed_in.cache_directory.touch()
+    assert signed_in.get(HOST).secret != first
+
+
+def test_logout_forgets_the_regions_of_before(signed_in: HelperProcess) -> None:
+    """A token of the region in the host name is forgotten, though the config file has another."""
+    first = signed_in.get(HOST).secret
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nregion = "us-west-2"\n')
+    assert signed_in.get(HOST).secret != first
+    signed_in.erase(HOST)
+    (signed_in.home / ".config/ecr-login/config.toml").unlink()
+    assert signed_in.get(HOST).secret != first
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_login_where_only_the_cache_can_be_read(signed_in: HelperProcess) -> None:
+    """A login is answered first, also if the directory of the tokens cannot hold it any more."""
+    signed_in.get(HOST)
+    for path in (signed_in.home, *signed_in.home.parents):
+        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
+            break
+        path.chmod(0o755)
+    for path in (signed_in.home, signed_in.cache_directory, *signed_in.cache_directory.rglob("*")):
+        os.chown(path, 65534, 65534)
+    as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
+    fetched = as_user.get(HOST).secret
+    assert as_user.get(HOST).secret == fetched
+    signed_in.cache_directory.chmod(0o500)
+    secret = password(3600)
+    assert as_user.store(HOST, secret).status == 0
+    assert as_user.get(HOST).secret == secret
 
 
 @pytest.mark.parametrize(
