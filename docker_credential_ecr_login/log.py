@@ -21,6 +21,8 @@ MAX_SIZE = 1024 * 1024
 KEPT = 3
 """How many old logs are kept."""
 
+_MAX_RECORD_LENGTH = 64 * 1024  # characters: a traceback can quote what a proxy has answered
+
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -47,8 +49,8 @@ class _RedactingFormatter(logging.Formatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text."""
-        return redact(super().format(record))
+        """Return the record as text, the beginning of it if it is a book."""
+        return redact(super().format(record)[:_MAX_RECORD_LENGTH])
 
 
 class _Handler(logging.Handler):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 15.0
 """Seconds that an answer may take in all, unless AWS_ECR_TIMEOUT says otherwise."""
 
+_LONGEST_TIMEOUT = 24 * 3600.0  # seconds: as good as none, and no clock is too small for it
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 0.1  # seconds between two looks at what another process does
 _APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's outcome
 
@@ -136,4 +137,4 @@ def answer_timeout(environ: "Mapping[str, str]") -> float:
             f"AWS_ECR_TIMEOUT must be a number of seconds above 0, not {text!r}",
             "unset it or set it to, say, 15",
         )
-    return seconds
+    return min(seconds, _LONGEST_TIMEOUT)

@@ -1167,6 +1167,8 @@ REDACTED = [
     ("http://dev:hunter2@proxy:3128", "http://***@proxy:3128"),
     ("http://dev:hunt@er2@proxy:3128/", "http://***@proxy:3128/"),
     ("https://example.com/a?token=hunter2 x", "https://example.com/a?*** x"),
+    ("wJalrXUtnFEMIKMDENGbPxRfiCYEXAMPLEKEYabc", "***"),
+    ("x://y?z://y?z", "x://y?***"),
     ("Failed to parse: 'dev:hun' is not a valid host or port", "Failed to parse: ***"),
     ("Failed to parse: http://dev:hun/ter2@proxy:3128", "Failed to parse: ***"),
 ]
@@ -1193,6 +1195,43 @@ def test_redact_knows_the_secrets_of_the_environment(
     """A secret of the environment goes even where it does not look like one."""
     monkeypatch.setenv(name, "hunter2")
     assert redact("it was hunter2!") == "it was ***!"
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "AWS_ENDPOINT_URL_ECR"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://dev:hunter2@proxy:3128",
+        "http:/dev:hunter2@proxy:3128",
+        "http:dev:hunter2@proxy:3128",
+        "dev:hunter2@proxy:3128",
+        "socks5h://dev:1/hunter2@proxy:3128",
+        "http://dev:1\thunter2@proxy:3128",
+        "http://dev:hun@hunter2@proxy:3128",
+        "http://dev:%68unter2@proxy:3128",
+    ],
+)
+def test_redact_knows_the_urls_of_the_environment(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password of a proxy or an endpoint goes, however the URL is misspelt or quoted."""
+    monkeypatch.setenv(name, url)
+    for text in (url, repr(url), " ".join(url.split()), url.replace("%68", "h")):
+        assert "unter2" not in redact(f"cannot use {text}: no host")
+        assert redact(f"cannot use {text}: no host").startswith("cannot use ")
+
+
+@pytest.mark.parametrize(
+    "piece", ["x://", "a://b@", "://", "x?", "eyJ.", "a/", "/a", "~/", "arn:aws:", "A", "=", "a1-"]
+)
+def test_redact_takes_no_longer_with_each_character(piece: str) -> None:
+    """The time for a text grows with its length, not with the square of that."""
+    seconds = []
+    for length in (20_000, 80_000):
+        started = time.process_time()
+        redact(piece * (length // len(piece)))
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 10 * max(seconds[0], 0.01)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,14 @@ def test_bad_time_limit_is_named(value: str, aws: AwsEmulator, signed_in: Helper
     assert aws.calls == []
 
 
+@pytest.mark.parametrize("value", ["99999999999", "1e300"])
+def test_a_time_limit_that_never_comes(
+    value: str, aws: AwsEmulator, signed_in: HelperProcess
+) -> None:
+    """An AWS_ECR_TIMEOUT of thousands of years is as good as none."""
+    assert aws.issued(signed_in.get(AWS_ECR_TIMEOUT=value).secret)
+
+
 def test_empty_time_limit_is_the_default(aws: AwsEmulator, signed_in: HelperProcess) -> None:
     """An empty AWS_ECR_TIMEOUT is none."""
     assert aws.issued(signed_in.get(AWS_ECR_TIMEOUT="").secret)
