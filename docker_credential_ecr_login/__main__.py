@@ -39,17 +39,18 @@ def main() -> "NoReturn":
         if None in (sys.stdin, sys.stdout, sys.stderr):
             _fill_streams()
         answer, remark, status = run(sys.argv[1:], environ)
-        _write(1, answer)
-        if remark:
-            try:
-                _write(2, f"ecr-login: {remark}\n")
-            except OSError:
-                pass  # nobody reads it; the answer is as good without
-    except (KeyboardInterrupt, OSError):  # Ctrl-C, or nobody reads the answer
-        status = 1
+    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads what is found
+        answer, remark, status = "", "", 1
     except BaseException as error:  # a traceback would leave the client without an answer
+        answer, remark, status = f"{protocol.NAME}: internal error: {type(error).__name__}\n", "", 1
+    try:
+        _write(1, answer)
+    except (KeyboardInterrupt, OSError):  # nobody reads it
         status = 1
-        _write_last_words(f"{protocol.NAME}: internal error: {type(error).__name__}\n")
+    try:
+        _write(2, f"ecr-login: {remark}\n" if remark else "")
+    except (KeyboardInterrupt, OSError):
+        pass  # the answer is as good without
     system._exit(status)
 
 
@@ -215,13 +216,6 @@ def _read_input() -> bytes:
             break
         frame += block
     return frame
-
-
-def _write_last_words(line: str) -> None:
-    try:
-        _write(1, line)
-    except OSError:
-        pass  # nobody reads them
 
 
 def _write(descriptor: int, text: str) -> None:

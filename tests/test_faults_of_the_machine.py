@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -408,6 +409,7 @@ def test_a_clock_that_jumps(warm: HelperProcess, aws: AwsEmulator, hours: int) -
         os.utime(path, (there, there))
     dead = warm.cache_directory / "logins" / OTHER_REGION
     dead.touch(mode=0o600)
+    dead.write_text("ecr-login/1 a login\n")
     os.utime(dead, (0, 0))
     fetched = warm.get().secret
     assert fetched != secret
@@ -497,7 +499,12 @@ def test_a_lock_that_another_user_holds(warm: HelperProcess, aws: AwsEmulator) -
         assert aws.accepts(warm.get(AWS_ECR_TIMEOUT="10").secret)
 
 
-@pytest.mark.parametrize("name", ["logins", "ready", "tokens", "tokens/0", "tokens/0/hosts"])
+IDENTITY = "0" * 32
+
+
+@pytest.mark.parametrize(
+    "name", ["logins", "ready", "tokens", f"tokens/{IDENTITY}", f"tokens/{IDENTITY}/hosts"]
+)
 def test_directories_that_are_links_are_not_cleaned(signed_in: HelperProcess, name: str) -> None:
     """Nothing is removed behind a link that lies in the place of a directory of the cache."""
     victims = signed_in.home / "victims"
@@ -542,7 +549,9 @@ class TestLimits:
         """
         poor = under(signed_in, in_shell(f"ulimit -v {megabytes * 1024}"))
         outcome = poor.get()
-        if outcome.status:
+        if re.fullmatch("docker-credential-ecr-login: internal error: \\w*Error\n", outcome.stdout):
+            assert (outcome.stderr, outcome.status) == ("", 1)  # not even to say more
+        elif outcome.status:
             assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
             line = "the system gives this process no more memory, processes or open files (*"
             assert matches(told(outcome.stderr), line), outcome
