@@ -748,23 +748,20 @@ class TestChanges:
         assert principal(aws, two_profiles.get(OWN, **environ)) == TWO
 
     @pytest.mark.parametrize("environ", [{}, DEBUG], ids=["launcher", "python"])
-    def test_a_hit_does_not_read_it(
-        self, two_profiles: HelperProcess, aws: AwsEmulator, environ: dict[str, str]
+    def test_another_content_of_the_same_size_and_time(
+        self, two_profiles: HelperProcess, environ: dict[str, str]
     ) -> None:
-        """A cached answer, and a refusal, look at the state of the file and not into it."""
-        two_profiles.write_own_config(
-            table(HOST, profile="one") + table(OWN, registry=HOST) + table(PUBLIC, anonymous=True)
-        )
-        names = (HOST, OWN, PUBLIC, HUB)
-        before = [two_profiles.get(name) for name in names]
+        """A file that was written anew is read, though ``cp --preserve`` gave it the old time."""
+        two_profiles.write_own_config(table(HOST, profile="one") + table(PUBLIC, anonymous=True))
+        for name in (HOST, PUBLIC):
+            two_profiles.get(name)
         path = two_profiles.home / PLACE
         state = path.stat()
         with path.open("r+b") as file:
             file.write(b"\xff" * state.st_size)
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-        assert [two_profiles.get(name, **environ) for name in names] == before
-        assert len(aws.calls) == 2
-        assert "not UTF-8" in told(two_profiles.get(OTHER_REGION), OTHER_REGION)
+        for name in (HOST, PUBLIC):
+            assert "not UTF-8" in told(two_profiles.get(name, **environ), name)
 
     def test_while_a_question_is_answered(
         self, signed_in: HelperProcess, monkeypatch: pytest.MonkeyPatch
