@@ -1,5 +1,6 @@
 """Token files: what is kept, what is trusted, and what becomes of the rest."""
 
+import errno
 import json
 import os
 import stat
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from docker_credential_ecr_login.cache import (
@@ -19,6 +20,8 @@ from docker_credential_ecr_login.cache import (
     SWEEP_PAUSE,
     Cache,
     Entry,
+    is_our_own,
+    make_directory,
 )
 from docker_credential_ecr_login.registry import Registry, parse
 from tests.emulator import AwsEmulator, Fault
@@ -52,6 +55,13 @@ def token_file(cache: Cache) -> Path:
     return path
 
 
+def swap(first: Path, second: Path) -> None:
+    """Put each of two files in the place of the other."""
+    whole = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(whole)
+
+
 def test_what_is_stored_is_found(cache: Cache) -> None:
     """A stored token is found by every registry of its scope, and by no other."""
     cache.store_token(registry(), TOKEN)
@@ -67,12 +77,25 @@ def test_identities_never_share(cache: Cache) -> None:
     other = Cache(cache.directory, "another identity")
     assert other.token(registry()) is None
     other.store_token(registry(), Entry("b3RoZXI=", NOW, NOW))
-    first, second = Path(cache.directory).glob("tokens/*/aws.us-east-1.ecr")
-    swapped = second.read_bytes(), first.read_bytes()
-    first.write_bytes(swapped[0])
-    second.write_bytes(swapped[1])
+    swap(*Path(cache.directory).glob("tokens/*/aws.us-east-1.ecr"))
     assert cache.token(registry()) is None
     assert other.token(registry()) is None
+
+
+def test_settings_are_those_of_one_identity(cache: Cache) -> None:
+    """What the config file says of a registry comes back to whom it was noted for, and no other."""
+    noted = {"profile": "prod", "role_arn": "arn:aws:iam::111111111111:role/a=b"}
+    other = Cache(cache.directory, "another identity")
+    assert cache.settings(HOST) is None
+    cache.store_settings(HOST, noted)
+    assert cache.settings(HOST) == noted
+    assert cache.settings(OTHER_REGION) is None
+    assert other.settings(HOST) is None
+    other.store_settings(HOST, {})
+    assert other.settings(HOST) == {}
+    swap(*Path(cache.directory).glob(f"tokens/*/hosts/{HOST}"))
+    assert cache.settings(HOST) is None
+    assert other.settings(HOST) is None
 
 
 @given(
@@ -83,6 +106,7 @@ def test_identities_never_share(cache: Cache) -> None:
         lambda text: text.encode("utf-8", "ignore").decode()
     ),
 )
+@example(secret="A" * 100_000, expires_at=NOW, refresh_at=NOW, identity="line\n" * 20_000)
 def test_every_token_and_identity_survives_the_disk(
     secret: str, expires_at: int, refresh_at: int, identity: str
 ) -> None:
@@ -111,7 +135,22 @@ def test_any_damage_is_a_miss(position: int, change: int, cut: bool) -> None:
         assert cache.token(registry()) is None
 
 
+def test_no_byte_of_the_secret_can_change(cache: Cache) -> None:
+    """A token with one byte of its secret changed, whichever and to whatever, is a miss."""
+    cache.store_token(registry(), TOKEN)
+    path = token_file(cache)
+    whole = path.read_bytes()
+    start = whole.index(TOKEN.secret.encode())
+    for position in range(start, start + len(TOKEN.secret)):
+        for change in range(1, 256):
+            damaged = bytearray(whole)
+            damaged[position] ^= change
+            path.write_bytes(damaged)
+            assert cache.token(registry()) is None
+
+
 @given(st.binary(max_size=400))
+@example(b"ecr-login/1 0\n")  # the checksum of nothing
 def test_garbage_is_a_miss(garbage: bytes) -> None:
     """A token file that holds anything else is a miss and never an error."""
     with tempfile.TemporaryDirectory() as directory:
@@ -152,6 +191,12 @@ def _empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def _of_another_owner(path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(path, 1, 1)
+
+
 def _later_version(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"ecr-login/1", b"ecr-login/2"))
 
@@ -180,12 +225,74 @@ def test_untrustworthy_files_are_a_miss(
     assert aws.count("GetAuthorizationToken") == 2
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o601])
+def test_a_file_that_is_open_to_others_is_a_miss(cache: Cache, mode: int) -> None:
+    """A token file that a group or others may read, write or run is not believed."""
+    cache.store_token(registry(), TOKEN)
+    token_file(cache).chmod(mode)
+    assert cache.token(registry()) is None
+
+
+def test_a_file_that_the_disk_does_not_give_back_is_a_miss(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token file that cannot be read, though it could be opened, is not there."""
+
+    def fail(descriptor: int, length: int) -> bytes:
+        raise OSError(errno.EIO, f"{length} bytes of {descriptor}")
+
+    cache.store_token(registry(), TOKEN)
+    monkeypatch.setattr("docker_credential_ecr_login.cache.system.read", fail)
+    assert cache.token(registry()) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owners here")
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_owners_are_compared(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, difference: int
+) -> None:
+    """A file of any other user, be it root, is neither believed nor our own."""
+    cache.store_token(registry(), TOKEN)
+    state = token_file(cache).stat()
+    user = state.st_uid + difference
+    monkeypatch.setattr("docker_credential_ecr_login.cache.system.geteuid", lambda: user)
+    assert cache.token(registry()) is None
+    assert not is_our_own(state)
+
+
 def test_a_file_of_another_owner_is_a_miss(cache: Cache) -> None:
     """A token file that another user owns is not believed."""
     cache.store_token(registry(), TOKEN)
-    os.chown(token_file(cache), 1, 1)
+    _of_another_owner(token_file(cache))
     assert cache.token(registry()) is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "is_ours"),
+    [
+        (Path.touch, True),
+        (_readable_by_others, True),
+        (_hard_link, False),
+        (_symbolic_link, False),
+        (_pipe, False),
+        (_directory, False),
+        (_of_another_owner, False),
+    ],
+)
+def test_what_is_our_own(spoil: Callable[[Path], None], is_ours: bool, tmp_path: Path) -> None:
+    """A file that others may hold for ever, or look at under another name, is not our own."""
+    path = tmp_path / "file"
+    path.touch(0o600)
+    spoil(path)
+    assert is_our_own(path.lstat()) == is_ours
+
+
+def test_a_file_that_was_just_removed_is_our_own(tmp_path: Path) -> None:
+    """A file that another process removed, since this one opened it, was nobody else's."""
+    path = tmp_path / "file"
+    with path.open("w") as file:
+        path.unlink()
+        assert is_our_own(os.fstat(file.fileno()))
 
 
 def test_modes(signed_in: HelperProcess) -> None:
@@ -200,6 +307,43 @@ def test_modes(signed_in: HelperProcess) -> None:
     modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in paths}
     assert modes == {(True, 0o700), (False, 0o600)}
     assert len(paths) > 6
+
+
+def test_modes_of_all_that_is_kept(tmp_path: Path) -> None:
+    """Also what stands beside tokens is for nobody else, and so are missing parent directories."""
+    top = tmp_path / "missing"
+    cache = Cache(f"{top}/too/cache", "identity")
+    previous = os.umask(0)
+    try:
+        cache.store_token(registry(), TOKEN)
+        cache.store_login(registry(), TOKEN)
+        cache.store_settings(HOST, {})
+        cache.store_failure(registry(), "then", "it failed", NOW)
+        cache.set_prompting(registry(), on=True)
+        assert cache.claim_refresh(registry(), NOW)
+        cache.sweep(NOW)
+    finally:
+        os.umask(previous)
+    modes = [(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in (top, *top.rglob("*"))]
+    assert set(modes) == {(True, 0o700), (False, 0o600)}
+    assert len(modes) == 14
+
+
+def test_a_directory_that_another_process_makes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another process makes the same directory just before, it serves both."""
+    path = tmp_path / "parent" / "cache"
+    mkdir = os.mkdir
+
+    def make_more(name: str, mode: int) -> None:
+        mkdir(name, mode)
+        if name == str(path.parent):
+            mkdir(path, mode)
+
+    monkeypatch.setattr("docker_credential_ecr_login.cache.system.mkdir", make_more)
+    make_directory(str(path))
+    assert path.is_dir()
 
 
 def test_a_file_replaced_while_it_is_read_is_good(
@@ -248,10 +392,22 @@ def test_a_token_at_its_end_is_not_answered(
     assert aws.count("GetAuthorizationToken") == calls
 
 
-def test_a_token_of_another_clock_is_not_answered() -> None:
-    """A token with more than 12 hours left was stored by a clock that ran ahead."""
-    assert TOKEN.usable(NOW)
-    assert not TOKEN.usable(NOW - 3600)
+@pytest.mark.parametrize(
+    ("left", "usable"),
+    [
+        (16 * 3600, False),
+        (12 * 3600 + 1000, False),
+        (12 * 3600 + 800, True),
+        (12 * 3600, True),
+        (MIN_LIFETIME + 1, True),
+        (MIN_LIFETIME - 1, False),
+        (-1, False),
+        (-(10**8), False),
+    ],
+)
+def test_a_token_of_another_clock_is_not_answered(left: int, usable: bool) -> None:
+    """A token has a minute left, and not more than its 12 hours and a clock's 15 minutes."""
+    assert TOKEN.usable(TOKEN.expires_at - left) == usable
 
 
 def test_a_token_that_claims_more_than_twelve_hours(
@@ -352,6 +508,29 @@ def test_a_cache_that_root_made_is_no_trouble(signed_in: HelperProcess, aws: Aws
     assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("mode", [0o300, 0o500, 0o600])
+def test_a_directory_that_is_closed_to_its_user(
+    signed_in: HelperProcess, aws: AwsEmulator, mode: int
+) -> None:
+    """Where ~/.ecr cannot be listed, written in or searched, the user caches elsewhere."""
+    for path in (signed_in.home, *signed_in.home.parents):
+        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
+            break
+        path.chmod(0o755)
+    signed_in.cache_directory.mkdir()
+    for path in (signed_in.home, signed_in.cache_directory):
+        os.chown(path, 65534, 65534)
+    signed_in.cache_directory.chmod(mode)
+    elsewhere = signed_in.home / "xdg"
+    as_user = HelperProcess(
+        signed_in.home, {**signed_in.environ, "XDG_CACHE_HOME": str(elsewhere)}, user=65534
+    )
+    assert as_user.get().secret == as_user.get().secret
+    assert aws.count("GetAuthorizationToken") == 1
+    assert len(list(elsewhere.glob("ecr-login/tokens/*/aws.us-east-1.ecr"))) == 1
+
+
 def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Where nothing can be written there is no cache, and no complaint either."""
     signed_in.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/x"
@@ -374,7 +553,7 @@ def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
     assert failure(SECOND_ACCOUNT, "then", until) == "it failed"
     assert failure(HOST, "then", until + 1) is None
     assert failure(HOST, "then", NOW - 1) is None
-    assert failure(HOST, "now", NOW) is None
+    assert [failure(HOST, other, NOW) for other in ("now", "when")] == [None, None]
     assert failure(OTHER_REGION, "then", NOW) is None
     cache.store_token(registry(), TOKEN)
     assert failure(HOST, "then", NOW) is None
@@ -385,10 +564,10 @@ def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
 
 def test_a_failure_is_that_of_all_who_waited(cache: Cache) -> None:
     """A failure that is not to be remembered is still that of those who came before it."""
-    cache.store_failure(registry(), "then", "it failed", NOW)
+    cache.store_failure(registry(), "then", "it failed", NOW + 0.5)
     later = NOW + 60
-    assert cache.failure(registry(), lambda: "then", NOW - 1, later) == "it failed"
-    assert cache.failure(registry(), lambda: "then", NOW + 0.1, later) is None
+    assert cache.failure(registry(), lambda: "then", NOW + 0.4, later) == "it failed"
+    assert cache.failure(registry(), lambda: "then", NOW + 0.6, later) is None
 
 
 def test_one_caller_starts_the_refresh(cache: Cache) -> None:
@@ -397,7 +576,58 @@ def test_one_caller_starts_the_refresh(cache: Cache) -> None:
     now = time.time()
     assert [cache.claim_refresh(registry(), now) for _ in range(3)] == [True, False, False]
     assert cache.claim_refresh(registry(SECOND_ACCOUNT), now) is False
+    assert cache.claim_refresh(registry(), now - 1) is False  # who looked at the clock before
     assert cache.claim_refresh(registry(), now + REFRESH_PAUSE + 1) is True
+
+
+def test_one_of_two_that_ask_at_once_starts_the_refresh(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that looked before either of them was told to start it, one is told so."""
+    cache.store_token(registry(), TOKEN)
+
+    def not_there(path: str) -> os.stat_result:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("docker_credential_ecr_login.cache.system.stat", not_there)
+    assert [cache.claim_refresh(registry(), NOW) for _ in range(2)] == [True, False]
+
+
+def test_hosts_that_would_be_answered(cache: Cache) -> None:
+    """A host is listed, in order, until its token or its login may not be answered any more."""
+    shorter, dead = Entry("b3RoZXI=", NOW + 3600, NOW), Entry("ZGVhZA==", NOW - 1, NOW - 1)
+    cache.store_token(registry(), shorter)
+    for host in (SECOND_ACCOUNT, OTHER_REGION, HOST):
+        cache.store_settings(host, {})
+    cache.store_login(registry(HOST), TOKEN)
+    cache.store_login(registry(PUBLIC), dead)
+    assert list(cache.hosts(parse, NOW).items()) == [
+        (HOST, TOKEN.expires_at - MIN_LIFETIME),
+        (SECOND_ACCOUNT, shorter.expires_at - MIN_LIFETIME),
+    ]
+    cache.store_login(registry(HOST), dead)
+    assert set(cache.hosts(parse, NOW).values()) == {shorter.expires_at - MIN_LIFETIME}
+
+
+def test_all_that_is_kept_is_found(cache: Cache) -> None:
+    """Every token and login of every identity is found, also what is not believed, and no more."""
+    other = Cache(cache.directory, "another identity")
+    for each in (cache, other):
+        each.store_token(registry(), TOKEN)
+        each.store_settings(HOST, {})
+        each.store_failure(registry(OTHER_REGION), "then", "it failed", NOW)
+        Path(each.lock_path(registry())).touch()
+    for host in (HOST, SECOND_ACCOUNT):
+        cache.store_login(registry(host), TOKEN)
+    for path in (cache.login_path(HOST), other.token_path(registry())):
+        Path(f"{path}.123.456.tmp").touch()
+        Path(path).chmod(0o644)
+    assert {path: contents(entry) for path, entry in cache.entries()} == {
+        cache.token_path(registry()): contents(TOKEN),
+        other.token_path(registry()): None,
+        cache.login_path(HOST): None,
+        cache.login_path(SECOND_ACCOUNT): contents(TOKEN),
+    }
 
 
 def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
@@ -406,12 +636,18 @@ def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
     for each in (cache, other):
         each.store_token(registry(), TOKEN)
         each.store_token(registry(OTHER_REGION), TOKEN)
+        each.store_settings(HOST, {})
+        each.store_settings(SECOND_ACCOUNT, {})
+    cache.store_failure(registry(), "then", "it failed", NOW)
     cache.store_login(registry(), TOKEN)
     cache.store_login(registry(SECOND_ACCOUNT), TOKEN)
-    cache.erase(registry())
+    assert cache.erase(registry()) == (1, 2)  # logins, tokens
+    assert cache.erase(registry()) == (0, 0)
     assert cache.login(registry()) is None
     assert cache.token(registry()) is None
     assert other.token(registry()) is None
+    assert [each.settings(HOST) for each in (cache, other)] == [None, None]
+    assert [each.settings(SECOND_ACCOUNT) for each in (cache, other)] == [{}, {}]
     assert cache.login(registry(SECOND_ACCOUNT)) is not None
     assert other.token(registry(OTHER_REGION)) is not None
 
@@ -419,8 +655,8 @@ def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
 def test_sweep_removes_what_is_dead(cache: Cache) -> None:
     """What nobody has written for 13 hours goes, but locks and names of hosts in use."""
     now = time.time()
-    other = Cache(cache.directory, "another identity")
-    for each in (cache, other):
+    others = [Cache(cache.directory, f"another identity {number}") for number in range(3)]
+    for each in (cache, *others):
         each.store_token(registry(), TOKEN)
         each.store_token(registry(OTHER_REGION), TOKEN)
         each.store_settings(HOST, {})
@@ -431,10 +667,12 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
     before = files(directory)
     cache.sweep(now)
     assert files(directory) == before | {directory / "swept"}
-    used, dead = Path(cache.tokens), Path(other.tokens)
-    old = {*used.iterdir(), dead, directory / "logins" / HOST} - {used / "aws.eu-west-1.ecr"}
+    used, dead = Path(cache.tokens), {Path(other.tokens) for other in others}
+    old = {*used.iterdir(), *dead, directory / "logins" / HOST} - {used / "aws.eu-west-1.ecr"}
+    for path in before - old:
+        os.utime(path, (now - 12.5 * 3600,) * 2)
     for path in (*old, directory / "swept"):
-        os.utime(path, (now - 14 * 3600, now - 14 * 3600))
+        os.utime(path, (now - 14 * 3600,) * 2)
     cache.sweep(now)
     assert files(directory) == {
         directory / "logins" / SECOND_ACCOUNT,
@@ -443,7 +681,7 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
         used / "aws.us-east-1.ecr.lock",
         used / "hosts" / HOST,
     }
-    assert not dead.exists()
+    assert list(used.parent.iterdir()) == [used]
 
 
 def test_sweep_is_done_once_an_hour(cache: Cache) -> None:
@@ -479,13 +717,22 @@ def test_erase_removes_what_a_killed_login_left(cache: Cache) -> None:
     """A login that was being stored when its writer was killed is erased with its host's own."""
     logins = Path(cache.directory, "logins")
     logins.mkdir(parents=True)
-    half, other = logins / f"{HOST}.123.456.tmp", logins / f"{HOST}.cn.123.456.tmp"
-    for path in (half, other):
+    half = logins / f"{HOST}.123.456.tmp"
+    others = {logins / f"{host}.123.456.tmp" for host in (f"{HOST}.cn", OTHER_REGION, PUBLIC)}
+    for path in (half, *others):
         path.touch()
     assert cache.erase(registry()) == (0, 0)
-    assert files(logins) == {other}
+    assert files(logins) == others
     assert cache.erase(None) == (0, 0)
     assert files(logins) == set()
+
+
+def test_what_could_not_be_answered_counts_as_erased(cache: Cache) -> None:
+    """A directory in the place of a token or a login is no failure of erase, and is not counted."""
+    for path in (cache.token_path(registry()), cache.login_path(HOST)):
+        Path(path, "deeper").mkdir(parents=True)
+    assert cache.erase(registry()) == (0, 0)
+    assert cache.erase(None) == (0, 0)
 
 
 def test_what_is_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,7 @@ def test_fingerprints_differ(texts: set[str]) -> None:
         ("$AREA/x", "/area/x"),
         ("~/${AREA}", "/home/dev//area"),
         ("x~", "x~"),
+        ("~nobody-has-this-name/x", "~nobody-has-this-name/x"),
     ],
 )
 def test_expand(path: str, expanded: str, monkeypatch: pytest.MonkeyPatch) -> None:
