@@ -300,7 +300,8 @@ class Cache:
     def claim_refresh(self, registry: "Registry", now: float) -> bool:
         """Say whether the caller is to start the background refresh of this token.
 
-        One caller in a minute is told so, however many ask.
+        One caller in a minute is told so, however many ask; two, if both find the same old mark
+        in the same moment, which costs a call.
         """
         path = self.token_path(registry) + ".refresh"
         try:

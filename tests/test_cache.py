@@ -593,6 +593,17 @@ def test_one_of_two_that_ask_at_once_starts_the_refresh(
     assert [cache.claim_refresh(registry(), NOW) for _ in range(2)] == [True, False]
 
 
+def test_others_know_that_a_person_is_asked(cache: Cache) -> None:
+    """While a person is asked for a token, all who want that one know, and nobody else."""
+    assert not cache.is_prompting(registry())
+    cache.set_prompting(registry(), on=True)
+    assert cache.is_prompting(registry(SECOND_ACCOUNT))
+    assert not cache.is_prompting(registry(OTHER_REGION))
+    for _ in range(2):
+        cache.set_prompting(registry(), on=False)
+        assert not cache.is_prompting(registry())
+
+
 def test_hosts_that_would_be_answered(cache: Cache) -> None:
     """A host is listed, in order, until its token or its login may not be answered any more."""
     shorter, dead = Entry("b3RoZXI=", NOW + 3600, NOW), Entry("ZGVhZA==", NOW - 1, NOW - 1)
