@@ -478,6 +478,17 @@ class TestIsolation:
         assert report["package"] == str(package)
         assert report["warnings"] == []
 
+    @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+    @pytest.mark.parametrize("option", ["noglob", "nounset", "errexit"])
+    def test_options_that_bash_takes_from_its_environment(
+        self, installed: tuple[Path, Path], option: str
+    ) -> None:
+        """Python is found whatever options a bash that is sh was given by the environment."""
+        launcher, package = installed
+        bash = shutil.which("bash") or "bash"
+        report = run([bash, launcher], environ={"SHELLOPTS": option}).report
+        assert report["package"] == str(package)
+
     def test_no_environment_at_all(self, installed: tuple[Path, Path]) -> None:
         """An empty environment, without even PATH, will do."""
         launcher, package = installed
