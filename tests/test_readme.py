@@ -116,4 +116,4 @@ def test_the_table_of_speed_is_one_of_the_benchmark() -> None:
     assert [name for name, *_ in lines] == [row.name for row in ROWS]
     for name, _, ours, theirs, ratio in lines:
         quotient = float(ours.replace(",", "")) / float(theirs.replace(",", ""))
-        assert abs(quotient - float(ratio)) < 0.02, name
+        assert abs(quotient - float(ratio)) < 0.01 + 0.01 * quotient, name  # all are rounded
