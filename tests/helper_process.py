@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 EXECUTABLE = Path(sys.executable).parent / "docker-credential-ecr-login"
@@ -18,6 +18,7 @@ SECOND_ACCOUNT = "222222222222.dkr.ecr.us-east-1.amazonaws.com"
 OTHER_REGION = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
 PUBLIC = "public.ecr.aws"
 _BESIDE_TOKENS = (".failure", ".lock", ".prompt", ".refresh", ".turn")
+_NOBODY = 65534
 _SHORTEST_SECRET = 12  # characters: tests name things with shorter ones
 NOT_FOUND = "credentials not found in native keychain\n"
 
@@ -172,6 +173,17 @@ class HelperProcess:
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def as_nobody(helper: HelperProcess, *paths: Path) -> HelperProcess:
+    """The executable run by another user, who can get at the home, and owns these ``paths``."""
+    for path in (helper.home, *helper.home.parents):
+        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
+            break
+        path.chmod(0o755)
+    for path in paths:
+        os.chown(path, _NOBODY, _NOBODY)
+    return replace(helper, user=_NOBODY)
 
 
 def matches(line: str, expected: str) -> bool:

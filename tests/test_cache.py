@@ -25,7 +25,14 @@ from docker_credential_ecr_login.cache import (
 )
 from docker_credential_ecr_login.registry import Registry, parse
 from tests.emulator import AwsEmulator, Fault
-from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.helper_process import (
+    HOST,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    as_nobody,
+)
 
 NOW = 1_700_000_000
 TOKEN = Entry("c2VjcmV0", expires_at=NOW + 43_200, refresh_at=NOW + 21_600)
@@ -495,12 +502,7 @@ def test_a_cache_that_root_made_is_no_trouble(signed_in: HelperProcess, aws: Aws
     """After ``sudo -E docker pull`` made ~/.ecr, the user caches elsewhere, and can log out."""
     signed_in.environ["XDG_CACHE_HOME"] = str(signed_in.home / "xdg")
     signed_in.get()
-    for path in (signed_in.home, *signed_in.home.parents):
-        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
-            break
-        path.chmod(0o755)
-    os.chown(signed_in.home, 65534, 65534)
-    as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
+    as_user = as_nobody(signed_in, signed_in.home)
     assert aws.accepts(as_user.get().secret)
     assert aws.accepts(as_user.get().secret)
     assert aws.count("GetAuthorizationToken") == 2
@@ -514,18 +516,11 @@ def test_a_directory_that_is_closed_to_its_user(
     signed_in: HelperProcess, aws: AwsEmulator, mode: int
 ) -> None:
     """Where ~/.ecr cannot be listed, written in or searched, the user caches elsewhere."""
-    for path in (signed_in.home, *signed_in.home.parents):
-        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
-            break
-        path.chmod(0o755)
-    signed_in.cache_directory.mkdir()
-    for path in (signed_in.home, signed_in.cache_directory):
-        os.chown(path, 65534, 65534)
-    signed_in.cache_directory.chmod(mode)
     elsewhere = signed_in.home / "xdg"
-    as_user = HelperProcess(
-        signed_in.home, {**signed_in.environ, "XDG_CACHE_HOME": str(elsewhere)}, user=65534
-    )
+    signed_in.environ["XDG_CACHE_HOME"] = str(elsewhere)
+    signed_in.cache_directory.mkdir()
+    as_user = as_nobody(signed_in, signed_in.home, signed_in.cache_directory)
+    signed_in.cache_directory.chmod(mode)
     assert as_user.get().secret == as_user.get().secret
     assert aws.count("GetAuthorizationToken") == 1
     assert len(list(elsewhere.glob("ecr-login/tokens/*/aws.us-east-1.ecr"))) == 1

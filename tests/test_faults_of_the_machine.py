@@ -586,6 +586,23 @@ class TestLimits:
         assert under(warm, faults.prefix("fork=EAGAIN")).get().secret == secret
 
 
+def run_into(
+    stdout: int, helper: HelperProcess, action: str, *, is_pipe_signal_ignored: bool = False
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run an action with a descriptor as its stdout, as `HelperProcess.run` runs it otherwise."""
+    return subprocess.run(
+        [str(helper.executable), action],
+        input=HOST.encode(),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=helper.environment(),
+        cwd=helper.home,
+        check=False,
+        restore_signals=not is_pipe_signal_ignored,  # Python itself ignores it
+        timeout=60,
+    )
+
+
 class TestStreamsAndSignals:
     """Of callers that go, or do not listen."""
 
@@ -633,16 +650,7 @@ class TestStreamsAndSignals:
         with suppress(BlockingIOError):
             while True:
                 os.write(writer, bytes(4096))
-        completed = subprocess.run(
-            [str(signed_in.executable), "get"],
-            input=HOST.encode(),
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            env=signed_in.environment(),
-            cwd=signed_in.home,
-            check=False,
-            timeout=60,
-        )
+        completed = run_into(writer, signed_in, "get")
         os.close(writer)
         os.close(reader)
         assert (completed.stderr, completed.returncode) == (b"", 1)
@@ -667,17 +675,7 @@ class TestStreamsAndSignals:
             signed_in.list()
         reader, writer = os.pipe()
         os.close(reader)
-        completed = subprocess.run(
-            [str(signed_in.executable), action],
-            input=HOST.encode(),
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            env=signed_in.environment(),
-            cwd=signed_in.home,
-            check=False,
-            restore_signals=not is_ignored,  # of which Python itself ignores SIGPIPE
-            timeout=60,
-        )
+        completed = run_into(writer, signed_in, action, is_pipe_signal_ignored=is_ignored)
         os.close(writer)
         assert completed.stderr == b""
         assert completed.returncode in (1, 128 + signal.SIGPIPE, -signal.SIGPIPE)

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,13 +18,9 @@ from tests.helper_process import (
     PUBLIC,
     SECOND_ACCOUNT,
     HelperProcess,
+    as_nobody,
 )
-
-
-def password(expires_in: float) -> str:
-    """A password of ECR's shape that expires in so many seconds."""
-    content = {"payload": "x" * 40, "version": "2", "expiration": int(time.time() + expires_in)}
-    return base64.b64encode(json.dumps(content).encode()).decode()
+from tests.tokens import password
 
 
 def test_login_works_without_aws_credentials(helper: HelperProcess, aws: AwsEmulator) -> None:
@@ -221,13 +216,8 @@ def test_logout_forgets_the_regions_of_before(signed_in: HelperProcess) -> None:
 def test_login_where_only_the_cache_can_be_read(signed_in: HelperProcess) -> None:
     """A login is answered first, also if the directory of the tokens cannot hold it any more."""
     signed_in.get(HOST)
-    for path in (signed_in.home, *signed_in.home.parents):
-        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
-            break
-        path.chmod(0o755)
-    for path in (signed_in.home, signed_in.cache_directory, *signed_in.cache_directory.rglob("*")):
-        os.chown(path, 65534, 65534)
-    as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
+    cache = signed_in.cache_directory
+    as_user = as_nobody(signed_in, signed_in.home, cache, *cache.rglob("*"))
     fetched = as_user.get(HOST).secret
     assert as_user.get(HOST).secret == fetched
     signed_in.cache_directory.chmod(0o500)

@@ -1,7 +1,6 @@
 """The command ``logout``: what is cached and stored is forgotten, and it says so."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    as_nobody,
 )
 
 TOKEN = "removed 1 cached token of all registries of us-east-1"
@@ -135,13 +135,8 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
 def test_what_cannot_be_removed(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """A login that cannot be removed is a failure; all else that can be removed is gone."""
     assert signed_in.store(HOST, aws.password).status == 0
-    for path in (signed_in.home, *signed_in.home.parents):
-        if path == Path("/tmp"):  # noqa: S108 - where pytest keeps the home
-            break
-        path.chmod(0o755)
-    for path in (signed_in.home, *signed_in.cache_directory.rglob("*"), signed_in.cache_directory):
-        os.chown(path, 65534, 65534)
-    as_user = HelperProcess(signed_in.home, signed_in.environ, user=65534)
+    cache = signed_in.cache_directory
+    as_user = as_nobody(signed_in, signed_in.home, cache, *cache.rglob("*"))
     for host in (SECOND_ACCOUNT, OTHER_REGION):
         assert as_user.get(host).secret
     (signed_in.cache_directory / "logins").chmod(0o500)

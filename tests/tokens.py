@@ -1,5 +1,7 @@
 """Tokens in the cache of a helper, read and put there without AWS."""
 
+import base64
+import json
 import time
 
 from docker_credential_ecr_login.cache import Cache, Entry
@@ -9,6 +11,12 @@ from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, HelperProcess
 
 HOUR = 3600
+
+
+def password(expires_in: float, payload: str = "x" * 40) -> str:
+    """A registry password of ECR's shape that expires in so many seconds."""
+    content = {"payload": payload, "version": "2", "expiration": int(time.time() + expires_in)}
+    return base64.b64encode(json.dumps(content).encode()).decode()
 
 
 def registry() -> Registry:

@@ -4,7 +4,6 @@ Afterwards each file is whole or a miss, the next caller gets the right answer w
 the one that is gone, and no login is lost.
 """
 
-import base64
 import json
 import os
 import random
@@ -29,7 +28,7 @@ from tests.helper_process import (
     wait_for,
 )
 from tests.stress.checks import check_files, demand
-from tests.tokens import registry, stored
+from tests.tokens import HOUR, password, registry, stored
 
 _TIMEOUT = "20"  # seconds: less than a lock that nobody gives back would take
 _LANES = 2  # at once, each with a home of its own
@@ -158,9 +157,4 @@ class _Victim:
             mark.unlink()  # as after a minute
 
     def _password(self) -> str:
-        content = {
-            "payload": self._chance.randbytes(600).hex(),
-            "version": "2",
-            "expiration": int(time.time()) + 3600,
-        }
-        return base64.b64encode(json.dumps(content).encode()).decode()
+        return password(HOUR, self._chance.randbytes(600).hex())

@@ -4,7 +4,6 @@ Each caller has a registry of its own, whose login nobody else touches: it must 
 outlive its erasure. All share some others. They have one of two identities, in one cache.
 """
 
-import base64
 import json
 import random
 import tempfile
@@ -22,6 +21,7 @@ from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess, Outcome, processes_of, wait_for
 from tests.stress.checks import check_end, demand
+from tests.tokens import HOUR, password
 
 SHARED = tuple(
     f"{account}.dkr.ecr.{region}.amazonaws.com"
@@ -185,9 +185,4 @@ class _Caller:
         demand(outcome == Outcome("", "", 0), f"{action}: {outcome}")
 
     def _password(self) -> str:
-        content = {
-            "payload": self._chance.randbytes(600).hex(),
-            "version": "2",
-            "expiration": int(time.time()) + 3600,
-        }
-        return base64.b64encode(json.dumps(content).encode()).decode()
+        return password(HOUR, self._chance.randbytes(600).hex())
