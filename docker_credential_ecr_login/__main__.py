@@ -3,6 +3,7 @@
 import sys
 
 from . import helper, protocol
+from .records import LONGEST_QUESTION
 from .registry import parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 try:
     import posix as system
+
+    def _taken(name: str) -> str:
+        """Remove a variable from the environment of this process; return what was in it."""
+        system.unsetenv(name)
+        return system.environ.pop(name.encode(), b"").decode()
 
     def _environ() -> dict[str, str]:
         encoding = sys.getfilesystemencoding()
@@ -23,22 +29,27 @@ try:
 except ImportError:  # Windows
     import os as system  # type: ignore[no-redef]
 
+    def _taken(name: str) -> str:
+        return system.environ.pop(name, "")  # type: ignore[call-overload,no-any-return]
+
     def _environ() -> dict[str, str]:
         return dict(system.environ)  # type: ignore[arg-type]
 
 
-def main() -> "NoReturn":
+def main(stdin_variable: str = "") -> "NoReturn":
     """Run the action that argv names, and end the process.
 
-    Ends without the interpreter's own tear-down, which takes longer than a
-    cached answer.
+    ``stdin_variable`` names the environment variable in which the launcher leaves what it has
+    read of standard input, in hexadecimal, and a full stop if it has seen the end. Ends without
+    the interpreter's own tear-down, which takes longer than a cached answer.
     """
     helper.process_is_ours = True
+    begun = _taken(stdin_variable) if stdin_variable else ""
     environ = _environ()
     try:
         if None in (sys.stdin, sys.stdout, sys.stderr):
             _fill_streams()
-        answer, remark, status = run(sys.argv[1:], environ)
+        answer, remark, status = run(sys.argv[1:], environ, begun)
     except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads what is found
         answer, remark, status = "", "", 1
     except BaseException as error:  # a traceback would leave the client without an answer
@@ -66,8 +77,13 @@ def _fill_streams() -> None:
             system.open(devnull, flags)  # which gets the lowest number
 
 
-def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:
-    """Return what goes to stdout, a remark for stderr or "", and the exit code."""
+def run(
+    arguments: list[str], environ: "Mapping[str, str]", begun: str = ""
+) -> tuple[str, str, int]:
+    """Return what goes to stdout, a remark for stderr or "", and the exit code.
+
+    ``begun`` is what was read of stdin already, as `main` has it.
+    """
     if len(arguments) == 2 and arguments[0] == "refresh":  # by `background`, not by people
         return _refresh(arguments[1], environ)
     if arguments and arguments[0] in (*protocol.COMMANDS, "--help", "--version", "-h", "-v"):
@@ -75,7 +91,7 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
     action = arguments[0] if len(arguments) == 1 else ""
     if action in ("get", "store", "erase", "list"):
         try:
-            return _act(action, environ)
+            return _act(action, environ, begun)
         except Exception as error:
             line = _failure_line(error, action, environ)
             # docker-py and podman-remote abort when list fails, whatever for.
@@ -89,10 +105,10 @@ def run(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, i
     return f"{protocol.USAGE}\n", "", 1
 
 
-def _act(action: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+def _act(action: str, environ: "Mapping[str, str]", begun: str) -> tuple[str, str, int]:
     if action == "list":
         return helper.list_answer(environ), "", 0
-    frame = _read_input()
+    frame = _read_input(begun)
     if action == "get":
         return _get(protocol.server_url(frame), frame, environ)
     url = protocol.credentials(frame)[0] if action == "store" else protocol.server_url(frame)
@@ -106,18 +122,21 @@ def _act(action: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     return "", "", 0
 
 
-def _get(url: str, frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
-    registry = parse(url)
+def _get(url: str, frame: bytes, given: "Mapping[str, str]") -> tuple[str, str, int]:
+    registry, environ = parse(url), given
     try:
-        question = helper.resolve(url, environ)
+        question = helper.resolve(url, given)
         registry, environ = question.registry, question.environ
         if question.fallback and not question.anonymous:
             return _pass_on(question.fallback, "get", frame, environ)
         if registry is None or helper.is_anonymous(registry, environ):
-            helper.note_refusal(question)
-            return f"{protocol.CREDENTIALS_NOT_FOUND}\n", "", 1
+            answer = f"{protocol.CREDENTIALS_NOT_FOUND}\n"
+            helper.keep_answer(question, given, frame, answer)
+            return answer, "", 1
         entry = helper.token(registry, environ, question.identity)
-        return protocol.get_answer(url, entry.secret), "", 0
+        answer = protocol.get_answer(url, entry.secret)
+        helper.keep_answer(question, given, frame, answer, entry)
+        return answer, "", 0
     except Exception as error:
         from .errors import one_line
 
@@ -199,9 +218,14 @@ def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") 
     return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
-def _read_input() -> bytes:
-    """Return standard input to its end, or as much of it as shows that it is too large."""
-    frame = b""
+def _read_input(begun: str) -> bytes:
+    """Return standard input to its end, or as much of it as shows that it is too large.
+
+    ``begun`` is what was read already, as `main` has it.
+    """
+    frame = bytes.fromhex(begun.rstrip("."))
+    if begun.endswith(".") and len(frame) <= LONGEST_QUESTION:
+        return frame
     while len(frame) <= protocol.MAX_INPUT_SIZE:
         try:
             block = system.read(0, protocol.MAX_INPUT_SIZE)

@@ -9,7 +9,7 @@
       tokens/<fingerprint of the identity>/<scope>.prompt    there while a person is asked
       tokens/<fingerprint of the identity>/hosts/<host>      what the config file says of it
       logins/<host>                                          a token that ``docker login`` stored
-      ready/<host>,<profile>,<access key id>                 what the launcher needs; see `ready`
+      records/<question>,<profile>,<access key id>           an answer once more; see `records`
       mfa.lock                                               held while a person is asked
       mfa-process.lock                                       held while a program gives a code
       swept                                                  empty: when was it swept
@@ -52,6 +52,9 @@ MAX_TOKEN_LIFETIME = 12 * 3600
 MAX_CLOCK_SKEW = 900
 """Seconds by which AWS lets a clock be wrong."""
 
+MAX_RECORDS = 500
+"""How many records are kept; before one more is, all go."""
+
 SWEEP_PAUSE = 3600
 """Seconds between two searches for what can be removed."""
 
@@ -92,10 +95,17 @@ class Entry:
         self.expires_at = expires_at
         self.refresh_at = refresh_at
 
+    @property
+    def usable_between(self) -> tuple[int, int]:
+        """From when to when the token may be answered (epoch seconds)."""
+        # A token with more than its 12 hours left is from another clock than now's.
+        since = self.expires_at - MAX_TOKEN_LIFETIME - MAX_CLOCK_SKEW
+        return since, self.expires_at - MIN_LIFETIME
+
     def usable(self, now: float) -> bool:
         """Say whether the token may be answered at ``now`` (epoch seconds)."""
-        # A token with more than its 12 hours left is from another clock than now's.
-        return MIN_LIFETIME <= self.expires_at - now <= MAX_TOKEN_LIFETIME + MAX_CLOCK_SKEW
+        since, until = self.usable_between
+        return since <= now <= until
 
     def young(self, now: float) -> bool:
         """Say whether the token need not even be refreshed at ``now`` (epoch seconds)."""
@@ -114,6 +124,7 @@ class Cache:
         self.identity = identity
         self.tokens = f"{directory}/tokens/{fingerprint(identity)}"
         self._hosts = f"{self.tokens}/hosts"
+        self._records = f"{directory}/records"
 
     def token(self, registry: "Registry") -> Entry | None:
         """Return the token for ``registry``, usable or not, or None."""
@@ -131,31 +142,20 @@ class Cache:
         pairs = [line.partition("=") for line in lines.split("\n") if line]
         return {name: value for name, _, value in pairs}
 
-    def hosts(self, resolve: "Callable[[str], Registry | None]", now: float) -> dict[str, int]:
+    def hosts(self, resolve: "Callable[[str], Registry | None]", now: float) -> list[str]:
         """Return the hosts, sorted, that ``get`` would answer from this cache at ``now``.
 
-        With each, until when (epoch seconds). ``resolve`` says which registry a name means.
+        ``resolve`` says which registry a name means.
         """
-        found: dict[str, int] = {}
-        for registry in self._registries(f"{self.directory}/logins", resolve):
-            found[registry.host] = _answerable_until(self.login(registry), now)
-        scopes: dict[str, int] = {}
+        logins = self._registries(f"{self.directory}/logins", resolve)
+        found = {registry.host for registry in logins if _is_usable(self.login(registry), now)}
+        scopes: dict[str, bool] = {}
         for registry in self._registries(self._hosts, resolve):
             if registry.scope not in scopes:
-                scopes[registry.scope] = _answerable_until(self.token(registry), now)
-            found[registry.host] = max(found.get(registry.host, 0), scopes[registry.scope])
-        return {host: found[host] for host in sorted(found) if found[host]}
-
-    def list_sources(self, resolve: "Callable[[str], Registry | None]") -> list[str]:
-        """Return the paths of all that `hosts` looks at: the directories first."""
-        logins = f"{self.directory}/logins"
-        registries = self._registries(self._hosts, resolve)
-        return [
-            self._hosts,
-            logins,
-            *sorted({self.token_path(registry) for registry in registries}),
-            *(f"{logins}/{name}" for name in sorted(_names(logins))),
-        ]
+                scopes[registry.scope] = _is_usable(self.token(registry), now)
+            if scopes[registry.scope]:
+                found.add(registry.host)
+        return sorted(found)
 
     def _registries(
         self, directory: str, resolve: "Callable[[str], Registry | None]"
@@ -177,6 +177,15 @@ class Cache:
         lines = "\n".join(f"{name}={value}" for name, value in settings.items())
         write_text(self.settings_path(host), f"{lines}\0{self.identity}", durable=False)
 
+    def store_record(self, name: str, text: str) -> None:
+        """Keep what the launcher needs to give an answer once more, among not too many."""
+        path = f"{self._records}/{name}"
+        if read_text(path) == text:
+            return
+        if len(names := _names(self._records)) >= MAX_RECORDS and name not in names:
+            _erase_all(_ours(self._records), [])
+        write_text(path, text, durable=False)
+
     def erase(self, registry: "Registry | None") -> tuple[int, int]:
         """Forget the login, and the tokens of every identity that serve ``registry``.
 
@@ -187,13 +196,11 @@ class Cache:
         """
         logins = f"{self.directory}/logins"
         unfinished = _unfinished(logins)  # also of writers that were killed, or are late
+        login_paths = [self.login_path(registry.host)] if registry else _ours(logins)
         if registry:
-            login_paths = [self.login_path(registry.host)]
             unfinished = [path for path in unfinished if path.rsplit(".", 3)[0] == login_paths[0]]
-            others = unfinished
-        else:
-            login_paths = _ours(logins)
-            others = unfinished + _ours(f"{self.directory}/ready")
+        # Of all registries, which is simple, and costs their next answer some milliseconds.
+        others = unfinished + _ours(self._records) + _unfinished(self._records)
         tokens: list[str] = []
         for directory in self._identities():
             hosts = f"{directory}/hosts"
@@ -335,7 +342,7 @@ class Cache:
         except OSError:
             pass  # then it is done more often
         # Others may keep files here: what goes has the look of ours.
-        for directory in (f"{self.directory}/logins", f"{self.directory}/ready"):
+        for directory in (f"{self.directory}/logins", self._records):
             _sweep(_unfinished(directory) + _ours(directory), now)
         _sweep([path for path in _unfinished(self.directory) if path.startswith(last)], now)
         for tokens in self._identities():
@@ -353,6 +360,14 @@ class Cache:
     def token_path(self, registry: "Registry") -> str:
         """Return the path of the token for ``registry``."""
         return f"{self.tokens}/{registry.scope}"
+
+    def sources(self, registry: "Registry", environ: "Mapping[str, str]") -> list[str]:
+        """Return the paths of all that can be answered for ``registry`` (on Linux)."""
+        # platformdirs' directory, where logins are when this one cannot be written; to import
+        # platformdirs takes longer than an answer.
+        elsewhere = environ.get("XDG_CACHE_HOME") or expand("~/.cache", environ)
+        caches = (self, Cache(f"{elsewhere}/ecr-login", self.identity))
+        return [*(each.login_path(registry.host) for each in caches), self.token_path(registry)]
 
     def login_path(self, host: str) -> str:
         """Return the path of what ``docker login`` stored for a registry."""
@@ -428,8 +443,8 @@ def is_writable(directory: str) -> bool:
     return all(system.access(each, mode) for each in (directory, *within))
 
 
-def _answerable_until(entry: Entry | None, now: float) -> int:
-    return entry.expires_at - MIN_LIFETIME if entry and entry.usable(now) else 0
+def _is_usable(entry: Entry | None, now: float) -> bool:
+    return entry is not None and entry.usable(now)
 
 
 def _read(path: str, key: str) -> Entry | None:

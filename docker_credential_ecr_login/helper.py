@@ -11,7 +11,7 @@ from . import cache as token_cache
 from . import protocol
 from .cache import Cache, Entry
 from .identity import config_file, configured_identity
-from .ready import prepare_get, prepare_list, prepare_refusal
+from .records import keep_record
 from .registry import Registry, canonical_name, configured, parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
@@ -119,12 +119,43 @@ def token(registry: Registry, environ: "Mapping[str, str]", identity: str) -> En
     return cached(cache, registry, environ) or _wait(cache, registry, environ, started)
 
 
-def note_refusal(question: Question) -> None:
-    """Let the launcher answer as the config file has it: that there are no credentials."""
-    environ = question.environ
-    if question.name and not token_cache.is_disabled(environ):
-        cache = Cache(token_cache.default_directory(environ), question.identity)
-        prepare_refusal(cache, question.name, environ, time.time())
+def keep_answer(
+    question: Question,
+    environ: "Mapping[str, str]",
+    frame: bytes,
+    line: str,
+    entry: Entry | None = None,
+) -> None:
+    """Let the launcher answer ``line`` to who asks the same: ``frame`` on stdin, in ``environ``.
+
+    ``entry`` is the token that is in it; without one, it says that there are no credentials.
+    """
+    if token_cache.is_disabled(environ) or _is_debug(question.environ):
+        return  # at level debug, each answer is to be logged
+    cache = Cache(token_cache.default_directory(environ), question.identity)
+    registry, now = question.registry, int(time.time())
+    if entry is None or registry is None:
+        until = now + token_cache.MAX_TOKEN_LIFETIME
+        keep_record(cache, environ, frame, line, status=1, times=(0, until))
+        return
+
+    def still_holds() -> bool:
+        found = _login(cache, registry, environ, now) or cache.token(registry)
+        return found is not None and found.secret == entry.secret
+
+    # When the refresh of an older one, which was started just now, may be started again.
+    due = entry.refresh_at if entry.young(now) else now + token_cache.REFRESH_PAUSE
+    since, until = entry.usable_between
+    keep_record(
+        cache,
+        environ,
+        frame,
+        line,
+        status=0,
+        times=(since, min(due, until)),
+        sources=cache.sources(registry, environ),
+        still_holds=still_holds,
+    )
 
 
 def _wait(cache: Cache, registry: Registry, environ: "Mapping[str, str]", started: float) -> Entry:
@@ -254,7 +285,7 @@ def list_answer(environ: "Mapping[str, str]") -> str:
         others = {url: user for url, user in found.items() if is_for_fallback(url)}
         left = max(0.0, started + LIST_TIMEOUT - time.monotonic())
         try:
-            own = _list_hosts(environ, identity, resolve_host, timeout=left, prepare=False)
+            own = _list_hosts(environ, identity, resolve_host, timeout=left)
         except HelperError as error:
             logger(environ).error("list: %s", error)
             own = []  # which is no reason to leave out the others
@@ -268,12 +299,11 @@ def _list_hosts(
     resolve_host: "Resolve",
     *,
     timeout: float = LIST_TIMEOUT,
-    prepare: bool = True,
 ) -> list[str]:
     """Return the registries that ``get`` would answer without asking AWS.
 
     Where there is none and a region is configured, the default registry's token is fetched
-    first, within ``timeout`` (seconds). ``prepare`` lets the launcher answer the next time.
+    first, within ``timeout`` (seconds).
     """
 
     def listed(host: str) -> Registry | None:
@@ -285,9 +315,7 @@ def _list_hosts(
         for directory in token_cache.directories(environ):
             cache = Cache(directory, identity)
             if hosts := cache.hosts(listed, now):
-                if prepare:
-                    prepare_list(cache, hosts, listed, environ, now)
-                return list(hosts)
+                return hosts
             if token_cache.is_writable(directory):
                 break  # no other is in use
     complete_python()
@@ -359,13 +387,7 @@ def complete_python() -> None:
 def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> Entry | None:
     """Return the token to answer without asking AWS, if there is one."""
     now = time.time()
-    login = cache.login(registry)
-    if login is None and not token_cache.is_writable(cache.directory):
-        # Then `store` puts it elsewhere.
-        directories = token_cache.directories(environ)
-        found = (Cache(each, cache.identity).login(registry) for each in directories)
-        login = next((each for each in found if each), None)
-    if login and login.usable(now):
+    if login := _login(cache, registry, environ, now):
         _note_hit(registry, "stored login", environ)
         return login
     entry = cache.token(registry)
@@ -380,9 +402,21 @@ def cached(cache: Cache, registry: Registry, environ: "Mapping[str, str]") -> En
             start_refresh(registry, environ)
         else:
             start_refresh_in_thread(registry, environ, cache.identity)
-    prepare_get(cache, registry, entry, environ, now)
     _note_hit(registry, "cached token", environ)
     return entry
+
+
+def _login(
+    cache: Cache, registry: Registry, environ: "Mapping[str, str]", now: float
+) -> Entry | None:
+    """Return what ``docker login`` stored, if it is usable at ``now`` (epoch seconds)."""
+    login = cache.login(registry)
+    if login is None and not token_cache.is_writable(cache.directory):
+        # Then `store` puts it elsewhere.
+        directories = token_cache.directories(environ)
+        found = (Cache(each, cache.identity).login(registry) for each in directories)
+        login = next((each for each in found if each), None)
+    return login if login and login.usable(now) else None
 
 
 def _note(cache: Cache, host: str, settings: "Mapping[str, str]") -> None:
@@ -405,7 +439,11 @@ def raise_remembered(
 
 
 def _note_hit(registry: Registry, source: str, environ: "Mapping[str, str]") -> None:
-    if environ.get("AWS_ECR_LOG_LEVEL", "").lower() == "debug":
+    if _is_debug(environ):
         from .log import logger
 
         logger(environ).debug("%s: answered with the %s", registry.host, source)
+
+
+def _is_debug(environ: "Mapping[str, str]") -> bool:
+    return environ.get("AWS_ECR_LOG_LEVEL", "").lower() == "debug"

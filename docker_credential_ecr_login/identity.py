@@ -1,25 +1,27 @@
 """Whose token: the configuration in effect that decides the AWS identity.
 
-Read from the environment and from the state of the configuration files, never
-from AWS and never from the contents of those files: this runs before every
-cached answer. Two configurations that could mean two principals, or two
-endpoints, never give the same text; a change of any of them gives another.
+Read from the environment and from the configuration files, never from AWS: this
+runs before every cached answer. Two configurations that could mean two principals,
+or two endpoints, never give the same text; a change of any of them gives another.
 """
 
 import sys
 
 try:
-    from posix import geteuid, stat
+    import posix as system
 except ImportError:  # Windows
-    from os import stat
-
-    geteuid = None  # type: ignore[assignment]
+    import os as system  # type: ignore[no-redef]
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .errors import BadConfiguration
+
 SELECTORS = (
+    "AWSRUNAS_PROFILE",
+    "AWSUME_PROFILE",
+    "AWSU_PROFILE",
     "AWS_ACCESS_KEY_ID",
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -42,20 +44,28 @@ SELECTORS = (
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_IMDS_USE_IPV6",
     "AWS_LOGIN_CACHE_DIRECTORY",
+    "AWS_OKTA_PROFILE",
     "AWS_PROFILE",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
     "AWS_SDK_LOAD_CONFIG",
     "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_SSO_PROFILE",
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
+    "AWS_VAULT",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "BOTO_CONFIG",
 )
-"""The environment variables that select credentials or endpoint, by the botocore
-documentation ("Credentials", "Configuration") and its ``configprovider`` and
-``credentials`` modules. None of them holds a secret, but for the user part or
-query of a URL, of which a digest is taken."""
+"""The environment variables that select credentials or endpoint: those that botocore reads, by
+its source, and those by which aws-runas, awsume, awsu, aws-okta, aws-sso and aws-vault say for
+which profile they stand. Some of these serve credentials at an address that is the same for
+all profiles. What changes with every shell or job is not here: secrets, expirations, ids of
+jobs. None of them holds a secret, but for the user part or query of a URL, of which a digest
+is taken."""
+
+SECRETS = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_SECRET_ACCESS_KEY")
+"""Those that must not be written down, but whose presence selects, too."""
 
 PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """Those that name a profile, in botocore's order."""
@@ -72,18 +82,19 @@ _FILES = (
 def configured_identity(environ: "Mapping[str, str]") -> str:
     """Return a text that is equal for two processes exactly when their configuration is.
 
-    Holds the selecting environment variables that are set, and for each
-    configuration file its path, size (bytes), inode, and times of modification and of
-    change (nanoseconds), as git's index does.
+    Holds the selecting environment variables that are set, and for each configuration file
+    its path, inode, times of modification and of change (nanoseconds), and a digest of its
+    content, which can be another one at the same times. Raises `BadConfiguration` if a file
+    is there, or may be, and cannot be read.
     """
     parts = [f"{name}={without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
     parts.append(f"secret={'AWS_SECRET_ACCESS_KEY' in environ}")
     # One address gives out the credentials of each of several containers, by their tokens.
     if token := environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"):
-        parts.append(f"container={_digest(token)}")
-    if geteuid is not None:  # files of another user are not believed, nor are theirs of ours
-        parts.append(f"user={geteuid()}")
+        parts.append(f"container={_digest_of_text(token)}")
+    if hasattr(system, "geteuid"):  # files of other users are not believed, nor ours by them
+        parts.append(f"user={system.geteuid()}")
     parts += [_file_state(path) for path in configuration_files(environ)]
     return "\0".join(parts)  # the one character that no environment variable holds
 
@@ -105,15 +116,15 @@ def configuration_files(environ: "Mapping[str, str]") -> list[str]:
 def config_file(environ: "Mapping[str, str]") -> str | None:
     """Return the path of the helper's own config file in effect, None if there is none.
 
-    The first that exists; what ``AWS_ECR_CONFIG`` names is expected to.
+    The first that exists; what ``AWS_ECR_CONFIG`` names is expected to. Raises
+    `BadConfiguration` if it cannot be told whether one exists.
     """
     for path in _own_files(environ):
-        if not environ.get("AWS_ECR_CONFIG"):
-            try:
-                stat(path)
-            except (OSError, ValueError):
-                continue
-        return path
+        try:
+            if environ.get("AWS_ECR_CONFIG") or not is_absent(path):
+                return path
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
     return None
 
 
@@ -176,19 +187,67 @@ def without_secret(value: str) -> str:
     """Return ``value``, or its digest if it is a URL that can hold a password."""
     if "://" not in value or not ("@" in value or "?" in value):
         return value
-    return _digest(value)
+    return _digest_of_text(value)
 
 
-def _digest(secret: str) -> str:
-    import hashlib
+def _digest_of_text(text: str) -> str:
+    return _digest(text.encode("utf-8", "surrogateescape"))
 
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+def is_absent(path: str) -> bool:
+    """Say whether nothing is at ``path``, not even a link whose target is missing.
+
+    Raises OSError if that cannot be told, ValueError if it cannot be a path.
+    """
+    try:
+        system.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return False
 
 
 def _file_state(path: str) -> str:
     try:
-        state = stat(path)
-    except (OSError, ValueError):
-        return f"{path} absent"
-    # The second time: `cp --preserve` may give all the others to another content.
-    return f"{path} {state.st_size} {state.st_ino} {state.st_mtime_ns} {state.st_ctime_ns}"
+        if is_absent(path):
+            return f"{path} absent"
+        state = system.stat(path)
+        # What is no file, such as /dev/null, botocore does not read.
+        content = _content(path) if state.st_mode & 0o170000 == 0o100000 else b""
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    times = f"{state.st_mtime_ns} {state.st_ctime_ns}"
+    return f"{path} {state.st_mode:o} {state.st_ino} {times} {_digest(content)}"
+
+
+def _content(path: str) -> bytes:
+    descriptor = system.open(path, system.O_RDONLY | getattr(system, "O_BINARY", 0))
+    try:
+        content = b""
+        while block := system.read(descriptor, 2**20):
+            content += block
+        return content
+    finally:
+        system.close(descriptor)
+
+
+def _unreadable(path: str, error: Exception) -> "BadConfiguration":
+    from .errors import BadConfiguration
+
+    if isinstance(error, FileNotFoundError):
+        return BadConfiguration(f"{path} is a link, and what it leads to is not there")
+    reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
+    return BadConfiguration(
+        f"{path} cannot be read: {reason}", "let the user who runs this read it"
+    )
+
+
+def _digest(content: bytes) -> str:
+    # What hashlib has in it, without the OpenSSL that it loads, which takes longer than an answer.
+    try:
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256  # Python 3.11
+        except ImportError:
+            from hashlib import sha256
+    return str(sha256(content).hexdigest())

@@ -211,7 +211,10 @@ def leaks(helper: HelperProcess, secrets: Iterable[str]) -> list[str]:
             re.fullmatch(r"tokens/\w+/[^/]*", name) and path.suffix not in _BESIDE_TOKENS
         )
         if path.is_file() and not path.is_symlink() and not is_token:
-            texts[f"the file {name}"] = path.read_text(errors="replace")
+            lines = path.read_text(errors="replace").splitlines()
+            if name.startswith("records/"):
+                del lines[2:3]  # the answer
+            texts[f"the file {name}"] = "\n".join(lines)
     return [place for place, text in texts.items() if any(each in text for each in secrets)]
 
 

@@ -600,19 +600,18 @@ def test_others_know_that_a_person_is_asked(cache: Cache) -> None:
 
 
 def test_hosts_that_would_be_answered(cache: Cache) -> None:
-    """A host is listed, in order, until its token or its login may not be answered any more."""
-    shorter, dead = Entry("b3RoZXI=", NOW + 3600, NOW), Entry("ZGVhZA==", NOW - 1, NOW - 1)
-    cache.store_token(registry(), shorter)
+    """A host is listed, in order, while its token or its login may be answered."""
+    dead = Entry("ZGVhZA==", NOW - 1, NOW - 1)
+    cache.store_token(registry(), Entry("b3RoZXI=", NOW + 3600, NOW))
     for host in (SECOND_ACCOUNT, OTHER_REGION, HOST):
         cache.store_settings(host, {})
     cache.store_login(registry(HOST), TOKEN)
     cache.store_login(registry(PUBLIC), dead)
-    assert list(cache.hosts(parse, NOW).items()) == [
-        (HOST, TOKEN.expires_at - MIN_LIFETIME),
-        (SECOND_ACCOUNT, shorter.expires_at - MIN_LIFETIME),
-    ]
+    assert cache.hosts(parse, NOW) == [HOST, SECOND_ACCOUNT]
+    cache.store_token(registry(), dead)
+    assert cache.hosts(parse, NOW) == [HOST]
     cache.store_login(registry(HOST), dead)
-    assert set(cache.hosts(parse, NOW).values()) == {shorter.expires_at - MIN_LIFETIME}
+    assert cache.hosts(parse, NOW) == []
 
 
 def test_all_that_is_kept_is_found(cache: Cache) -> None:
@@ -759,7 +758,7 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
     """A directory with another in it, wherever it lies, keeps nothing else from being removed."""
     cache.store_token(registry(), TOKEN)
     directory = Path(cache.directory)
-    places = [directory / "logins", directory / "ready", Path(cache.tokens)]
+    places = [directory / "logins", directory / "records", Path(cache.tokens)]
     dead = {place / "aws.b.ecr.1.2.tmp" for place in (*places, Path(cache.tokens, "hosts"))}
     dead.add(directory / "swept.1.2.tmp")
     names = ("aws.a.ecr.1.2.tmp", "aws.c.ecr.1.2.tmp")
@@ -780,7 +779,7 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
 def test_files_of_others_stay(cache: Cache) -> None:
     """Whatever a user keeps in the same directories is not swept, nor erased with all tokens."""
     cache.store_token(registry(), TOKEN)
-    places = ("", "log/", "logins/", "ready/", "tokens/", "tokens/prod/", f"{cache.tokens}/")
+    places = ("", "log/", "logins/", "records/", "tokens/", "tokens/prod/", f"{cache.tokens}/")
     names = ("accounts.csv", "api-key.txt", "report.pdf", "aws.txt", "x.1.tmp", "swept.csv", HOST)
     kept = {Path(cache.directory, place, name) for place in places for name in names}
     for path in kept:

@@ -787,10 +787,11 @@ class TestChanges:
     def test_while_a_question_is_refused(self, signed_in: HelperProcess) -> None:
         """A refusal belongs to the file that was read for it, not to one that has replaced it."""
         signed_in.write_own_config("")
-        question = package.resolve(OWN, signed_in.environment())
+        environ = signed_in.environment()
+        question = package.resolve(OWN, environ)
         assert question.registry is None
         signed_in.write_own_config(table(OWN, registry=HOST))
-        package.note_refusal(question)
+        package.keep_answer(question, environ, OWN.encode(), NOT_FOUND)
         assert signed_in.get(OWN).secret
 
     def test_a_refresh(self, two_profiles: HelperProcess, aws: AwsEmulator) -> None:

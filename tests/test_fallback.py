@@ -124,7 +124,7 @@ class TestPassedOn:
         assert "hunter2" not in keeper.log
 
     def test_it_is_given_what_the_client_wrote(self, keeper: HelperProcess) -> None:
-        """``store`` and ``erase`` pass stdin on as it is, ``get`` the name, and a line end."""
+        """What stands on stdin is passed on as it is."""
         frame = '{\n "Secret": "\\u00e9é", "Username": "u", "More": 1, "ServerURL": "ghcr.io" }\r\n'
         exchange(keeper, "store", frame.encode())
         exchange(keeper, "erase", b" ghcr.io \r\n")
@@ -134,9 +134,9 @@ class TestPassedOn:
         assert asked(keeper) == [
             ["store", frame.encode().decode("latin-1")],
             ["erase", " ghcr.io \r\n"],
-            ["get", "ghcr.io\n"],
-            ["get", "gh\ncr.io\n"],
-            ["get", "http://user@ghcr.io:5000/v2/\n"],
+            ["get", "ghcr.io"],
+            ["get", "gh\ncr.io"],
+            ["get", "http://user@ghcr.io:5000/v2/"],
         ]
 
     @pytest.mark.parametrize("action", ["get", "store", "erase"])
@@ -196,7 +196,7 @@ class TestPassedOn:
     def test_look_alikes(self, keeper: HelperProcess, aws: AwsEmulator, url: str) -> None:
         """What only looks like ECR, or like a name of one's own, is one of the others."""
         assert keeper.get(url) == Outcome(NOT_FOUND, "", 1)
-        assert asked(keeper) == [["get", f"{url}\n"]]
+        assert asked(keeper) == [["get", url]]
         assert aws.calls == []
 
     def test_ignored_storage(self, keeper: HelperProcess) -> None:
@@ -412,7 +412,7 @@ class TestFailures:
         keeper.environ |= {"PATH": f"{path.parent}:{keeper.environ['PATH']}"}
         del keeper.environ["AWS_ECR_TIMEOUT"]
         assert keeper.get(HUB) == Outcome(NOT_FOUND, "", 1)
-        assert asked(keeper) == [["get", f"{HUB}\n"]]
+        assert asked(keeper) == [["get", HUB]]
 
     def test_a_limit_in_the_file(self, configured: HelperProcess) -> None:
         """``timeout`` and ``strict`` of the config file count here, too."""

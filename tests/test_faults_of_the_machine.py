@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from docker_credential_ecr_login.cache import Entry
-from docker_credential_ecr_login.ready import prepare_get
 from tests import faults
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
@@ -63,14 +62,12 @@ def unfinished(helper: HelperProcess) -> list[Path]:
     return list(helper.home.rglob("*.tmp"))
 
 
-def age(helper: HelperProcess, *, for_launcher: bool = False) -> str:
+def age(helper: HelperProcess) -> str:
     """Let the cached token be past its refresh time, as the next one sees; return its password."""
     cache, entry = stored(helper)
     now = int(time.time())
     old = Entry(entry.secret, entry.expires_at, now - 1)
     cache.store_token(registry(), old)
-    if for_launcher:
-        prepare_get(cache, registry(), old, helper.environment(), now - 2)
     return entry.secret
 
 
@@ -362,7 +359,7 @@ class TestKilledAtAStep:
         assert warm.get().secret == old
         (mark,) = warm.cache_directory.glob("tokens/*/*.refresh")
         mark.unlink()  # as after a minute
-        for path in (warm.cache_directory / "ready").iterdir():
+        for path in (warm.cache_directory / "records").iterdir():
             path.unlink()
         assert warm.get().secret == old
         wait_for(lambda: warm.get().secret != old)
@@ -378,7 +375,7 @@ def test_two_versions_side_by_side(
     theirs = {}
     for path in map(Path, kept(warm)):
         theirs[str(path)] = path.read_bytes().replace(b"ecr-login/1", other)
-    for path in (*map(Path, kept(warm)), *(warm.cache_directory / "ready").iterdir()):
+    for path in (*map(Path, kept(warm)), *(warm.cache_directory / "records").iterdir()):
         path.write_bytes(path.read_bytes().replace(b"ecr-login/1", other))
     assert kept(warm) == theirs
     assert warm.list().hosts == []
@@ -503,7 +500,7 @@ IDENTITY = "0" * 32
 
 
 @pytest.mark.parametrize(
-    "name", ["logins", "ready", "tokens", f"tokens/{IDENTITY}", f"tokens/{IDENTITY}/hosts"]
+    "name", ["logins", "records", "tokens", f"tokens/{IDENTITY}", f"tokens/{IDENTITY}/hosts"]
 )
 def test_directories_that_are_links_are_not_cleaned(signed_in: HelperProcess, name: str) -> None:
     """Nothing is removed behind a link that lies in the place of a directory of the cache."""
@@ -582,7 +579,7 @@ class TestLimits:
     @needs_faults
     def test_no_further_process_for_a_refresh(self, warm: HelperProcess) -> None:
         """An old token is answered where no refresh can be started."""
-        secret = age(warm, for_launcher=True)
+        secret = age(warm)
         assert under(warm, faults.prefix("fork=EAGAIN")).get().secret == secret
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login import identity
 from docker_credential_ecr_login.identity import (
     SELECTORS,
     configured_identity,
@@ -68,9 +67,9 @@ def test_no_password_of_a_url_is_part_of_it(tmp_path: Path) -> None:
 def test_users_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one user may read, and another not, makes two identities in one home."""
     home = {"HOME": str(tmp_path)}
-    monkeypatch.setattr(identity, "geteuid", lambda: 1000)
+    monkeypatch.setattr("posix.geteuid", lambda: 1000)
     one = configured_identity(home)
-    monkeypatch.setattr(identity, "geteuid", lambda: 1001)
+    monkeypatch.setattr("posix.geteuid", lambda: 1001)
     assert configured_identity(home) != one
 
 

@@ -13,13 +13,15 @@ from tests.helper_process import HOST, NOT_FOUND, HelperProcess, users_of, wait_
 
 # No os, json, re, site, logging, boto3, filelock, platformdirs: each costs more than all of these.
 ALLOWED = {
+    "_sha2",
+    "_sha256",
     "docker_credential_ecr_login",
     "docker_credential_ecr_login.__main__",
     "docker_credential_ecr_login.cache",
     "docker_credential_ecr_login.helper",
     "docker_credential_ecr_login.identity",
     "docker_credential_ecr_login.protocol",
-    "docker_credential_ecr_login.ready",
+    "docker_credential_ecr_login.records",
     "docker_credential_ecr_login.registry",
 }
 
@@ -108,7 +110,8 @@ def test_a_config_file_costs_no_import(assumed_role: HelperProcess) -> None:
 @pytest.mark.parametrize("action", ["get", "erase"])
 def test_another_registry_imports_nothing_more(helper: HelperProcess, action: str) -> None:
     """A registry that is not ECR, which is asked for all the time, costs no import either."""
-    _, modules = modules_after(helper, action, "https://index.docker.io/v1/")
+    for _ in range(2):  # the first has to make a directory
+        _, modules = modules_after(helper, action, "https://index.docker.io/v1/")
     assert modules - ALLOWED == set()
 
 

@@ -23,7 +23,7 @@ def remains(helper: HelperProcess) -> list[str]:
     """What the cache directory still has that could be answered, by name."""
     paths = [
         path
-        for pattern in ("logins/*", "ready/*", "tokens/*/*", "tokens/*/hosts/*")
+        for pattern in ("logins/*", "records/*", "tokens/*/*", "tokens/*/hosts/*")
         for path in helper.cache_directory.glob(pattern)
     ]
     in_use = (".lock", ".turn", ".refresh")

@@ -16,16 +16,15 @@ from filelock import FileLock, Timeout
 from docker_credential_ecr_login import helper
 from docker_credential_ecr_login.cache import MIN_LIFETIME, Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.ready import prepare_get
 from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import HOST, HelperProcess, wait_for
 from tests.tokens import stored
 
 
-@pytest.fixture(params=["Python", "the launcher"])
-def ageing(signed_in: HelperProcess, request: pytest.FixtureRequest) -> HelperProcess:
-    """The executable with a token past its refresh time; the next caller finds it so in either."""
+@pytest.fixture
+def ageing(signed_in: HelperProcess) -> HelperProcess:
+    """The executable with a token past its refresh time, as the next caller finds."""
     signed_in.get()
     cache, entry = stored(signed_in)
     registry = parse(HOST)
@@ -33,8 +32,6 @@ def ageing(signed_in: HelperProcess, request: pytest.FixtureRequest) -> HelperPr
     now = int(time.time())
     old = Entry(entry.secret, entry.expires_at, now - 1)
     cache.store_token(registry, old)
-    if request.param == "the launcher":
-        prepare_get(cache, registry, old, signed_in.environment(), now - 2)
     return signed_in
 
 

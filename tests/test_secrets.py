@@ -42,7 +42,7 @@ def _named(helper: HelperProcess) -> None:
 
 
 def _noted(helper: HelperProcess) -> None:
-    path = next(helper.cache_directory.glob("ready/*"))
+    path = next(helper.cache_directory.glob("records/*"))
     path.write_text(path.read_text() + SECRET)
 
 

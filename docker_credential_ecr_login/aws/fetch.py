@@ -16,7 +16,6 @@ from ..errors import HelperError, MfaCodeNeeded, MfaCodeRefused
 from ..helper import cached, raise_remembered
 from ..identity import configured_identity
 from ..log import logger
-from ..ready import prepare_get
 from ..registry import Registry, parse
 from ..turn import answer_timeout, circumstances
 from .limit import Limit
@@ -105,7 +104,7 @@ def fetch_default(
         return []
     with _held(cache, registry, limit, for_a_person=False):
         if cache and (hosts := cache.hosts(resolve, time.time())):
-            return list(hosts)
+            return hosts
         own = _fetch_own(cache, registry, environ, resolve, limit, may_ask=False)
         return [own.host] if own else []
 
@@ -230,7 +229,6 @@ def _keep(cache: Cache, registry: Registry, entry: Entry, environ: Mapping[str, 
     try:
         cache.store_token(registry, entry)
         cache.store_settings(registry.host, registry.settings)
-        prepare_get(cache, registry, entry, environ, time.time())
     except OSError as error:
         logger(environ).warning("%s: the token cannot be cached: %s", registry.host, error)
     with suppress(OSError):

@@ -31,7 +31,7 @@ def check_files(helper: HelperProcess) -> int:
     files = [path for path in directory.rglob("*") if path.is_file()]
     entries = [entry for entry in Cache(str(directory), "").entries() if Path(entry[0]).exists()]
     torn = [path for path, entry in entries if entry is None]
-    torn += [str(path) for path in files if path.parent.name == "ready" and _is_torn(path)]
+    torn += [str(path) for path in files if path.parent.name == "records" and _is_torn(path)]
     demand(not torn, f"not whole: {torn}")
     return len(files)
 

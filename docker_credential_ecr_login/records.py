@@ -1,0 +1,155 @@
+"""What the launcher needs to give an answer of Python's once more, without Python.
+
+``records/<question>,<profile>,<access key id>`` in the cache directory holds, a line each:
+
+1. the version of this format, the question, and the environment that it was asked in;
+2. from when until when the answer holds (epoch seconds), and the exit status;
+3. the answer;
+4. and on: all that the answer follows from: the file of the token, or the place of one that
+   goes before it, the configuration files, and the package, which knows the names of ECR. Each
+   is a path, a bar, and what stat prints of the file; nothing where nothing is there, and the
+   path is then the first that is missing on the way;
+5. a full stop.
+
+The question is what stood on stdin in hexadecimal, to the byte, and a full stop for its end. The
+launcher answers if, and only if, all of this is as it was: so nothing has to be removed here
+when a token is replaced or a file is changed.
+
+A file that changes twice within a tick of its file system's clock looks the same after the
+second time; git calls it racily clean. No record is left of what was changed so lately.
+"""
+
+import sys
+import time
+
+from . import registry
+from .identity import (
+    SECRETS,
+    SELECTORS,
+    configuration_files,
+    configured_identity,
+    is_absent,
+    without_secret,
+)
+
+try:
+    import posix as system
+except ImportError:  # Windows
+    import os as system  # type: ignore[no-redef]
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .cache import Cache
+
+LONGEST_QUESTION = 127
+"""Bytes: the launcher reads one more, to see whether there are any."""
+
+OUR_SELECTORS = (
+    "AWS_ECR_CACHE_DIR",
+    "AWS_ECR_CONFIG",
+    "AWS_ECR_DISABLE_CACHE",
+    "AWS_ECR_LOG_LEVEL",
+    "AWS_ECR_PUBLIC_ANONYMOUS",
+    "HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_DIRS",
+    "XDG_CONFIG_HOME",
+)
+"""The variables that select an answer beside those that select an identity."""
+
+_SECOND = 10**9  # nanoseconds
+_TICK = _SECOND // 20  # more than a tick of any kernel's clock of files
+
+
+def keep_record(
+    cache: "Cache",
+    environ: "Mapping[str, str]",
+    frame: bytes,
+    line: str,
+    *,
+    status: int,
+    times: tuple[int, int],
+    sources: "Sequence[str]" = (),
+    still_holds: "Callable[[], bool]" = lambda: True,
+) -> None:
+    """Let the launcher answer ``line`` to who asks the same, ``frame`` on stdin, in ``environ``.
+
+    ``status`` is the exit status; it holds from the first of the ``times`` until the second
+    (epoch seconds). ``sources`` are the paths of what it comes from in the cache; whether that
+    is still so, ``still_holds`` says after it was noted how they look. What cannot be kept is
+    no failure.
+    """
+    environment = environment_line(environ)
+    question = f"{frame.hex()}."
+    profile, key = environ.get("AWS_PROFILE", ""), environ.get("AWS_ACCESS_KEY_ID", "")
+    if environment is None or len(frame) > LONGEST_QUESTION or "/" in f"{profile}{key}":
+        return
+    answer = line.rstrip("\n")
+    if not (answer.isascii() and answer.isprintable()) or "\\" in answer:
+        return  # not every shell's echo prints it as it is
+    try:
+        looks = _looks(sources, [*configuration_files(environ), registry.__file__])
+        if not looks or configured_identity(environ) != cache.identity or not still_holds():
+            return  # something was changed, or is just being changed
+        head = f"ecr-login/1 record {question} {environment}\n{times[0]} {times[1]} {status}"
+        cache.store_record(f"{question},{profile},{key}", "\n".join([head, answer, *looks, ".\n"]))
+    except Exception:
+        pass  # of the disk, or times that no calendar has
+
+
+def environment_line(environ: "Mapping[str, str]") -> str | None:
+    """Return all of the environment that selects an answer, as the launcher writes it.
+
+    None where it must not be written down, or where its meaning is not in it.
+    """
+    if sys.platform != "linux" or SECRETS[0] in environ:
+        return None
+    values = [environ.get(name) for name in (*SELECTORS, *OUR_SELECTORS)]
+    for value in values:
+        # A bar ends a value.
+        if value and (any(c in value for c in "|\n$") or without_secret(value) != value):
+            return None
+    fields = ["=" if name in environ else "" for name in SECRETS]
+    return "|".join([*fields, *("" if value is None else f"={value}" for value in values)])
+
+
+def _looks(sources: "Sequence[str]", files: "Sequence[str]") -> list[str]:
+    """Return how all files look, a line each; nothing if that cannot be relied upon.
+
+    ``sources`` are replaced, and not changed in place, so that another one has another inode.
+    """
+    now = time.time_ns()
+    lines = []
+    for path in (*sources, *files):
+        if path[:1] != "/" or "|" in path or "\n" in path:
+            return []
+        if is_absent(path):
+            lines.append(f"{_first_missing(path)}|")
+            continue
+        state = system.stat(path)
+        margin = _TICK if state.st_ctime_ns % _SECOND else 2 * _SECOND  # FAT has two seconds
+        if path not in sources and state.st_ctime_ns + margin > now:
+            return []
+        lines.append(f"{path}|{_printed(state)}")
+    return list(dict.fromkeys(lines))
+
+
+def _first_missing(path: str) -> str:
+    parent = path.rpartition("/")[0]
+    return _first_missing(parent) if parent and is_absent(parent) else path
+
+
+def _printed(state: "system.stat_result") -> str:
+    """Return what stat prints for the launcher."""
+    return (
+        f"{state.st_mode:x} {state.st_uid} {state.st_nlink} {state.st_size} {state.st_ino}"
+        f" {_moment(state.st_mtime_ns)} {_moment(state.st_ctime_ns)} {state.st_mtime_ns // _SECOND}"
+    )
+
+
+def _moment(nanoseconds: int) -> str:
+    seconds, fraction = divmod(nanoseconds, _SECOND)
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    return f"{moment}.{fraction:09d} +0000"

@@ -1,0 +1,253 @@
+"""The launcher and Python give equal answers, in whatever shell, however they are asked."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.differential.comparison import compare
+from tests.differential.machine import (
+    GO_ON_WITHOUT_PROCESSES,
+    NO_PROCESS,
+    REAPER,
+    SHELLS,
+    Machine,
+    Question,
+)
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST, NOT_FOUND, HelperProcess, wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Python answers")
+
+QUESTIONS = 200
+HUB = "https://index.docker.io/v1/"
+HALVES = (HOST[:20].encode(), HOST[20:].encode())
+# Not noexec and onecmd, with which bash runs no script that begins with a comment.
+SHELL_OPTIONS = (
+    *("allexport", "braceexpand", "emacs", "errexit", "errtrace", "functrace", "hashall"),
+    *("histexpand", "history", "history:histexpand", "ignoreeof", "interactive-comments"),
+    *("keyword", "monitor", "noclobber", "noglob", "nolog", "notify", "nounset"),
+    *("physical", "pipefail", "posix", "privileged", "verbose", "vi", "xtrace"),
+)
+BASH_OPTIONS = (
+    *("dotglob", "execfail", "extglob", "failglob", "globstar", "inherit_errexit", "lastpipe"),
+    *("localvar_inherit", "nocaseglob", "nocasematch", "nullglob", "sourcepath", "xpg_echo"),
+    *("compat31", "compat42", "compat44", "expand_aliases", "huponexit", "shift_verbose"),
+)
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> str:
+    """Each shell that can be /bin/sh."""
+    name: str = request.param
+    if shutil.which(SHELLS[name][0]) is None:
+        pytest.skip(f"{name} IS NOT INSTALLED: the launcher was not tried in it")
+    return name
+
+
+@pytest.fixture
+def machine(signed_in: HelperProcess, tmp_path: Path, shell: str) -> Machine:
+    """The launcher in a shell, and Python, with a token and an answer for Docker Hub cached."""
+    machine = Machine(signed_in, tmp_path, shell)
+    for name in (HOST, HUB):
+        machine.by_python(Question((name.encode(),)))
+    return machine
+
+
+def asked(*pieces: bytes, **how: object) -> Question:
+    """Return a question."""
+    return replace(Question(pieces), **how)  # type: ignore[arg-type]
+
+
+def agree(machine: Machine, question: Question) -> tuple[bytes, int]:
+    """Return the answer of both; fail the test if it is not the same."""
+    expected = machine.by_python(question)
+    assert machine.by_launcher(question) == expected
+    return expected
+
+
+def is_answered(machine: Machine, question: Question) -> bool:
+    """Say whether the launcher answers a question by itself, as Python does."""
+    starts = machine.starts
+    agree(machine, question)
+    return machine.starts == starts
+
+
+def test_they_agree(shell: str, aws: AwsEmulator, tmp_path: Path) -> None:
+    """Whatever is asked in whatever environment, both give the same answer and exit status."""
+    assert compare(shell, QUESTIONS, aws, tmp_path) > QUESTIONS / 20
+
+
+@pytest.mark.parametrize("name", [HOST, HUB])
+def test_what_is_asked_all_the_time(machine: Machine, name: str) -> None:
+    """A cached token, and a registry that is not ECR, are answered without Python."""
+    assert is_answered(machine, asked(name.encode()))
+
+
+def test_children_of_somebody_else(machine: Machine) -> None:
+    """That the helper has children which it did not start changes no answer."""
+    for _ in range(20):
+        assert is_answered(machine, asked(HOST.encode(), before=REAPER))
+
+
+@pytest.mark.parametrize("through", ["pipe", "socket"])
+def test_in_two_pieces_without_blocking(machine: Machine, through: str) -> None:
+    """A name that comes in pieces through a stdin that does not wait is taken whole."""
+    half = {"through": through, "blocking": False}
+    answer, status = agree(machine, asked(HOST.encode(), b".evil.example", **half))
+    assert (answer.decode(), status) == (NOT_FOUND, 1)
+    answer, status = agree(machine, asked(*HALVES, **half))
+    assert (b'"Secret"' in answer, status) == (True, 0)
+
+
+@pytest.mark.parametrize("through", ["pipe", "socket", "file", "terminal"])
+def test_in_two_pieces(machine: Machine, through: str) -> None:
+    """No beginning of a name is answered, and the whole of it by the launcher itself."""
+    answer, status = agree(machine, asked(HOST.encode(), b".evil.example", through=through))
+    assert (answer.decode(), status) == (NOT_FOUND, 1)
+    assert is_answered(machine, asked(*HALVES, through=through))
+
+
+@pytest.mark.parametrize("length", [126, 127, 128, 129, 4096, 65536, 65537])
+def test_sizes(machine: Machine, length: int) -> None:
+    """Of input that the launcher does not read to its end, Python reads the rest."""
+    agree(machine, asked(HOST.encode().ljust(length)))
+    agree(machine, asked(HOST.encode().ljust(length, b"x")))
+
+
+@pytest.mark.parametrize("place", [0, 12, len(HOST)])
+def test_nul(machine: Machine, place: int) -> None:
+    """A name with NUL in it is another name, also to shells whose ``read`` leaves it out."""
+    answer, status = agree(machine, asked(f"{HOST[:place]}\0{HOST[place:]}".encode()))
+    assert (b"holds a character" in answer, status) == (True, 1)
+
+
+@pytest.mark.parametrize("name", ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION", "YASH_VERSION"])
+def test_a_variable_that_names_another_shell(machine: Machine, name: str) -> None:
+    """A shell is not taken for another one because of a variable in the environment."""
+    assert is_answered(machine, asked(HOST.encode(), changes=((name, "5.2.15(1)-release"),)))
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_in_other_scripts(signed_in: HelperProcess, machine: Machine, locale: str) -> None:
+    """A name that is not ASCII reaches the fallback helper, in every locale."""
+    programs = signed_in.home / "programs"
+    programs.mkdir()
+    fallback = programs / "docker-credential-test"
+    fallback.write_text('#!/bin/sh\nread -r name\necho "asked for $name"\n')
+    fallback.chmod(0o755)
+    signed_in.write_own_config('fallback = "test"\n')
+    changes = (("LC_ALL", locale), ("PATH", f"{programs}:{os.environ['PATH']}"))
+    answer, status = agree(machine, asked("größe.example\n".encode(), changes=changes))
+    assert (answer.decode(), status) == ("asked for größe.example\n", 0)
+
+
+@pytest.mark.parametrize("path", ["", None, "/nonexistent"])
+def test_without_programs(machine: Machine, path: str | None) -> None:
+    """Where PATH has no program, or is not set, Python answers."""
+    agree(machine, asked(HOST.encode(), changes=(("PATH", path),)))
+
+
+def test_without_a_stdin(machine: Machine) -> None:
+    """A stdin that is closed is an empty one."""
+    before = ("/bin/sh", "-c", 'exec "$@" <&-', "sh")
+    answer, status = agree(machine, asked(before=before))
+    assert (answer, status) == (b"no credentials server URL\n", 1)
+
+
+class TestLimits:
+    """Of processes."""
+
+    @pytest.fixture
+    def shell(self, shell: str) -> str:
+        """Each shell that goes on."""
+        if shell not in GO_ON_WITHOUT_PROCESSES:
+            pytest.skip(f"{shell} itself ends, or tries for ever, where it cannot fork")
+        return shell
+
+    def test_no_process_can_be_started(self, machine: Machine) -> None:
+        """What is cached is answered where no process can be started."""
+        answer, status = agree(machine, asked(HOST.encode(), before=NO_PROCESS))
+        assert (b'"Secret"' in answer, status) == (True, 0)
+
+
+class TestOptions:
+    """Of bash, which takes them from variables that a caller can have exported."""
+
+    @pytest.fixture(params=["bash as sh", "bash"])
+    def shell(self, request: pytest.FixtureRequest) -> str:
+        """Bash under both of its names."""
+        assert isinstance(request.param, str)
+        return request.param
+
+    @pytest.mark.parametrize("option", SHELL_OPTIONS)
+    def test_shellopts(self, machine: Machine, option: str) -> None:
+        """Whatever option is set in SHELLOPTS, the launcher answers as ever, or hands on."""
+        changes = (("SHELLOPTS", option),)
+        assert is_answered(machine, asked(HOST.encode(), changes=changes))
+        agree(machine, asked(f"{HOST}.evil.example".encode(), changes=changes))
+
+    @pytest.mark.parametrize("option", BASH_OPTIONS)
+    def test_bashopts(self, machine: Machine, option: str) -> None:
+        """Whatever option is set in BASHOPTS, the launcher answers as ever, or hands on."""
+        changes = (("BASHOPTS", option),)
+        assert is_answered(machine, asked(HOST.encode(), changes=changes))
+        agree(machine, asked(HOST.upper().encode(), changes=changes))
+
+    def test_a_trace(self, machine: Machine, tmp_path: Path) -> None:
+        """Where a caller traces all its shells, the password does not stand in the trace."""
+        trace = tmp_path / "trace"
+        before = ("/bin/sh", "-c", f'exec "$@" 7>"{trace}"', "sh")
+        changes = (("SHELLOPTS", "xtrace:verbose"), ("BASH_XTRACEFD", "7"))
+        question = asked(HOST.encode(), before=before, changes=changes)
+        assert is_answered(machine, question)
+        answer, _ = machine.by_python(question)
+        assert answer[-100:-3].decode() not in trace.read_text()
+
+
+@pytest.mark.parametrize(
+    ("number", "send"),
+    [
+        (signal.SIGTERM, os.kill),
+        (signal.SIGHUP, os.kill),
+        (signal.SIGTERM, os.killpg),
+        (signal.SIGHUP, os.killpg),
+        (signal.SIGINT, os.killpg),  # of Ctrl-C; alone, some shells leave it to their child
+    ],
+)
+def test_a_signal(
+    machine: Machine,
+    shell: str,
+    tmp_path: Path,
+    number: signal.Signals,
+    send: Callable[[int, int], None],
+) -> None:
+    """A signal while the launcher looks at files is its end, without an answer."""
+    if shell == "ksh93" and number == signal.SIGINT:
+        pytest.skip("ksh93, which is /bin/sh on no Linux, now and then goes on after SIGINT")
+    programs, fifo = tmp_path / "programs", tmp_path / "fifo"
+    programs.mkdir()
+    (programs / "od").symlink_to(str(shutil.which("od")))
+    (programs / "stat").write_text(f'#!/bin/sh\nread -r _ <"{fifo}"\n')
+    (programs / "stat").chmod(0o755)
+    os.mkfifo(fifo)
+    descriptors = []
+
+    def is_looking() -> bool:
+        with contextlib.suppress(OSError):  # there is no reader
+            descriptors.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(descriptors)
+
+    with machine.asking(asked(HOST.encode(), changes=(("PATH", str(programs)),))) as process:
+        wait_for(is_looking)
+        send(process.pid, number)
+        os.close(descriptors[0])
+        stdout, _ = process.communicate(timeout=30)
+    assert stdout == b""
+    assert process.returncode != 0

@@ -1,0 +1,751 @@
+"""What Python leaves for the launcher: when the launcher answers by it, and when it does not."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docker_credential_ecr_login.cache import MAX_RECORDS, REFRESH_PAUSE, Entry
+from docker_credential_ecr_login.identity import SECRETS, SELECTORS
+from docker_credential_ecr_login.records import OUR_SELECTORS, environment_line
+from docker_credential_ecr_login.registry import Registry, parse
+from tests.credential_sources import write
+from tests.differential.questions import near_names
+from tests.emulator import AwsEmulator
+from tests.helper_process import (
+    EXECUTABLE,
+    HOST,
+    NOT_FOUND,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    Outcome,
+    wait_for,
+)
+from tests.tokens import stored
+
+STAT = shutil.which("stat")
+HUB = "https://index.docker.io/v1/"
+OWN = "images.example.com"
+VARIABLES = (*SELECTORS, *OUR_SELECTORS, *SECRETS)
+
+pytestmark = pytest.mark.skipif(
+    STAT is None
+    or subprocess.run([STAT, "-L", "-c", "%y", "/"], check=False, capture_output=True).returncode
+    != 0,
+    reason="needs the stat of GNU or busybox",
+)
+
+
+def registry(host: str = HOST) -> Registry:
+    """Return what a host means."""
+    found = parse(host)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def lonely(tmp_path: Path) -> Path:
+    """The launcher in a place where it finds no Python that has the package."""
+    directory = tmp_path / "lonely"
+    directory.mkdir()
+    for name in ("od", "stat"):
+        program = shutil.which(name)
+        assert program
+        (directory / name).symlink_to(program)
+    return Path(shutil.copy(EXECUTABLE, directory))
+
+
+@pytest.fixture
+def warm(signed_in: HelperProcess) -> HelperProcess:
+    """The executable with AWS configuration files, and a token in its cache."""
+    signed_in.write_config("[default]\nregion = eu-west-1\n")
+    signed_in.write_credentials("[other]\naws_access_key_id = AKIDOTHER\n")
+    assert signed_in.get().secret
+    return signed_in
+
+
+@pytest.fixture
+def launcher(warm: HelperProcess, lonely: Path) -> HelperProcess:
+    """The launcher alone, with the home of the executable: what it answers, it answers itself."""
+    return without_python(warm, lonely)
+
+
+def without_python(helper: HelperProcess, lonely: Path) -> HelperProcess:
+    """The launcher alone, with the home and the environment of ``helper``."""
+    return replace(
+        helper, executable=lonely, environ={**helper.environ, "PATH": str(lonely.parent)}
+    )
+
+
+def is_answered(launcher: HelperProcess, question: str = HOST, **changes: str) -> bool:
+    """Say whether the launcher alone gives an answer to ``get``."""
+    outcome = launcher.get(question, **changes)
+    assert outcome.status in (0, 1)
+    assert ("Secret" in outcome.stdout) == (outcome.status == 0), outcome
+    return outcome.status == 0 or outcome.stdout == NOT_FOUND
+
+
+def records(helper: HelperProcess) -> list[Path]:
+    """What Python has left."""
+    return list((helper.cache_directory / "records").iterdir())
+
+
+def token(helper: HelperProcess) -> Path:
+    """The file of the token."""
+    (path,) = (helper.cache_directory / "tokens").glob("*/aws.us-east-1.ecr")
+    return path
+
+
+class TestAnswers:
+    """What Python has answered is answered once more, and nothing else."""
+
+    def test_a_token(self, warm: HelperProcess, launcher: HelperProcess, aws: AwsEmulator) -> None:
+        """A hit is answered byte for byte as Python does, without Python and without AWS."""
+        by_python = warm.get(AWS_ECR_LOG_LEVEL="debug")
+        assert "answered with the cached token" in warm.log
+        assert launcher.get() == by_python
+        assert aws.accepts(launcher.get().secret)
+        assert aws.count("GetAuthorizationToken") == 1
+
+    @pytest.mark.parametrize(
+        "name", [HUB, "ghcr.io", "localhost:5000", "10.0.0.1", f"{HOST}.evil.example"]
+    )
+    def test_not_found(self, warm: HelperProcess, launcher: HelperProcess, name: str) -> None:
+        """That there are no credentials for a registry is answered from the second time on."""
+        assert not is_answered(launcher, name)
+        outcome = warm.get(name)
+        assert launcher.get(name) == outcome == Outcome(NOT_FOUND, "", 1)
+
+    @pytest.mark.parametrize(
+        "question",
+        [
+            *(f"https://{HOST}", f"http://{HOST}", f"{HOST}/team/app", f"https://{HOST}/v2/"),
+            *(f"{HOST}:443", HOST.upper(), f"{HOST}.", f"{HOST}\n", f" {HOST}\r\n", f"{HOST}/"),
+            *(f"{HOST[:20]}\n{HOST[20:]}", SECOND_ACCOUNT, f"user@{HOST}", f"x{HOST}"),
+        ],
+    )
+    def test_spellings(self, warm: HelperProcess, launcher: HelperProcess, question: str) -> None:
+        """Each spelling of a name is a question of its own, which Python answers first."""
+        assert not is_answered(launcher, question)
+        outcome = warm.get(question)
+        assert launcher.get(question) == outcome
+
+    @pytest.mark.parametrize(
+        "question", ["", f"{HOST}/größe", f"{HOST}/a\\b", f'{HOST}/"', f"{HOST}/".ljust(128, "x")]
+    )
+    def test_what_is_left_to_python(
+        self, warm: HelperProcess, launcher: HelperProcess, question: str
+    ) -> None:
+        """What is an error, what not every shell prints as it is, and long names are Python's."""
+        before = records(warm)
+        assert warm.get(question).status == (0 if question else 1)
+        assert records(warm) == before
+        assert not is_answered(launcher, question)
+
+    def test_no_other_question(self, launcher: HelperProcess) -> None:
+        """Whatever stands on stdin, the token is given for the name alone that Python was asked."""
+
+        @settings(max_examples=300)
+        @given(near_names())
+        def check(name: str) -> None:
+            assert is_answered(launcher, name) == (name == HOST)
+
+        check()
+
+    def test_no_other_action(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """All but ``get``, and that with a further argument, is Python's."""
+        assert warm.list().hosts == [HOST]
+        for arguments in (("list",), ("erase",), ("store",), ("get", "get"), ("get", ""), ()):
+            outcome = launcher.run(*arguments, stdin=HOST)
+            assert "install it again" in outcome.stdout, arguments
+
+    def test_profiles_side_by_side(
+        self, helper: HelperProcess, lonely: Path, aws: AwsEmulator
+    ) -> None:
+        """Two profiles in turn are both answered by the launcher, each with its own token."""
+        users = {name: aws.add_user() for name in ("one", "two")}
+        helper.write_credentials(
+            "".join(
+                f"[{name}]\naws_access_key_id = {user.access_key_id}\n"
+                f"aws_secret_access_key = {user.secret_access_key}\n"
+                for name, user in users.items()
+            )
+        )
+        secrets = {name: helper.get(AWS_PROFILE=name).secret for name in users}
+        assert secrets["one"] != secrets["two"]
+        launcher = without_python(helper, lonely)
+        for name in ("one", "two", "one"):
+            assert launcher.get(AWS_PROFILE=name).secret == secrets[name]
+
+    def test_with_the_programs_of_busybox(self, warm: HelperProcess, lonely: Path) -> None:
+        """The od and the stat of busybox serve as well as those of GNU."""
+        busybox = shutil.which("busybox")
+        if busybox is None:
+            pytest.skip("busybox IS NOT INSTALLED: its programs were not tried")
+        for name in ("od", "stat"):
+            (lonely.parent / name).unlink()
+            (lonely.parent / name).symlink_to(busybox)
+        assert without_python(warm, lonely).get() == warm.get()
+
+    @pytest.mark.parametrize("program", ["od", "stat"])
+    @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho '|'\n", None])
+    def test_without_usable_programs(
+        self, launcher: HelperProcess, program: str, text: str | None
+    ) -> None:
+        """Where od or stat is another program, or is not there, Python decides."""
+        path = launcher.executable.with_name(program)
+        path.unlink()
+        if text:
+            path.write_text(text)
+            path.chmod(0o755)
+        assert not is_answered(launcher)
+
+
+class TestEnvironment:
+    """Another environment, another question."""
+
+    @pytest.mark.parametrize("name", [name for name in VARIABLES if name != SECRETS[1]])
+    def test_each_variable_counts(self, launcher: HelperProcess, name: str) -> None:
+        """With any variable changed that selects identity or cache, Python decides."""
+        assert is_answered(launcher)
+        assert not is_answered(launcher, **{name: "changed"})
+
+    def test_the_launcher_knows_the_table(self) -> None:
+        """The variables that the launcher compares are those of the tables, each once."""
+        text = EXECUTABLE.read_text()
+        begin = text.index("for _ecr_line in ")
+        names = text[begin : text.index("; do", begin)].replace("\\\n", "").split()[3:]
+        assert names == [*SELECTORS, *OUR_SELECTORS]
+
+    def test_a_copied_cache(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """What lies in a copy of the cache says nothing of the copy, where another file is used."""
+        copy = warm.home / "copy"
+        shutil.copytree(warm.cache_directory, copy, copy_function=shutil.copy2)
+        assert not is_answered(launcher, AWS_ECR_CACHE_DIR=str(copy))
+        answer = warm.get(AWS_ECR_CACHE_DIR=str(copy))
+        assert warm.erase(AWS_ECR_CACHE_DIR=str(copy)).status == 0
+        assert answer.secret == warm.get().secret
+        assert not is_answered(launcher, AWS_ECR_CACHE_DIR=str(copy))
+
+    @pytest.mark.parametrize("level", ["debug", "DEBUG"])
+    def test_debug_hits_are_logged(
+        self, warm: HelperProcess, launcher: HelperProcess, level: str
+    ) -> None:
+        """At level debug Python answers, for it logs every answer."""
+        assert warm.get(AWS_ECR_LOG_LEVEL=level).secret
+        assert not is_answered(launcher, AWS_ECR_LOG_LEVEL=level)
+
+    def test_a_missing_secret_counts(self, launcher: HelperProcess) -> None:
+        """An access key whose secret is missing is another configuration."""
+        del launcher.environ["AWS_SECRET_ACCESS_KEY"]
+        assert not is_answered(launcher)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AWS_ENDPOINT_URL_STS", "http://user:hunter2@127.0.0.1/"),
+            ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1/?key=hunter2"),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter2"),
+            ("AWS_ROLE_SESSION_NAME", "two\nlines"),
+            ("AWS_CREDENTIAL_FILE", "relative/path"),
+            ("AWS_CREDENTIAL_FILE", "$HOME/path"),
+            ("AWS_ROLE_SESSION_NAME", "$HOME"),
+            ("AWS_ROLE_SESSION_NAME", "a|b"),
+        ],
+    )
+    def test_what_cannot_be_compared_leaves_no_record(
+        self, warm: HelperProcess, launcher: HelperProcess, name: str, value: str
+    ) -> None:
+        """Secrets, and values whose meaning is elsewhere, are never written down."""
+        for _ in range(2):
+            assert warm.get(**{name: value}).secret
+        assert not is_answered(launcher, **{name: value})
+        assert not any("hunter2" in path.read_text() for path in records(warm))
+
+    @pytest.mark.parametrize("profile", ["../../outside", "a/b"])
+    def test_a_profile_cannot_name_a_place(self, warm: HelperProcess, profile: str) -> None:
+        """A profile's name never makes a file in another directory."""
+        user = (warm.environ["AWS_ACCESS_KEY_ID"], warm.environ["AWS_SECRET_ACCESS_KEY"])
+        warm.write_credentials(
+            f"[{profile}]\naws_access_key_id = {user[0]}\naws_secret_access_key = {user[1]}\n"
+        )
+        before = {path.name for path in warm.home.rglob("*")}
+        assert warm.get(AWS_PROFILE=profile).secret
+        made = {path.name for path in warm.home.rglob("*")} - before
+        assert not any("outside" in name or "b," in name for name in made)
+
+    @settings(max_examples=60)
+    @given(
+        st.dictionaries(
+            st.sampled_from(VARIABLES),
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+        )
+    )
+    def test_both_write_the_environment_alike(self, environ: dict[str, str]) -> None:
+        """Launcher and Python put every environment that Python writes down into the same line."""
+        text = EXECUTABLE.read_text()
+        begin = text.index('    _ecr_environment="')
+        code = text[begin : text.index("    done\n", begin) + 9]
+        line = environment_line(environ)
+        completed = subprocess.run(
+            ["/bin/sh", "-c", f'{code}printf %s "$_ecr_environment"'],
+            env=environ,
+            capture_output=True,
+            check=True,
+        )
+        assert line is None or completed.stdout.decode() == line
+
+    @given(st.dictionaries(st.sampled_from(VARIABLES), st.text("|=a", max_size=5)), st.data())
+    def test_lines_tell_environments_apart(
+        self, environ: dict[str, str], data: st.DataObject
+    ) -> None:
+        """No two environments have the same line, with whatever tricks in the second."""
+        line = environment_line(environ)
+        name = data.draw(st.sampled_from([*SELECTORS, *OUR_SELECTORS]))
+        other = {**environ, name: data.draw(st.text("|=a", max_size=12))}
+        present = ["=" if secret in other else "" for secret in SECRETS]
+        values = [other.get(each) for each in (*SELECTORS, *OUR_SELECTORS)]
+        written = "|".join([*present, *("" if each is None else f"={each}" for each in values)])
+        assert (written == line) == (line is not None and other == environ)
+
+
+def _appended(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("\n")
+
+
+def _touched(path: Path) -> None:
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+
+def _replaced(path: Path) -> None:
+    """Put another file of the same size and time into its place."""
+    other = path.with_name("other")
+    shutil.copy2(path, other)
+    other.replace(path)
+
+
+def _rewritten(path: Path) -> None:
+    """Give it another content of the same size and time, as ``cp --preserve`` does."""
+    state = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def _exchanged(path: Path) -> None:
+    """Let the other of the two files have this one's state."""
+    path.rename(path.with_name({"config": "credentials", "credentials": "config"}[path.name]))
+
+
+def _left_dangling(path: Path) -> None:
+    """Put a link into its place that leads nowhere."""
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+CHANGES = [_appended, _touched, _replaced, _rewritten, _exchanged, _left_dangling, Path.unlink]
+
+
+class TestFiles:
+    """Another state of a file, another question."""
+
+    @pytest.mark.parametrize("name", ["config", "credentials"])
+    @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+    def test_the_configuration(
+        self,
+        warm: HelperProcess,
+        launcher: HelperProcess,
+        change: Callable[[Path], None],
+        name: str,
+    ) -> None:
+        """A configuration file that was changed leaves it to Python, also what is not of ECR."""
+        warm.get(HUB)
+        change(launcher.home / ".aws" / name)
+        assert not is_answered(launcher)
+        assert not is_answered(launcher, HUB)
+
+    @pytest.mark.parametrize("name", [".boto", ".config", ".cache", ".ecr/logins"])
+    def test_what_comes_into_being(self, launcher: HelperProcess, name: str) -> None:
+        """What is new where there was nothing on the way to a file leaves it to Python."""
+        path = launcher.home / name
+        for make in (Path.touch, Path.mkdir, partial_link):
+            make(path)
+            assert not is_answered(launcher)
+            (Path.rmdir if path.is_dir() and not path.is_symlink() else Path.unlink)(path)
+            assert is_answered(launcher)
+
+    def test_a_change_is_noticed_once(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """After Python has answered under the new configuration, the launcher does again."""
+        warm.write_config("[default]\nregion = eu-west-2\n")
+        assert not is_answered(launcher)
+        answer = warm.get()
+        assert launcher.get() == answer
+
+    def test_the_package(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """Another version of the package, which may know more names, answers anew."""
+        (path,) = records(warm)
+        text = path.read_text()
+        line = next(line for line in text.splitlines() if "/registry.py|" in line)
+        path.write_text(text.replace(line, line[:-1]))
+        assert not is_answered(launcher)
+
+    @pytest.mark.parametrize("mode", [0o640, 0o606, 0o700])
+    def test_the_mode_of_the_token(self, launcher: HelperProcess, mode: int) -> None:
+        """A token's file whose mode was changed leaves it to Python."""
+        token(launcher).chmod(mode)
+        assert not is_answered(launcher)
+
+    def test_links_to_the_token(self, launcher: HelperProcess) -> None:
+        """A token's file that has a second name leaves it to Python."""
+        path = token(launcher)
+        path.with_name(f"{path.name}.second").hardlink_to(path)
+        assert not is_answered(launcher)
+
+    def test_a_pipe_in_its_place(self, launcher: HelperProcess) -> None:
+        """A pipe in place of the token, or of the record, is not waited for."""
+        for path in (token(launcher), *records(launcher)):
+            path.unlink()
+            os.mkfifo(path, 0o600)
+            assert not is_answered(launcher)
+
+    def test_every_half_of_a_record(self, launcher: HelperProcess) -> None:
+        """No beginning of a record, as a crash could leave it, is an answer."""
+        (path,) = records(launcher)
+        text = path.read_text()
+        lines = text.splitlines(keepends=True)
+        for length in {0, len(text) // 2, *(len("".join(lines[:n])) for n in range(len(lines)))}:
+            path.write_text(text[:length])
+            assert not is_answered(launcher)
+        path.write_text(text)
+        assert is_answered(launcher)
+
+    def test_the_record_of_another_question(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """A record that was moved to the place of another one is not believed there."""
+        (path,) = records(warm)
+        warm.get(OTHER_REGION)
+        (other,) = set(records(warm)) - {path}
+        shutil.copy2(other, path)
+        assert not is_answered(launcher)
+
+    def test_an_option_in_the_place_of_a_path(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """What a record names are files, and nothing else to the program that looks at them."""
+        (path,) = records(warm)
+        path.write_text(path.read_text().removesuffix(".\n") + "-c%n|x\n.\n")
+        assert not is_answered(launcher)
+
+
+def partial_link(path: Path) -> None:
+    """Make a link that leads nowhere."""
+    path.symlink_to("nowhere")
+
+
+class TestLogins:
+    """What ``docker login`` and ``docker logout`` do counts at once."""
+
+    def test_logout(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """After ``docker logout`` there is no answer, and no secret is left in the cache."""
+        secret = warm.get().secret
+        assert warm.erase().status == 0
+        assert not is_answered(launcher)
+        for path in warm.cache_directory.rglob("*"):
+            assert path.is_dir() or secret not in path.read_text()
+
+    def test_login(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """A token that ``docker login`` stores is answered from then on, by the launcher too."""
+        secret = warm.get(OTHER_REGION).secret
+        assert warm.store(HOST, secret).status == 0
+        assert not is_answered(launcher)
+        answer = warm.get()
+        assert answer.secret == secret
+        assert launcher.get() == answer
+        assert warm.erase().status == 0
+        assert not is_answered(launcher)
+
+    def test_a_login_that_is_kept_elsewhere(
+        self, warm: HelperProcess, launcher: HelperProcess
+    ) -> None:
+        """Where logins are when the cache cannot be written, one that comes is Python's."""
+        write(warm, f".cache/ecr-login/logins/{HOST}", "")
+        assert not is_answered(launcher)
+
+    def test_where_else_logins_are(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """That place is platformdirs' cache directory, whatever variables say."""
+        for changes in ({"XDG_CACHE_HOME": str(warm.home / "xdg")}, {}):
+            warm.get(**changes)
+            assert is_answered(launcher, **changes)
+            code = "import platformdirs; print(platformdirs.user_cache_dir('ecr-login'))"
+            printed = subprocess.run(
+                [str(EXECUTABLE.with_name("python")), "-c", code],
+                env=warm.environment(changes),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            path = Path(printed.stdout.strip())
+            path.mkdir(parents=True)
+            (path / "logins").mkdir()
+            (path / "logins" / HOST).touch()
+            assert not is_answered(launcher, **changes)
+            shutil.rmtree(path.parent)
+
+
+class TestWhoseFiles:
+    """A record is believed if nobody but this user can have written it."""
+
+    @pytest.mark.parametrize("mode", [0o620, 0o602, 0o644])
+    def test_the_mode(self, launcher: HelperProcess, mode: int) -> None:
+        """What somebody else could have written, or read, is not believed."""
+        (path,) = records(launcher)
+        path.chmod(mode)
+        assert not is_answered(launcher)
+
+    def test_a_second_name(self, launcher: HelperProcess) -> None:
+        """What has a second name, by which somebody may have put it there, is not believed."""
+        (path,) = records(launcher)
+        path.with_name("second").hardlink_to(path)
+        assert not is_answered(launcher)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+    @pytest.mark.parametrize("owner", ["record", "token"])
+    def test_the_owner(self, launcher: HelperProcess, owner: str) -> None:
+        """A record, or a token, of another user is not believed."""
+        path = token(launcher) if owner == "token" else records(launcher)[0]
+        os.chown(path, 54321, -1)
+        assert not is_answered(launcher)
+
+    @pytest.mark.parametrize("name", ["here", "~/here"])
+    def test_a_relative_directory(self, launcher: HelperProcess, name: str) -> None:
+        """A cache in the working directory, which a checkout may have brought, is Python's."""
+        (record,) = records(launcher)
+        first, *others = record.read_text().splitlines(keepends=True)
+        launcher.environ["AWS_ECR_CACHE_DIR"] = name
+        head = " ".join(first.split(" ")[:3])
+        environment = environment_line(launcher.environment())
+        brought = write(launcher, f"{name}/records/{record.name}", "")
+        brought.write_text("".join([f"{head} {environment}\n", *others]))
+        brought.chmod(0o600)
+        assert not is_answered(launcher)
+
+
+class TestKept:
+    """Records are private, few, and gone in the end."""
+
+    def test_the_secret_is_in_the_answer_alone(self, warm: HelperProcess) -> None:
+        """A record is private, and holds no secret but the password, once."""
+        secret = warm.get().secret
+        (path,) = records(warm)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.read_text().count(secret) == 1
+        assert warm.environ["AWS_SECRET_ACCESS_KEY"] not in path.read_text()
+
+    def test_there_are_not_too_many(self, warm: HelperProcess) -> None:
+        """With the next one after the most that are kept, those before go, and nothing else."""
+        directory = warm.cache_directory / "records"
+        for number in range(MAX_RECORDS - 2):
+            (directory / f"{number}").write_text("ecr-login/1 record\n")
+            (directory / f"{number}").chmod(0o600)
+        (directory / "thesis").write_text("precious")
+        assert len(records(warm)) == MAX_RECORDS
+        assert warm.get(HUB).status == 1
+        assert len(records(warm)) == 2
+        assert (directory / "thesis").exists()
+        assert warm.get(HUB).status == 1
+        assert len(records(warm)) == 2
+
+    def test_they_are_swept(self, warm: HelperProcess) -> None:
+        """A record that was left 13 hours ago goes when the cache is cleaned."""
+        (path,) = records(warm)
+        long_ago = time.time() - 14 * 3600
+        os.utime(path, (long_ago, long_ago))
+        (warm.cache_directory / "swept").unlink()
+        assert warm.get(OTHER_REGION).secret
+        assert not path.exists()
+
+
+class TestTime:
+    """The launcher's clock is that of the files in /proc, or what tests put in its place."""
+
+    @staticmethod
+    def set_clock(launcher: HelperProcess, now: float) -> None:
+        """Let the launcher's clock show ``now``."""
+        stat = launcher.executable.with_name("stat")
+        stat.unlink(missing_ok=True)
+        stat.write_text(
+            "#!/bin/sh\n"
+            f"echo '/proc/self/|416d {os.geteuid()} 9 0 1 - - - - - - {int(now)}'\n"
+            f'format=$3; shift 5; exec {STAT} -L -c "$format" -- "$@"\n'
+        )
+        stat.chmod(0o755)
+
+    def test_each_age(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """It answers while the token is young, and not before a token can have been made."""
+        _, entry = stored(warm)
+        for now, expected in [
+            (entry.expires_at - 12.25 * 3600 - 1, False),
+            (entry.expires_at - 12.25 * 3600, True),
+            (time.time(), True),
+            (entry.refresh_at - 0.001, True),
+            (entry.refresh_at, False),
+            (entry.expires_at - 61, False),
+            (0, False),
+        ]:
+            self.set_clock(launcher, now)
+            assert is_answered(launcher) is expected, now
+
+    @pytest.mark.parametrize(("left", "span"), [(3600, REFRESH_PAUSE), (90, 30)])
+    def test_after_a_refresh_was_started(
+        self, warm: HelperProcess, launcher: HelperProcess, left: int, span: int
+    ) -> None:
+        """Past the refresh time Python is asked once a minute, and none is answered in the last."""
+        cache, entry = stored(warm)
+        now = int(time.time())
+        cache.store_token(registry(), Entry(entry.secret, now + left, now - 1))
+        cache.claim_refresh(registry(), now)
+        self.set_clock(launcher, now)
+        assert not is_answered(launcher)
+        assert warm.get().secret == entry.secret
+        self.set_clock(launcher, now + span - 0.001)
+        assert is_answered(launcher)
+        self.set_clock(launcher, now + span + 1)
+        assert not is_answered(launcher)
+
+    def test_not_found(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """That there are no credentials is answered for half a day."""
+        warm.get(HUB)
+        for hours, expected in ((0, True), (11.9, True), (12.1, False)):
+            self.set_clock(launcher, time.time() + hours * 3600)
+            assert is_answered(launcher, HUB) is expected
+
+    def test_the_real_clock(self) -> None:
+        """What it takes for the time is the time, to the second."""
+        assert STAT is not None
+        before = int(time.time())
+        completed = subprocess.run(
+            [STAT, "-L", "-c", "%Y", "/proc/self/"], capture_output=True, check=True
+        )
+        assert before - 1 <= int(completed.stdout) <= time.time()
+
+
+def table(match: str, **options: str) -> str:
+    """Return a table of the config file."""
+    lines = [f'{name} = "{value}"\n' for name, value in options.items()]
+    return f'[[registry]]\nmatch = "{match}"\n{"".join(lines)}'
+
+
+class TestConfigFile:
+    """With a config file, every name is first answered by Python."""
+
+    @pytest.fixture
+    def configured(self, warm: HelperProcess) -> HelperProcess:
+        """The executable with a config file, and an answer for a name of each kind."""
+        other = f"[other]\naws_access_key_id = {warm.environ['AWS_ACCESS_KEY_ID']}\n"
+        secret = warm.environ["AWS_SECRET_ACCESS_KEY"]
+        warm.write_credentials(f"{other}aws_secret_access_key = {secret}\n")
+        warm.write_own_config(
+            table(SECOND_ACCOUNT, profile="other")
+            + table(OWN, registry=HOST)
+            + '[[registry]]\nmatch = "public.ecr.aws"\nanonymous = true\n'
+        )
+        for name in (HOST, SECOND_ACCOUNT, OWN):
+            assert warm.get(name).secret
+        for name in (HUB, PUBLIC):
+            assert warm.get(name).status == 1
+        return warm
+
+    @pytest.fixture
+    def alone(self, configured: HelperProcess, lonely: Path) -> HelperProcess:
+        """The launcher alone, with that config file."""
+        return without_python(configured, lonely)
+
+    @pytest.mark.parametrize("name", [HOST, SECOND_ACCOUNT, OWN, HUB, PUBLIC])
+    def test_what_python_was_asked(
+        self, configured: HelperProcess, alone: HelperProcess, name: str
+    ) -> None:
+        """Each kind of name is answered as by Python."""
+        assert is_answered(alone, name)
+        assert alone.get(name) == configured.get(name, AWS_ECR_LOG_LEVEL="debug")
+
+    @pytest.mark.parametrize(
+        "name", ["ghcr.io", f"x{OWN}", f"{OWN}.evil.org", "index.docker.io:5000", f"{OWN}:5000"]
+    )
+    def test_what_python_was_not_asked(self, alone: HelperProcess, name: str) -> None:
+        """The first answer for each name is Python's: it alone knows what the file says of it."""
+        assert not is_answered(alone, name)
+
+    @pytest.mark.parametrize("change", [_appended, _touched, _replaced, Path.unlink])
+    def test_a_change(
+        self, configured: HelperProcess, alone: HelperProcess, change: Callable[[Path], None]
+    ) -> None:
+        """A config file that was changed, replaced or removed leaves each name to Python."""
+        change(configured.home / ".config/ecr-login/config.toml")
+        for name in (HOST, SECOND_ACCOUNT, OWN, HUB, PUBLIC):
+            assert not is_answered(alone, name)
+
+    @pytest.mark.parametrize(
+        ("place", "environ"),
+        [
+            (".config", {}),
+            (".config", {"XDG_CONFIG_HOME": "relative"}),
+            ("user", {"XDG_CONFIG_HOME": "{home}/user"}),
+            ("site", {"XDG_CONFIG_DIRS": "{home}/site:/nowhere"}),
+            ("site", {"XDG_CONFIG_DIRS": ":relative:{home}/site"}),
+        ],
+    )
+    def test_a_new_one(
+        self, warm: HelperProcess, lonely: Path, place: str, environ: dict[str, str]
+    ) -> None:
+        """A config file that comes into being, wherever it can be, leaves each name to Python."""
+        warm.environ |= {name: text.format(home=warm.home) for name, text in environ.items()}
+        assert warm.get().secret
+        warm.get(HUB)
+        launcher = without_python(warm, lonely)
+        assert is_answered(launcher)
+        assert is_answered(launcher, HUB)
+        path = warm.home / place / "ecr-login/config.toml"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert not is_answered(launcher)
+        assert not is_answered(launcher, HUB)
+
+    def test_one_that_a_variable_names(self, warm: HelperProcess, launcher: HelperProcess) -> None:
+        """What AWS_ECR_CONFIG names must exist: else every answer is Python's."""
+        path = warm.home / "own.toml"
+        assert warm.get(HUB, AWS_ECR_CONFIG=str(path)).status == 1
+        assert not is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
+        path.touch()
+        warm.get(HUB, AWS_ECR_CONFIG=str(path))
+        wait_for(lambda: bool(warm.get(HUB, AWS_ECR_CONFIG=str(path)).status))
+        assert is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
+        path.unlink()
+        assert not is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
+
+    def test_with_a_fallback(self, warm: HelperProcess, lonely: Path) -> None:
+        """With another helper for all others, none of them is refused without asking it."""
+        warm.write_own_config(f'fallback = "test"\n{table(OWN, registry=HOST)}')
+        assert warm.get(OWN).secret
+        assert warm.get(HUB).status == 1
+        launcher = without_python(warm, lonely)
+        assert is_answered(launcher, OWN)
+        assert not is_answered(launcher, HUB)
+
+    def test_at_debug(self, warm: HelperProcess, lonely: Path) -> None:
+        """Where the file asks for each hit to be logged, Python answers."""
+        warm.write_own_config('log_level = "debug"\n')
+        launcher = without_python(warm, lonely)
+        assert warm.get().secret
+        assert not is_answered(launcher)
+        assert warm.get(AWS_ECR_LOG_LEVEL="info").secret
+        assert is_answered(launcher, AWS_ECR_LOG_LEVEL="info")
