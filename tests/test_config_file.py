@@ -28,6 +28,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    as_nobody,
     wait_for,
 )
 
@@ -896,6 +897,43 @@ class TestBroken:
         assert told(signed_in.get()) == (
             f"{path}: the config file cannot be read: Is a directory; name a file"
         )
+
+    @pytest.mark.parametrize("name", [PLACE, ".aws/config", ".aws/credentials", ".boto"])
+    def test_a_link_whose_target_is_missing(
+        self, signed_in: HelperProcess, aws: AwsEmulator, name: str
+    ) -> None:
+        """A file that was linked to, and is not mounted, is not as good as nothing."""
+        assert signed_in.get().secret
+        path = signed_in.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to("/nonexistent")
+        message = f"{path} is a link, and what it leads to is not there"
+        for url in (HOST, HUB):
+            assert told(signed_in.get(url), url) == message
+        assert aws.count("GetAuthorizationToken") == 1
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+    @pytest.mark.parametrize("name", [PLACE, ".aws/config", ".aws/credentials"])
+    @pytest.mark.parametrize("closed", ["file", "directory"])
+    def test_what_may_not_be_read(
+        self, signed_in: HelperProcess, aws: AwsEmulator, name: str, closed: str
+    ) -> None:
+        """A file that this user may not read, or not even look for, is not as good as nothing.
+
+        Also if an answer was given, and recorded, before it was closed to this user.
+        """
+        path = signed_in.home / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        as_user = as_nobody(signed_in, signed_in.home)
+        assert as_user.get().secret
+        assert as_user.get(HUB) == REFUSAL
+        (path if closed == "file" else path.parent).chmod(0)
+        reason = " cannot be read: Permission denied; let the user who runs this read it"
+        for url in (HOST, HUB):
+            named = told(as_user.get(url), url).removesuffix(reason)
+            assert named == str(path) if closed == "file" else named.startswith(f"{path.parent}/")
+        assert aws.count("GetAuthorizationToken") == 1
 
     def test_no_secret_is_told(self, signed_in: HelperProcess) -> None:
         """What was put into the wrong place is not repeated, nor logged."""

@@ -378,3 +378,20 @@ def test_default_addresses_of_instances_and_containers(
         check=False,
     )
     assert completed.returncode == 0, completed.stderr
+
+
+def test_what_a_switcher_serves_at_one_address(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """``aws-vault exec --ec2-server`` for one profile and then another: to each its own token.
+
+    Both times the credentials are those of an instance at the same address; AWS_VAULT says whose.
+    """
+    helper.environ |= {
+        "AWS_EC2_METADATA_DISABLED": "false",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
+    }
+    for profile in ("dev", "prod", "dev"):
+        role = aws.set_instance_role(profile)
+        issued = aws.issued(helper.get(AWS_VAULT=profile).secret)
+        assert issued
+        assert f"/{profile}/" in str(issued.principal)
+        assert role.arn.split("/")[1] == profile

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +55,13 @@ def kept(helper: HelperProcess) -> dict[str, bytes]:
     directory = helper.cache_directory
     paths = [*directory.glob("tokens/*/aws*.ecr"), *directory.glob("logins/*")]
     return {str(path): path.read_bytes() for path in paths}
+
+
+def issued_to(aws: AwsEmulator, outcome: Outcome) -> str | None:
+    """Return who was given the token that was answered."""
+    issued = aws.issued(outcome.secret)
+    assert issued
+    return issued.principal
 
 
 def unfinished(helper: HelperProcess) -> list[Path]:
@@ -159,34 +166,85 @@ class TestADiskThatTakesNothing:
         assert kept(warm) == {}
 
 
-@pytest.fixture
-def file_system(warm: HelperProcess) -> Iterator[tuple[HelperProcess, Path]]:
-    """The executable with its cache on a file system of its own, and where that is seen from here.
+@contextmanager
+def mounted(
+    helper: HelperProcess, place: Path, script: str
+) -> Iterator[tuple[HelperProcess, Path]]:
+    """Mount a file system at ``place`` by a shell ``script`` that has it as $0.
 
-    It lives in a mount namespace, which ends with the process that holds it.
+    Gives the executable with that, and where it is seen from here. It lives in a mount
+    namespace, which ends with the process that holds it.
     """
     if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("nsenter"):
         pytest.skip("a file system of one's own needs Linux, root and nsenter")
-    script = 'mount -t tmpfs -o size=256k tmpfs "$0" && echo mounted && exec cat'
-    cache = warm.cache_directory
-    copy = cache.with_name("copy")
-    shutil.copytree(cache, copy, copy_function=shutil.copy2)
     with subprocess.Popen(
-        ["unshare", "--mount", "/bin/sh", "-c", script, str(cache)],
+        ["unshare", "--mount", "/bin/sh", "-c", f"{script} && echo mounted && exec cat", place],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as holder:
         assert holder.stdout is not None
         if holder.stdout.readline() != b"mounted\n":
             pytest.skip("file systems cannot be mounted here")
-        root = Path(f"/proc/{holder.pid}/root")
-        seen = root / cache.relative_to("/")
+        seen = Path(f"/proc/{holder.pid}/root") / place.relative_to("/")
+        yield under(helper, ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--")), seen
+        assert holder.stdin is not None
+        holder.stdin.close()
+
+
+@pytest.fixture
+def file_system(warm: HelperProcess) -> Iterator[tuple[HelperProcess, Path]]:
+    """The executable with its cache on a file system of its own, and where we see that."""
+    cache = warm.cache_directory
+    copy = cache.with_name("copy")
+    shutil.copytree(cache, copy, copy_function=shutil.copy2)
+    with mounted(warm, cache, 'mount -t tmpfs -o size=256k tmpfs "$0"') as (helper, seen):
         shutil.copytree(copy, seen, dirs_exist_ok=True)
         seen.chmod(0o700)
         shutil.rmtree(copy)
-        yield under(warm, ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--")), seen
-        assert holder.stdin is not None
-        holder.stdin.close()
+        yield helper, seen
+
+
+class TestAFileSystemOfWholeSeconds:
+    """ext4 with inodes of 128 bytes, as some NFS servers have it, and HFS+."""
+
+    MAKE = (
+        'truncate -s 1M "$0.img" && mkfs.ext4 -q -I 128 "$0.img" >/dev/null'
+        ' && mount -o loop "$0.img" "$0"'
+    )
+
+    def test_credentials_that_are_replaced_within_the_second(
+        self, helper: HelperProcess, aws: AwsEmulator
+    ) -> None:
+        """A file that looks as it did before is read again: nobody gets another one's token."""
+        users = [aws.add_user() for _ in range(2)]
+        texts = [
+            f"[default]\naws_access_key_id = {user.access_key_id}\n"
+            f"aws_secret_access_key = {user.secret_access_key}\n"
+            for user in users
+        ]
+        assert len(texts[0]) == len(texts[1])
+        directory = helper.home / ".aws"
+        directory.mkdir()
+        with mounted(helper, directory, self.MAKE) as (there, seen):
+            path = seen / "credentials"
+
+            def is_done_within_a_second() -> bool:
+                wait_for(lambda: time.time() % 1 < 0.1)
+                path.write_text(texts[0])
+                before = path.stat()
+                first = issued_to(aws, there.get())
+                path.write_text(texts[1])
+                after = path.stat()
+                answers = [issued_to(aws, there.get()) for _ in range(3)]
+                assert first == users[0].arn
+                assert answers == [users[1].arn] * 3
+                return (before.st_mtime_ns, before.st_ctime_ns) == (
+                    after.st_mtime_ns,
+                    after.st_ctime_ns,
+                )
+
+            wait_for(is_done_within_a_second)
 
 
 class TestARealFileSystem:

@@ -1,13 +1,19 @@
 """Whose token: the text that tells configurations apart."""
 
+import ast
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import boto3
+import botocore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from docker_credential_ecr_login.identity import (
+    SECRETS,
     SELECTORS,
     configured_identity,
     expand,
@@ -17,6 +23,86 @@ from docker_credential_ecr_login.identity import (
 
 # No NUL: no environment variable can hold one. No surrogates but those of undecodable bytes.
 values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+# What botocore and boto3 read that selects neither credentials nor endpoint. A name that ends in an
+# underscore is the beginning of several.
+SELECTS_NOTHING = {
+    "AWS_ACCOUNT_ID",  # of the keys beside it; part of the endpoints of services other than ECR
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE",
+    "AWS_AUTH_SCHEME_PREFERENCE",
+    "AWS_BEARER_TOKEN_",  # of services other than ECR
+    "AWS_CA_BUNDLE",
+    "AWS_CREDENTIAL_EXPIRATION",  # new with every session
+    "AWS_CSM_CLIENT_ID",
+    "AWS_CSM_ENABLED",
+    "AWS_CSM_HOST",
+    "AWS_CSM_PORT",
+    "AWS_DEFAULTS_MODE",
+    "AWS_DEFAULT_REGION",  # the registry's name has the region
+    "AWS_DISABLE_HOST_PREFIX_INJECTION",
+    "AWS_DISABLE_REQUEST_COMPRESSION",
+    "AWS_ENDPOINT_DISCOVERY_ENABLED",
+    "AWS_ENDPOINT_URL_",  # those of the services that are asked are selectors
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+    "AWS_METADATA_SERVICE_TIMEOUT",
+    "AWS_REGION",
+    "AWS_REQUEST_CHECKSUM_CALCULATION",
+    "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION",
+    "AWS_RETRY_MODE",
+    "AWS_SDK_UA_APP_ID",
+    "AWS_SECURITY_TOKEN",  # new with every session
+    "AWS_SESSION_TOKEN",
+    "AWS_SIGV4A_SIGNING_REGION_SET",
+    "AWS_STS_REGIONAL_ENDPOINTS",
+    "BOTO_DISABLE_CRT",
+}
+OF_OTHER_SERVICES = re.compile("AWS_S3_|BOTO_EXPERIMENTAL_")
+
+
+def names_in(package: str) -> set[str]:
+    """Return the names of environment variables that stand in the texts of a package's source."""
+    names: set[str] = set()
+    for path in Path(package).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.update(re.findall(r"\b(?:AWS|BOTO)_[A-Z0-9_]+", node.value))
+    return names
+
+
+def test_all_that_botocore_reads_is_known() -> None:
+    """Each variable that botocore or boto3 reads selects something, or is known not to."""
+    names = names_in(botocore.__file__) | names_in(boto3.__file__)
+    assert {"AWS_PROFILE", "AWS_ROLE_ARN", "AWS_ENDPOINT_URL", "BOTO_CONFIG"} <= names
+    known = {*SELECTORS, *SECRETS, *SELECTS_NOTHING}
+    assert {name for name in names - known if not OF_OTHER_SERVICES.match(name)} == set()
+
+
+def services_in(path: Path) -> set[str]:
+    """Return the services of which a module makes a client."""
+    makers = {"create_client", "_client_creator", "client_creator"}
+    return {
+        str(node.args[0].value)
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute | ast.Name)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in makers
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def test_the_endpoints_of_all_services_that_are_asked() -> None:
+    """Of each service that botocore asks for credentials, the variable of its endpoint counts."""
+    directory = Path(botocore.__file__).parent
+    asked = {name for path in directory.glob("*.py") for name in services_in(path)}
+    assert {"sso", "sts"} <= asked
+    for service in (*asked - {"s3"}, "ecr", "ecr-public"):
+        assert f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}" in SELECTORS
 
 
 @pytest.mark.parametrize("name", SELECTORS)
@@ -121,6 +207,9 @@ def test_a_changed_file_is_another_configuration(name: str, tmp_path: Path) -> N
     os.utime(other, ns=(1, 2))
     other.replace(path)
     seen.append(configured_identity(environ))
+    path.write_text("[default]\n# other  \n")
+    os.utime(path, ns=(1, 2))
+    seen.append(configured_identity(environ))
     assert len(set(seen)) == len(seen)
     assert configured_identity(environ) == seen[-1]
 
@@ -181,3 +270,43 @@ def test_expand(path: str, expanded: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOME", "/home/dev")
     monkeypatch.setenv("AREA", "/area")
     assert expand(path, {"HOME": "/home/dev"}) == expanded
+
+
+class OfWholeSeconds:
+    """A file's state that has always the same times."""
+
+    st_mtime_ns = st_ctime_ns = 1_700_000_000_000_000_000
+
+    def __init__(self, state: os.stat_result) -> None:
+        self._state = state
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._state, name)
+
+
+def test_the_content_of_a_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that looks as it did, with another content, makes another identity.
+
+    No content is part of it.
+    """
+    real = os.stat
+    monkeypatch.setattr("posix.stat", lambda *path: OfWholeSeconds(real(*path)))
+    environ = {"HOME": str(tmp_path)}
+    path = tmp_path / ".aws" / "credentials"
+    path.parent.mkdir()
+    texts = []
+    for secret in ("hunter1", "hunter2", "hunter1"):
+        path.write_text(f"aws_secret_access_key = {secret}\n")
+        texts.append(configured_identity(environ))
+    assert texts[0] == texts[2] != texts[1]
+    assert "hunter" not in "".join(texts)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["a directory", "a pipe"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """What botocore does not read, for it is no file, is not waited for, and counts."""
+    environ = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    before = configured_identity(environ)
+    make(tmp_path / "config")
+    assert configured_identity(environ) != before
+    assert configured_identity({"HOME": str(tmp_path), "AWS_CONFIG_FILE": "/dev/null"})
