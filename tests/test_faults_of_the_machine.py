@@ -217,7 +217,8 @@ class TestAFileSystemOfWholeSeconds:
         self, helper: HelperProcess, aws: AwsEmulator
     ) -> None:
         """A file that looks as it did before is read again: nobody gets another one's token."""
-        users = [aws.add_user() for _ in range(2)]
+        arns = [f"arn:aws:iam::111111111111:user/{name}" for name in ("one", "two")]
+        users = [aws.add_user(arn=arn) for arn in arns]
         texts = [
             f"[default]\naws_access_key_id = {user.access_key_id}\n"
             f"aws_secret_access_key = {user.secret_access_key}\n"
@@ -237,8 +238,7 @@ class TestAFileSystemOfWholeSeconds:
                 path.write_text(texts[1])
                 after = path.stat()
                 answers = [issued_to(aws, there.get()) for _ in range(3)]
-                assert first == users[0].arn
-                assert answers == [users[1].arn] * 3
+                assert [first, *answers] == [arns[0], *[arns[1]] * 3]
                 return (before.st_mtime_ns, before.st_ctime_ns) == (
                     after.st_mtime_ns,
                     after.st_ctime_ns,
