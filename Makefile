@@ -46,9 +46,10 @@ bench: install ## whole processes against PEER=/another/helper, AWS answering af
 fleet: install ## simulate fleets that start cold at AWS's limit, by retry policy
 	$(BIN)/python -m tests.bench.fleet
 
-fuzz: install ## fuzz all that is read from outside, each target for SECONDS (Linux)
+fuzz: install ## fuzz what is read from outside for SECONDS, and the launcher with QUESTIONS (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),10)
+	$(BIN)/python -m tests.differential $(or $(QUESTIONS),10000)
 
 stress: install ## 200 callers at once for SECONDS, and 300 that are killed
 	$(BIN)/python -m tests.stress --seconds $(or $(SECONDS),60)

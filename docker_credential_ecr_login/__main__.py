@@ -3,7 +3,6 @@
 import sys
 
 from . import helper, protocol
-from .records import LONGEST_QUESTION
 from .registry import parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
@@ -224,7 +223,7 @@ def _read_input(begun: str) -> bytes:
     ``begun`` is what was read already, as `main` has it.
     """
     frame = bytes.fromhex(begun.rstrip("."))
-    if begun.endswith(".") and len(frame) <= LONGEST_QUESTION:
+    if begun.endswith(".") and len(frame) <= protocol.LONGEST_QUESTION:
         return frame
     while len(frame) <= protocol.MAX_INPUT_SIZE:
         try:

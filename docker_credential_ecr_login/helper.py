@@ -11,7 +11,6 @@ from . import cache as token_cache
 from . import protocol
 from .cache import Cache, Entry
 from .identity import config_file, configured_identity
-from .records import keep_record
 from .registry import Registry, canonical_name, configured, parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
@@ -132,6 +131,8 @@ def keep_answer(
     """
     if token_cache.is_disabled(environ) or _is_debug(question.environ):
         return  # at level debug, each answer is to be logged
+    from .records import keep_record
+
     cache = Cache(token_cache.default_directory(environ), question.identity)
     registry, now = question.registry, int(time.time())
     if entry is None or registry is None:

@@ -32,6 +32,10 @@ MAX_INPUT_SIZE = 64 * 1024
 """Bytes on stdin. An ECR password of some 2 kB is the largest thing that is sent."""
 
 
+LONGEST_QUESTION = 127
+"""Bytes on stdin that the launcher takes in; it reads one more, to see whether there are any."""
+
+
 def server_url(frame: bytes) -> str:
     """Return the ServerURL that ``get`` or ``erase`` was given on stdin.
 

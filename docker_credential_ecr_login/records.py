@@ -31,6 +31,7 @@ from .identity import (
     is_absent,
     without_secret,
 )
+from .protocol import LONGEST_QUESTION
 
 try:
     import posix as system
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .cache import Cache
-
-LONGEST_QUESTION = 127
-"""Bytes: the launcher reads one more, to see whether there are any."""
 
 OUR_SELECTORS = (
     "AWS_ECR_CACHE_DIR",

@@ -726,9 +726,13 @@ class TestConfigFile:
         assert warm.get(HUB, AWS_ECR_CONFIG=str(path)).status == 1
         assert not is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
         path.touch()
-        warm.get(HUB, AWS_ECR_CONFIG=str(path))
-        wait_for(lambda: bool(warm.get(HUB, AWS_ECR_CONFIG=str(path)).status))
-        assert is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
+
+        def is_recorded() -> bool:
+            """Not before the next change would show."""
+            assert warm.get(HUB, AWS_ECR_CONFIG=str(path)).status == 1
+            return is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
+
+        wait_for(is_recorded)
         path.unlink()
         assert not is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
 

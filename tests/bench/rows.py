@@ -109,20 +109,6 @@ class ByPython(Warm):
         super().set_up()
 
 
-class Settled(Warm):
-    """A program that was asked before, and once more when all that it had kept was seconds old.
-
-    Who compares times of files may rely on them only then.
-    """
-
-    def set_up(self) -> None:
-        """Ask, wait, ask."""
-        super().set_up()
-        kept_at = time.time()
-        wait_until(lambda: time.time() > kept_at + 2, "two seconds")
-        self.ask()
-
-
 class Cold(Warm):
     """All that a program has left in its home is removed before each run."""
 
@@ -272,7 +258,7 @@ ROWS = (
     Row("hit, instance role", source=instance_role),
     Row("hit, instance role, rotated", Rotated, instance_role),
     Row("not ECR", host=_OTHER_HOST, needs=NOT_FOUND),
-    Row("list, warm", Settled, action="list", needs=LIST),
+    Row("list, warm", action="list", needs=LIST),
     Row("cold, static keys", Cold, our_calls=1),
     Row("cold, static keys", Cold, against="boto3", our_calls=1),
     Row("cold, static keys", Cold, against="aws", our_calls=1),
