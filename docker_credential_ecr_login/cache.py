@@ -62,6 +62,7 @@ _GRAVE_AGE = MAX_TOKEN_LIFETIME + 3600  # seconds after which no token can be al
 _IN_USE = (".lock", ".prompt", ".refresh", ".turn")  # by processes that are at work now
 _BESIDE = (".failure", ".tmp")  # what stands beside a token and is none
 _MAGIC = "ecr-login/1"
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _MAX_FILE_SIZE = 256 * 1024
 _CHECKSUM_PRIME = 2**61 - 1
 _READ_FLAGS = (
@@ -182,9 +183,14 @@ class Cache:
         path = f"{self._records}/{name}"
         if read_text(path) == text:
             return
-        if len(names := _names(self._records)) >= MAX_RECORDS and name not in names:
-            _erase_all(_ours(self._records), [])
+        kept = _recorded(self._records)
+        if len(kept) >= MAX_RECORDS and path not in kept:
+            _erase_all(kept, [])
         write_text(path, text, durable=False)
+
+    def remove_record(self, name: str) -> None:
+        """Remove what was kept under ``name``, if anything was. Raises OSError."""
+        _remove(f"{self._records}/{name}")
 
     def erase(self, registry: "Registry | None") -> tuple[int, int]:
         """Forget the login, and the tokens of every identity that serve ``registry``.
@@ -199,8 +205,7 @@ class Cache:
         login_paths = [self.login_path(registry.host)] if registry else _ours(logins)
         if registry:
             unfinished = [path for path in unfinished if path.rsplit(".", 3)[0] == login_paths[0]]
-        # Of all registries, which is simple, and costs their next answer some milliseconds.
-        others = unfinished + _ours(self._records) + _unfinished(self._records)
+        others = unfinished
         tokens: list[str] = []
         for directory in self._identities():
             hosts = f"{directory}/hosts"
@@ -214,6 +219,9 @@ class Cache:
                     (tokens if is_token else others).append(f"{directory}/{name}")
         failures: list[OSError] = []
         counts = [_erase_all(paths, failures) for paths in (login_paths, tokens, others)]
+        # Of all registries, which is simple, and costs their next answer some milliseconds. Last,
+        # because until then another process may make some.
+        _erase_all(_recorded(self._records), failures)
         if failures:
             raise failures[0]
         return counts[0], counts[1]
@@ -342,8 +350,8 @@ class Cache:
         except OSError:
             pass  # then it is done more often
         # Others may keep files here: what goes has the look of ours.
-        for directory in (f"{self.directory}/logins", self._records):
-            _sweep(_unfinished(directory) + _ours(directory), now)
+        logins = f"{self.directory}/logins"
+        _sweep(_unfinished(logins) + _ours(logins) + _recorded(self._records), now)
         _sweep([path for path in _unfinished(self.directory) if path.startswith(last)], now)
         for tokens in self._identities():
             paths = [f"{tokens}/{name}" for name in _tokens(tokens)]
@@ -361,13 +369,13 @@ class Cache:
         """Return the path of the token for ``registry``."""
         return f"{self.tokens}/{registry.scope}"
 
-    def sources(self, registry: "Registry", environ: "Mapping[str, str]") -> list[str]:
-        """Return the paths of all that can be answered for ``registry`` (on Linux)."""
-        # platformdirs' directory, where logins are when this one cannot be written; to import
-        # platformdirs takes longer than an answer.
-        elsewhere = environ.get("XDG_CACHE_HOME") or expand("~/.cache", environ)
-        caches = (self, Cache(f"{elsewhere}/ecr-login", self.identity))
-        return [*(each.login_path(registry.host) for each in caches), self.token_path(registry)]
+    def login_elsewhere(self, host: str, environ: "Mapping[str, str]") -> str:
+        """Return where a login is when this directory cannot be written (on Linux).
+
+        That is in platformdirs' directory, without its import, which takes longer than an answer.
+        """
+        directory = environ.get("XDG_CACHE_HOME") or expand("~/.cache", environ)
+        return Cache(f"{directory}/ecr-login", self.identity).login_path(host)
 
     def login_path(self, host: str) -> str:
         """Return the path of what ``docker login`` stored for a registry."""
@@ -465,7 +473,6 @@ def _parsed(text: str) -> tuple[Entry, str] | None:
 
 
 def _write(path: str, key: str, entry: Entry) -> None:
-    # The launcher prints the fourth line.
     rest = f"{entry.expires_at}\n{entry.refresh_at}\n{entry.secret}\n{key}"
     write_text(path, f"{_MAGIC} {_checksum(rest)}\n{rest}")
 
@@ -592,6 +599,16 @@ def _ours(directory: str) -> list[str]:
     """Return the paths of those files in a directory that this program has written."""
     paths = [f"{directory}/{name}" for name in _names(directory)]
     return [path for path in paths if read_text(path).startswith(f"{_MAGIC} ")]
+
+
+def _recorded(directory: str) -> list[str]:
+    """Return the paths of the records in a directory, also of those that are being written."""
+    found = []
+    for name in _names_here(directory):
+        question, *others = name.split(",", 2)
+        if question[-1:] == "." and len(others) == 2 and _HEXADECIMAL.issuperset(question[:-1]):
+            found.append(f"{directory}/{name}")
+    return found
 
 
 def _tokens(directory: str) -> list[str]:

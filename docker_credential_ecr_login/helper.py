@@ -154,7 +154,9 @@ def keep_answer(
         line,
         status=0,
         times=(since, min(due, until)),
-        sources=cache.sources(registry, environ),
+        sources=(cache.login_path(registry.host), cache.token_path(registry)),
+        # Else the answer would also depend on whether the cache can be written.
+        absent=(cache.login_elsewhere(registry.host, environ),),
         still_holds=still_holds,
     )
 

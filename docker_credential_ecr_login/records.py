@@ -5,10 +5,10 @@
 1. the version of this format, the question, and the environment that it was asked in;
 2. from when until when the answer holds (epoch seconds), and the exit status;
 3. the answer;
-4. and on: all that the answer follows from: the file of the token, or the place of one that
-   goes before it, the configuration files, and the package, which knows the names of ECR. Each
-   is a path, a bar, and what stat prints of the file; nothing where nothing is there, and the
-   path is then the first that is missing on the way;
+4. and on: all that the answer follows from: the token, the place where a login would be, which
+   goes before it, the configuration files, and the package, which knows the names of ECR. Each is
+   a path, a bar, and what stat prints of the file. Where there is none, the path is the first that
+   is missing on the way, and nothing follows the bar;
 5. a full stop.
 
 The question is what stood on stdin in hexadecimal, to the byte, and a full stop for its end. The
@@ -16,7 +16,8 @@ launcher answers if, and only if, all of this is as it was: so nothing has to be
 when a token is replaced or a file is changed.
 
 A file that changes twice within a tick of its file system's clock looks the same after the
-second time; git calls it racily clean. No record is left of what was changed so lately.
+second time; git calls it racily clean. No record is left of what was changed so lately, nor of
+what has a whole second for its time: there a tick is long, or the time is made up.
 """
 
 import sys
@@ -70,14 +71,15 @@ def keep_record(
     status: int,
     times: tuple[int, int],
     sources: "Sequence[str]" = (),
+    absent: "Sequence[str]" = (),
     still_holds: "Callable[[], bool]" = lambda: True,
 ) -> None:
     """Let the launcher answer ``line`` to who asks the same, ``frame`` on stdin, in ``environ``.
 
     ``status`` is the exit status; it holds from the first of the ``times`` until the second
-    (epoch seconds). ``sources`` are the paths of what it comes from in the cache; whether that
-    is still so, ``still_holds`` says after it was noted how they look. What cannot be kept is
-    no failure.
+    (epoch seconds). ``sources`` are the paths of what it comes from in the cache, ``absent`` of
+    what must not be there; whether it still comes from there, ``still_holds`` says once the
+    record is written. What cannot be kept is no failure.
     """
     environment = environment_line(environ)
     question = f"{frame.hex()}."
@@ -88,11 +90,16 @@ def keep_record(
     if not (answer.isascii() and answer.isprintable()) or "\\" in answer:
         return  # not every shell's echo prints it as it is
     try:
-        looks = _looks(sources, [*configuration_files(environ), registry.__file__])
-        if not looks or configured_identity(environ) != cache.identity or not still_holds():
-            return  # something was changed, or is just being changed
+        files = (*absent, *configuration_files(environ), registry.__file__)
+        looks = _looks(sources, files)
+        is_changed = configured_identity(environ) != cache.identity
+        if not looks or is_changed or not all(map(is_absent, absent)):
+            return
         head = f"ecr-login/1 record {question} {environment}\n{times[0]} {times[1]} {status}"
-        cache.store_record(f"{question},{profile},{key}", "\n".join([head, answer, *looks, ".\n"]))
+        name = f"{question},{profile},{key}"
+        cache.store_record(name, "\n".join([head, answer, *looks, ".\n"]))
+        if not still_holds():  # asked now, so that after a logout there is no record
+            cache.remove_record(name)
     except Exception:
         pass  # of the disk, or times that no calendar has
 
@@ -116,7 +123,7 @@ def environment_line(environ: "Mapping[str, str]") -> str | None:
 def _looks(sources: "Sequence[str]", files: "Sequence[str]") -> list[str]:
     """Return how all files look, a line each; nothing if that cannot be relied upon.
 
-    ``sources`` are replaced, and not changed in place, so that another one has another inode.
+    ``sources`` are never changed in place, so that one that was changed lately is another inode.
     """
     now = time.time_ns()
     lines = []
@@ -127,8 +134,8 @@ def _looks(sources: "Sequence[str]", files: "Sequence[str]") -> list[str]:
             lines.append(f"{_first_missing(path)}|")
             continue
         state = system.stat(path)
-        margin = _TICK if state.st_ctime_ns % _SECOND else 2 * _SECOND  # FAT has two seconds
-        if path not in sources and state.st_ctime_ns + margin > now:
+        changed = state.st_ctime_ns
+        if changed % _SECOND == 0 or (path not in sources and changed + _TICK > now):
             return []
         lines.append(f"{path}|{_printed(state)}")
     return list(dict.fromkeys(lines))

@@ -758,11 +758,12 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
     """A directory with another in it, wherever it lies, keeps nothing else from being removed."""
     cache.store_token(registry(), TOKEN)
     directory = Path(cache.directory)
-    places = [directory / "logins", directory / "records", Path(cache.tokens)]
+    places = [directory / "logins", Path(cache.tokens)]
     dead = {place / "aws.b.ecr.1.2.tmp" for place in (*places, Path(cache.tokens, "hosts"))}
-    dead.add(directory / "swept.1.2.tmp")
+    dead |= {directory / "swept.1.2.tmp", directory / "records" / "62.,,"}
     names = ("aws.a.ecr.1.2.tmp", "aws.c.ecr.1.2.tmp")
     stuck = {place / name / "deeper" for place in places for name in names}
+    stuck |= {directory / "records" / name / "deeper" for name in ("61.,,", "63.,,")}
     for path in stuck:
         path.mkdir(parents=True)
     for path in dead:

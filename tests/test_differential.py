@@ -14,6 +14,7 @@ import pytest
 from tests.differential.comparison import compare
 from tests.differential.machine import (
     GO_ON_WITHOUT_PROCESSES,
+    LEAVE_IT_TO_PYTHON,
     NO_PROCESS,
     REAPER,
     SHELLS,
@@ -72,28 +73,29 @@ def agree(machine: Machine, question: Question) -> tuple[bytes, int]:
     return expected
 
 
-def is_answered(machine: Machine, question: Question) -> bool:
-    """Say whether the launcher answers a question by itself, as Python does."""
+def check_hit(machine: Machine, question: Question) -> None:
+    """Fail the test unless the launcher, if it can, answers by itself, and as Python does."""
     starts = machine.starts
     agree(machine, question)
-    return machine.starts == starts
+    assert (machine.starts == starts) is machine.can_answer
 
 
 def test_they_agree(shell: str, aws: AwsEmulator, tmp_path: Path) -> None:
     """Whatever is asked in whatever environment, both give the same answer and exit status."""
-    assert compare(shell, QUESTIONS, aws, tmp_path) > QUESTIONS / 20
+    answered = compare(shell, QUESTIONS, aws, tmp_path)
+    assert (answered > QUESTIONS / 20) is (shell not in LEAVE_IT_TO_PYTHON)
 
 
 @pytest.mark.parametrize("name", [HOST, HUB])
 def test_what_is_asked_all_the_time(machine: Machine, name: str) -> None:
     """A cached token, and a registry that is not ECR, are answered without Python."""
-    assert is_answered(machine, asked(name.encode()))
+    check_hit(machine, asked(name.encode()))
 
 
 def test_children_of_somebody_else(machine: Machine) -> None:
     """That the helper has children which it did not start changes no answer."""
     for _ in range(20):
-        assert is_answered(machine, asked(HOST.encode(), before=REAPER))
+        check_hit(machine, asked(HOST.encode(), before=REAPER))
 
 
 @pytest.mark.parametrize("through", ["pipe", "socket"])
@@ -111,7 +113,7 @@ def test_in_two_pieces(machine: Machine, through: str) -> None:
     """No beginning of a name is answered, and the whole of it by the launcher itself."""
     answer, status = agree(machine, asked(HOST.encode(), b".evil.example", through=through))
     assert (answer.decode(), status) == (NOT_FOUND, 1)
-    assert is_answered(machine, asked(*HALVES, through=through))
+    check_hit(machine, asked(*HALVES, through=through))
 
 
 @pytest.mark.parametrize("length", [126, 127, 128, 129, 4096, 65536, 65537])
@@ -128,10 +130,19 @@ def test_nul(machine: Machine, place: int) -> None:
     assert (b"holds a character" in answer, status) == (True, 1)
 
 
-@pytest.mark.parametrize("name", ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION", "YASH_VERSION"])
+@pytest.mark.parametrize("name", ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION"])
 def test_a_variable_that_names_another_shell(machine: Machine, name: str) -> None:
     """A shell is not taken for another one because of a variable in the environment."""
-    assert is_answered(machine, asked(HOST.encode(), changes=((name, "5.2.15(1)-release"),)))
+    check_hit(machine, asked(HOST.encode(), changes=((name, "5.2.15(1)-release"),)))
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_ROLE_ARN", "AWS_VAULT"])
+def test_values_in_other_scripts(machine: Machine, name: str, locale: str) -> None:
+    """A variable whose value a shell cannot decode counts as set: another identity is another."""
+    for value in ("é", "\udcff"):
+        changes = (("LC_ALL", locale), (name, value))
+        agree(machine, asked(HOST.encode(), changes=changes))
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
@@ -190,14 +201,14 @@ class TestOptions:
     def test_shellopts(self, machine: Machine, option: str) -> None:
         """Whatever option is set in SHELLOPTS, the launcher answers as ever, or hands on."""
         changes = (("SHELLOPTS", option),)
-        assert is_answered(machine, asked(HOST.encode(), changes=changes))
+        check_hit(machine, asked(HOST.encode(), changes=changes))
         agree(machine, asked(f"{HOST}.evil.example".encode(), changes=changes))
 
     @pytest.mark.parametrize("option", BASH_OPTIONS)
     def test_bashopts(self, machine: Machine, option: str) -> None:
         """Whatever option is set in BASHOPTS, the launcher answers as ever, or hands on."""
         changes = (("BASHOPTS", option),)
-        assert is_answered(machine, asked(HOST.encode(), changes=changes))
+        check_hit(machine, asked(HOST.encode(), changes=changes))
         agree(machine, asked(HOST.upper().encode(), changes=changes))
 
     def test_a_trace(self, machine: Machine, tmp_path: Path) -> None:
@@ -229,6 +240,8 @@ def test_a_signal(
     send: Callable[[int, int], None],
 ) -> None:
     """A signal while the launcher looks at files is its end, without an answer."""
+    if not machine.can_answer:
+        pytest.skip("it does not look at files in this shell")
     if shell == "ksh93" and number == signal.SIGINT:
         pytest.skip("ksh93, which is /bin/sh on no Linux, now and then goes on after SIGINT")
     programs, fifo = tmp_path / "programs", tmp_path / "fifo"

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.cache import MAX_RECORDS, REFRESH_PAUSE, Entry
+from docker_credential_ecr_login import helper as package
+from docker_credential_ecr_login.cache import MAX_RECORDS, REFRESH_PAUSE, Cache, Entry
 from docker_credential_ecr_login.identity import SECRETS, SELECTORS
 from docker_credential_ecr_login.records import OUR_SELECTORS, environment_line
 from docker_credential_ecr_login.registry import Registry, parse
 from tests.credential_sources import write
+from tests.differential.machine import SHELLS
 from tests.differential.questions import near_names
 from tests.emulator import AwsEmulator
 from tests.helper_process import (
@@ -28,6 +30,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    as_nobody,
     wait_for,
 )
 from tests.tokens import stored
@@ -191,10 +194,15 @@ class TestAnswers:
         busybox = shutil.which("busybox")
         if busybox is None:
             pytest.skip("busybox IS NOT INSTALLED: its programs were not tried")
+        programs = lonely.parent
         for name in ("od", "stat"):
-            (lonely.parent / name).unlink()
-            (lonely.parent / name).symlink_to(busybox)
+            (programs / name).unlink()
+            (programs / name).symlink_to(busybox)
         assert without_python(warm, lonely).get() == warm.get()
+        path = f"{programs}:{os.environ['PATH']}"
+        for length in (127, 128, 129, 9000):  # it takes no more than it passes on
+            name = f"{HOST}/".ljust(length, "x")
+            assert warm.get(name, PATH=path).credentials["ServerURL"] == name
 
     @pytest.mark.parametrize("program", ["od", "stat"])
     @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\necho '|'\n", None])
@@ -463,6 +471,37 @@ class TestLogins:
         for path in warm.cache_directory.rglob("*"):
             assert path.is_dir() or secret not in path.read_text()
 
+    @pytest.mark.parametrize("mode", [0o600, 0o644, 0o640])
+    @pytest.mark.parametrize("links", [1, 2])
+    def test_logout_of_what_others_can_read(
+        self, warm: HelperProcess, mode: int, links: int
+    ) -> None:
+        """A record goes with ``docker logout`` though it is not believed any more."""
+        (path,) = records(warm)
+        path.chmod(mode)
+        for number in range(1, links):
+            path.with_name(f"{path.name}{number}").hardlink_to(path)
+        path.with_name(f"{path.name}.1.2.tmp").touch()  # of a writer that was killed
+        assert warm.erase().status == 0
+        assert records(warm) == []
+
+    def test_logout_meanwhile(self, warm: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An answer that is under way during a ``docker logout`` leaves no record behind."""
+        monkeypatch.setattr("sys.platform", "linux")
+        environ = warm.environment()
+        question = package.resolve(HOST, environ)
+        _, entry = stored(warm)
+        store = Cache.store_record
+
+        def store_and_erase(cache: Cache, name: str, text: str) -> None:
+            store(cache, name, text)
+            cache.erase(registry())  # just before the record comes
+            store(cache, name, text)
+
+        monkeypatch.setattr(Cache, "store_record", store_and_erase)
+        package.keep_answer(question, environ, HOST.encode(), "the answer\n", entry)
+        assert records(warm) == []
+
     def test_login(self, warm: HelperProcess, launcher: HelperProcess) -> None:
         """A token that ``docker login`` stores is answered from then on, by the launcher too."""
         secret = warm.get(OTHER_REGION).secret
@@ -480,6 +519,18 @@ class TestLogins:
         """Where logins are when the cache cannot be written, one that comes is Python's."""
         write(warm, f".cache/ecr-login/logins/{HOST}", "")
         assert not is_answered(launcher)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+    def test_a_login_that_was_kept_elsewhere(self, warm: HelperProcess) -> None:
+        """While there is one, each answer depends on whether the cache can be written."""
+        as_user = as_nobody(warm, warm.home, *warm.cache_directory.rglob("*"), warm.cache_directory)
+        login = warm.get(OTHER_REGION).secret
+        for mode, is_login in ((0o555, True), (0o755, False), (0o555, True), (0o755, False)):
+            warm.cache_directory.chmod(mode)
+            if mode == 0o555:
+                assert as_user.store(HOST, login).status == 0
+            for _ in range(2):
+                assert (as_user.get().secret == login) is is_login
 
     def test_where_else_logins_are(self, warm: HelperProcess, launcher: HelperProcess) -> None:
         """That place is platformdirs' cache directory, whatever variables say."""
@@ -519,6 +570,27 @@ class TestWhoseFiles:
         assert not is_answered(launcher)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+    @pytest.mark.parametrize("shell", SHELLS)
+    def test_one_that_another_user_planted(
+        self, launcher: HelperProcess, tmp_path: Path, shell: str
+    ) -> None:
+        """What is in a record of another user is not even looked at: neither run nor waited for."""
+        program, *options = SHELLS[shell]
+        found = shutil.which(program)
+        if found is None:
+            pytest.skip(f"{shell} IS NOT INSTALLED: no record was planted")
+        (path,) = records(launcher)
+        first, _, *others = path.read_text().splitlines()
+        run = f"a[$(echo >{tmp_path}/run)0]"
+        path.write_text("\n".join([first, f"{run} {run} 0", *others, ""]))
+        os.truncate(path, 2**40)
+        os.chown(path, 54321, -1)
+        launcher.prefix = (found, *options)
+        assert not is_answered(launcher)
+        path.unlink()
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
     @pytest.mark.parametrize("owner", ["record", "token"])
     def test_the_owner(self, launcher: HelperProcess, owner: str) -> None:
         """A record, or a token, of another user is not believed."""
@@ -554,11 +626,10 @@ class TestKept:
     def test_there_are_not_too_many(self, warm: HelperProcess) -> None:
         """With the next one after the most that are kept, those before go, and nothing else."""
         directory = warm.cache_directory / "records"
-        for number in range(MAX_RECORDS - 2):
-            (directory / f"{number}").write_text("ecr-login/1 record\n")
-            (directory / f"{number}").chmod(0o600)
+        for number in range(MAX_RECORDS - 1):
+            (directory / f"{number:04x}.,,").touch()
         (directory / "thesis").write_text("precious")
-        assert len(records(warm)) == MAX_RECORDS
+        assert len(records(warm)) == MAX_RECORDS + 1
         assert warm.get(HUB).status == 1
         assert len(records(warm)) == 2
         assert (directory / "thesis").exists()
@@ -566,8 +637,9 @@ class TestKept:
         assert len(records(warm)) == 2
 
     def test_they_are_swept(self, warm: HelperProcess) -> None:
-        """A record that was left 13 hours ago goes when the cache is cleaned."""
+        """A record that was left 13 hours ago goes when the cache is cleaned, whatever it is."""
         (path,) = records(warm)
+        path.chmod(0o644)
         long_ago = time.time() - 14 * 3600
         os.utime(path, (long_ago, long_ago))
         (warm.cache_directory / "swept").unlink()

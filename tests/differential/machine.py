@@ -38,6 +38,9 @@ SHELLS = {
 }
 """What can be /bin/sh, as the beginning of a command line."""
 
+LEAVE_IT_TO_PYTHON = ("yash",)
+"""The shells in which the launcher answers nothing by itself."""
+
 GO_ON_WITHOUT_PROCESSES = ("dash", "busybox", "zsh")
 """The shells that are not at their end where no process can be started; bash, after 15 seconds
 of trying, and yash end, ksh93 and mksh try for ever."""
@@ -67,10 +70,14 @@ REAPER = ("/bin/sh", "-c", 'head -c 99999 /dev/zero >/dev/null & : & exec "$@"',
 
 
 class Machine:
-    """A home of ``helper``, and an installation that notes each start of Python."""
+    """A home of ``helper``, and an installation that notes each start of Python.
+
+    ``can_answer`` is whether the launcher answers anything by itself in this shell.
+    """
 
     def __init__(self, helper: HelperProcess, directory: Path, shell: str) -> None:
         self._helper = helper
+        self.can_answer = shell not in LEAVE_IT_TO_PYTHON
         program, *options = SHELLS[shell]
         found = shutil.which(program)
         assert found
