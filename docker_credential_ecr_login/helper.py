@@ -9,6 +9,7 @@ import time
 
 from . import cache as token_cache
 from . import protocol
+from . import registry as registry_names
 from .cache import Cache, Entry
 from .identity import config_file, configured_identity
 from .registry import Registry, canonical_name, configured, parse
@@ -136,8 +137,9 @@ def keep_answer(
     cache = Cache(token_cache.default_directory(environ), question.identity)
     registry, now = question.registry, int(time.time())
     if entry is None or registry is None:
-        until = now + token_cache.MAX_TOKEN_LIFETIME
-        keep_record(cache, environ, frame, line, status=1, times=(0, until))
+        times = (0, now + token_cache.MAX_TOKEN_LIFETIME)
+        names = (registry_names.__file__,)  # another version may know more of them
+        keep_record(cache, environ, frame, line, status=1, times=times, sources=names)
         return
 
     def still_holds() -> bool:

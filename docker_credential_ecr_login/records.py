@@ -5,10 +5,10 @@
 1. the version of this format, the question, and the environment that it was asked in;
 2. from when until when the answer holds (epoch seconds), and the exit status;
 3. the answer;
-4. and on: all that the answer follows from: the token, the place where a login would be, which
-   goes before it, the configuration files, and the package, which knows the names of ECR. Each is
-   a path, a bar, and what stat prints of the file. Where there is none, the path is the first that
-   is missing on the way, and nothing follows the bar;
+4. and on: all that the answer follows from: the token and the place where a login would be, which
+   goes before it, or the module that knows the names of ECR; and the configuration files. Each is a
+   path, a bar, and what stat prints of the file. Where there is none, the path is the first that is
+   missing on the way, and nothing follows the bar;
 5. a full stop.
 
 The question is what stood on stdin in hexadecimal, to the byte, and a full stop for its end. The
@@ -23,7 +23,6 @@ what has a whole second for its time: there a tick is long, or the time is made 
 import sys
 import time
 
-from . import registry
 from .identity import (
     SECRETS,
     SELECTORS,
@@ -77,9 +76,9 @@ def keep_record(
     """Let the launcher answer ``line`` to who asks the same, ``frame`` on stdin, in ``environ``.
 
     ``status`` is the exit status; it holds from the first of the ``times`` until the second
-    (epoch seconds). ``sources`` are the paths of what it comes from in the cache, ``absent`` of
-    what must not be there; whether it still comes from there, ``still_holds`` says once the
-    record is written. What cannot be kept is no failure.
+    (epoch seconds). ``sources`` are the paths of what it comes from beside the configuration,
+    ``absent`` of what must not be there; whether it still comes from there, ``still_holds`` says
+    once the record is written. What cannot be kept is no failure.
     """
     environment = environment_line(environ)
     question = f"{frame.hex()}."
@@ -90,8 +89,7 @@ def keep_record(
     if not (answer.isascii() and answer.isprintable()) or "\\" in answer:
         return  # not every shell's echo prints it as it is
     try:
-        files = (*absent, *configuration_files(environ), registry.__file__)
-        looks = _looks(sources, files)
+        looks = _looks(sources, (*absent, *configuration_files(environ)))
         is_changed = configured_identity(environ) != cache.identity
         if not looks or is_changed or not all(map(is_absent, absent)):
             return
@@ -148,13 +146,9 @@ def _first_missing(path: str) -> str:
 
 def _printed(state: "system.stat_result") -> str:
     """Return what stat prints for the launcher."""
+    seconds, fraction = divmod(state.st_ctime_ns, _SECOND)
+    changed = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
     return (
         f"{state.st_mode:x} {state.st_uid} {state.st_nlink} {state.st_size} {state.st_ino}"
-        f" {_moment(state.st_mtime_ns)} {_moment(state.st_ctime_ns)} {state.st_mtime_ns // _SECOND}"
+        f" {changed}.{fraction:09d} +0000 {state.st_mtime_ns // _SECOND}"
     )
-
-
-def _moment(nanoseconds: int) -> str:
-    seconds, fraction = divmod(nanoseconds, _SECOND)
-    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
-    return f"{moment}.{fraction:09d} +0000"

@@ -69,6 +69,10 @@ REAPER = ("/bin/sh", "-c", 'head -c 99999 /dev/zero >/dev/null & : & exec "$@"',
 """Becomes a command that has children which it did not start."""
 
 
+IGNORER = ("/bin/sh", "-c", "trap '' HUP INT TERM PIPE CHLD ALRM; exec \"$@\"", "sh")
+"""Becomes a command that is not told of signals, nor of the end of its children."""
+
+
 class Machine:
     """A home of ``helper``, and an installation that notes each start of Python.
 

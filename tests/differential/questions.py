@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from docker_credential_ecr_login.identity import SELECTORS
 from docker_credential_ecr_login.records import OUR_SELECTORS
-from tests.differential.machine import NO_PROCESS, REAPER, Question
+from tests.differential.machine import IGNORER, NO_PROCESS, REAPER, Question
 from tests.helper_process import HOST, SECOND_ACCOUNT
 
 PIECES = (
@@ -85,7 +85,7 @@ def questions(draw: st.DrawFn, *, survives: bool) -> Question:
     through = draw(st.sampled_from(["pipe"] if is_long else ["pipe", "socket", "file", "terminal"]))
     places = sorted(draw(st.lists(st.integers(0, len(frame)), max_size=2)))
     bounds = [0, *places, len(frame)]
-    before = [(), (), REAPER, *([NO_PROCESS] if survives else [])]
+    before = [(), (), REAPER, IGNORER, *([NO_PROCESS] if survives else [])]
     noise = st.lists(st.sampled_from(_NOISE), max_size=2, unique_by=lambda pair: pair[0])
     selecting = st.sampled_from(_SELECTING).map(lambda pair: [pair])
     changes = draw(st.one_of(*[noise] * 9, selecting))
