@@ -234,7 +234,10 @@ def _unreadable(path: str, error: Exception) -> "BadConfiguration":
     from .errors import BadConfiguration
 
     if isinstance(error, FileNotFoundError):
-        return BadConfiguration(f"{path} is a link, and what it leads to is not there")
+        return BadConfiguration(
+            f"{path} is a link, and what it leads to is not there",
+            "mount what it leads to, or remove it",
+        )
     reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
     return BadConfiguration(
         f"{path} cannot be read: {reason}", "let the user who runs this read it"

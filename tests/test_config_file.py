@@ -907,7 +907,10 @@ class TestBroken:
         path = signed_in.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to("/nonexistent")
-        message = f"{path} is a link, and what it leads to is not there"
+        message = (
+            f"{path} is a link, and what it leads to is not there;"
+            " mount what it leads to, or remove it"
+        )
         for url in (HOST, HUB):
             assert told(signed_in.get(url), url) == message
         assert aws.count("GetAuthorizationToken") == 1
