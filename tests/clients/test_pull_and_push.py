@@ -3,7 +3,7 @@
 from tests.clients.machine import IMAGE, Client, Person
 from tests.clients.servers import Registry
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT
+from tests.helper_process import EXECUTABLE, HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT
 
 
 def test_push_and_pull(client_in_each_way: Client, registry: Registry, aws: AwsEmulator) -> None:
@@ -40,6 +40,22 @@ def test_second_account(client: Client, registry: Registry, aws: AwsEmulator) ->
     assert client.pull(IMAGE).succeeded
     assert client.pull(theirs).succeeded
     assert registry.pulled(theirs)
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_a_wrapper(client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """A wrapper that starts something and then becomes the helper is as good as the helper."""
+    wrapper = client.person.write(
+        f"bin/{EXECUTABLE.name}",
+        f'#!/bin/sh\nhead -c 99999 /dev/zero >/dev/null &\nexec "{EXECUTABLE}" "$@"\n',
+    )
+    wrapper.chmod(0o755)
+    path = client.person.environ["PATH"]
+    client.person.environ["PATH"] = f"{wrapper.parent}:{path}"
+    for _ in range(5):
+        assert client.pull(IMAGE).succeeded
+        client.forget(IMAGE)
+    assert registry.pulled(IMAGE)
     assert aws.count("GetAuthorizationToken") == 1
 
 
