@@ -80,12 +80,12 @@ _FILES = (
 
 
 def configured_identity(environ: "Mapping[str, str]") -> str:
-    """Return a text that is equal for two processes exactly when their configuration is.
+    """Return a text that is equal for two processes only if their configuration is.
 
-    Holds the selecting environment variables that are set, and for each configuration file
-    its path, inode, times of modification and of change (nanoseconds), and a digest of its
-    content, which can be another one at the same times. Raises `BadConfiguration` if a file
-    is there, or may be, and cannot be read.
+    Holds the user, the selecting environment variables that are set, and for each configuration
+    file its path, mode, inode, times of modification and of change (nanoseconds), and a digest
+    of its content, which can be another one at the same times. Raises `BadConfiguration` if a
+    file is there, or may be, and cannot be read.
     """
     parts = [f"{name}={without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
@@ -197,11 +197,17 @@ def _digest_of_text(text: str) -> str:
 def is_absent(path: str) -> bool:
     """Say whether nothing is at ``path``, not even a link whose target is missing.
 
-    Raises OSError if that cannot be told, ValueError if it cannot be a path.
+    Raises OSError if that cannot be told, also for a link on the way that leads nowhere, and
+    ValueError if it cannot be a path.
     """
     try:
         system.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        return True
+    except FileNotFoundError:
+        parent = path.rpartition("/")[0]
+        if parent and not is_absent(parent):
+            system.stat(parent)
         return True
     return False
 
@@ -235,7 +241,7 @@ def _unreadable(path: str, error: Exception) -> "BadConfiguration":
 
     if isinstance(error, FileNotFoundError):
         return BadConfiguration(
-            f"{path} is a link, and what it leads to is not there",
+            f"{error.filename} is a link, and what it leads to is not there",
             "mount what it leads to, or remove it",
         )
     reason = getattr(error, "strerror", None) or "this cannot be the name of a file"

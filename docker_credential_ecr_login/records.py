@@ -58,7 +58,7 @@ OUR_SELECTORS = (
 """The variables that select an answer beside those that select an identity."""
 
 _SECOND = 10**9  # nanoseconds
-_TICK = _SECOND // 20  # more than a tick of any kernel's clock of files
+_TICK = _SECOND // 20  # more than a tick of Linux's clock of files
 
 
 def keep_record(
@@ -78,7 +78,8 @@ def keep_record(
     ``status`` is the exit status; it holds from the first of the ``times`` until the second
     (epoch seconds). ``sources`` are the paths of what it comes from beside the configuration,
     ``absent`` of what must not be there; whether it still comes from there, ``still_holds`` says
-    once the record is written. What cannot be kept is no failure.
+    once the record is written. What cannot be kept is no failure. Raises `BadConfiguration` if a
+    configuration file cannot be read any more.
     """
     environment = environment_line(environ)
     question = f"{frame.hex()}."
@@ -98,14 +99,15 @@ def keep_record(
         cache.store_record(name, "\n".join([head, answer, *looks, ".\n"]))
         if not still_holds():  # asked now, so that after a logout there is no record
             cache.remove_record(name)
-    except Exception:
-        pass  # of the disk, or times that no calendar has
+    except (OSError, ValueError, OverflowError):  # the last two: times that no calendar has
+        pass
 
 
 def environment_line(environ: "Mapping[str, str]") -> str | None:
     """Return all of the environment that selects an answer, as the launcher writes it.
 
-    None where it must not be written down, or where its meaning is not in it.
+    None where it must not be written down, as a secret, or holds what the line cannot, or what
+    is to be expanded, or where the launcher does not answer.
     """
     if sys.platform != "linux" or SECRETS[0] in environ:
         return None

@@ -915,6 +915,19 @@ class TestBroken:
             assert told(signed_in.get(url), url) == message
         assert aws.count("GetAuthorizationToken") == 1
 
+    @pytest.mark.parametrize("name", [".config", ".config/ecr-login", ".aws"])
+    def test_a_directory_that_is_not_mounted(
+        self, signed_in: HelperProcess, aws: AwsEmulator, name: str
+    ) -> None:
+        """Behind a link whose target is missing there may be a file."""
+        assert signed_in.get().secret
+        path = signed_in.home / name
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to("/nonexistent")
+        for url in (HOST, HUB):
+            assert told(signed_in.get(url), url).startswith(f"{path} is a link, and what it leads")
+        assert aws.count("GetAuthorizationToken") == 1
+
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
     @pytest.mark.parametrize("name", [PLACE, ".aws/config", ".aws/credentials"])
     @pytest.mark.parametrize("closed", ["file", "directory"])

@@ -230,7 +230,7 @@ class TestEnvironment:
     def test_the_launcher_knows_the_table(self) -> None:
         """The variables that the launcher compares are those of the tables, each once."""
         text = EXECUTABLE.read_text()
-        begin = text.index("for _ecr_line in ")
+        begin = text.index("for _ecr_name in ")
         names = text[begin : text.index("; do", begin)].replace("\\\n", "").split()[3:]
         assert names == [*SELECTORS, *OUR_SELECTORS]
 
