@@ -43,6 +43,7 @@ def main(stdin_variable: str = "") -> "NoReturn":
     the interpreter's own tear-down, which takes longer than a cached answer.
     """
     helper.process_is_ours = True
+    reserve = bytearray(2**20)  # bytes that the last word can have where there is no memory left
     begun = _taken(stdin_variable) if stdin_variable else ""
     environ = _environ()
     try:
@@ -52,6 +53,7 @@ def main(stdin_variable: str = "") -> "NoReturn":
     except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads what is found
         answer, remark, status = "", "", 1
     except BaseException as error:  # a traceback would leave the client without an answer
+        del reserve
         answer, remark, status = f"{protocol.NAME}: internal error: {type(error).__name__}\n", "", 1
     try:
         _write(1, answer)

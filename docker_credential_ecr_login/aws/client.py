@@ -3,6 +3,7 @@
 import base64
 import os
 import random
+import ssl  # noqa: F401 - first: urllib3 takes one that there is no memory for as one that is missing
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
