@@ -12,11 +12,11 @@ The package has two rings:
   imports it inside the functions that miss.
 """
 
-__version__ = "0.1.0"
+from .protocol import __version__
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from .credentials import Credentials, get_credentials
+    from .api import Credentials, get_credentials
 
 __all__ = ["Credentials", "__version__", "get_credentials"]
 
@@ -24,7 +24,7 @@ __all__ = ["Credentials", "__version__", "get_credentials"]
 def __getattr__(name: str) -> object:
     """Import what Python programs use when they do (PEP 562): the executable needs none of it."""
     if name in ("Credentials", "get_credentials"):
-        from . import credentials
+        from . import api
 
-        return getattr(credentials, name)
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,8 +2,8 @@
 
 import sys
 
-from . import helper, protocol
-from .registry import parse
+from . import actions, process, protocol
+from .resolve import resolve
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main(stdin_variable: str = "") -> "NoReturn":
     read of standard input, in hexadecimal, and a full stop if it has seen the end. Ends without
     the interpreter's own tear-down, which takes longer than a cached answer.
     """
-    helper.process_is_ours = True
+    process.is_ours = True
     reserve = bytearray(2**20)  # bytes that the last word can have where there is no memory left
     begun = _taken(stdin_variable) if stdin_variable else ""
     environ = _environ()
@@ -78,6 +78,9 @@ def _fill_streams() -> None:
             system.open(devnull, flags)  # which gets the lowest number
 
 
+_ACTIONS = {"get": actions.get, "store": actions.store, "erase": actions.erase}
+
+
 def run(
     arguments: list[str], environ: "Mapping[str, str]", begun: str = ""
 ) -> tuple[str, str, int]:
@@ -90,13 +93,17 @@ def run(
     if arguments and arguments[0] in (*protocol.COMMANDS, "--help", "--version", "-h", "-v"):
         return _command(arguments, environ)
     action = arguments[0] if len(arguments) == 1 else ""
-    if action in ("get", "store", "erase", "list"):
+    if action == "list":
         try:
-            return _act(action, environ, begun)
+            return actions.list_all(environ)
         except Exception as error:
-            line = _failure_line(error, action, environ)
-            # docker-py and podman-remote abort when list fails, whatever for.
-            return ("{}\n", "", 0) if action == "list" else (f"{line}\n", "", 1)
+            _failure_line(error, action, environ)
+            return "{}\n", "", 0  # docker-py and podman-remote abort when list fails, whatever for
+    if action in _ACTIONS:
+        try:
+            return _ACTIONS[action](_read_input(begun), environ)
+        except Exception as error:
+            return f"{_failure_line(error, action, environ)}\n", "", 1
     if action == "version":
         return f"{protocol.VERSION}\n", "", 0
     if action == "help":
@@ -104,62 +111,6 @@ def run(
     if action:
         return f"{protocol.NAME}: unknown action: {action}\n", "", 1
     return f"{protocol.USAGE}\n", "", 1
-
-
-def _act(action: str, environ: "Mapping[str, str]", begun: str) -> tuple[str, str, int]:
-    if action == "list":
-        return helper.list_answer(environ), "", 0
-    frame = _read_input(begun)
-    if action == "get":
-        return _get(protocol.server_url(frame), frame, environ)
-    url = protocol.credentials(frame)[0] if action == "store" else protocol.server_url(frame)
-    question = helper.resolve(url, environ)
-    if question.fallback:
-        return _pass_on(question.fallback, action, frame, question.environ)
-    if action == "store":
-        return "", helper.store(question, frame), 0
-    if question.registry and not helper.ignores_storage(question.environ):
-        helper.erase(question.registry, question.environ)
-    return "", "", 0
-
-
-def _get(url: str, frame: bytes, given: "Mapping[str, str]") -> tuple[str, str, int]:
-    registry, environ = parse(url), given
-    try:
-        question = helper.resolve(url, given)
-        registry, environ = question.registry, question.environ
-        if question.fallback and not question.anonymous:
-            return _pass_on(question.fallback, "get", frame, environ)
-        if registry is None or helper.is_anonymous(registry, environ):
-            answer = f"{protocol.CREDENTIALS_NOT_FOUND}\n"
-            helper.keep_answer(question, given, frame, answer)
-            return answer, "", 1
-        entry = helper.token(registry, environ, question.identity)
-        answer = protocol.get_answer(url, entry.secret)
-        helper.keep_answer(question, given, frame, answer, entry)
-        return answer, "", 0
-    except Exception as error:
-        from .errors import one_line
-
-        subject = registry.host if registry else one_line(url)
-        line = f"{subject}: {_failure_line(error, subject, environ)}"
-        # By default the caller's fall-back chain goes on. ECR Public can do without us.
-        is_public = registry and registry.registry_id is None
-        if is_public:
-            line += protocol.PUBLIC_GOES_ON
-        strict = not is_public and helper.is_true(environ, "AWS_ECR_STRICT")
-        return f"{line if strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
-
-
-def _pass_on(
-    fallback: str, action: str, frame: bytes, environ: "Mapping[str, str]"
-) -> tuple[str, str, int]:
-    """Let another helper answer."""
-    from .fallback import ask
-    from .turn import answer_timeout
-
-    answer, status = ask(fallback, action, frame, answer_timeout(environ))
-    return answer, "", status
 
 
 def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:
@@ -175,48 +126,21 @@ def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, s
 
 
 def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    request = None
     try:
-        question = helper.resolve(host, environ)
-        environ = question.environ
-        if question.registry is None:
-            return "", "", 1
-        helper.refresh(question.registry, environ, question.identity)
+        request = resolve(host, environ)
+        if request.registry:
+            actions.refresh(request)
+            return "", "", 0
     except Exception as error:
-        _failure_line(error, host, environ)
-        return "", "", 1
-    return "", "", 0
+        _failure_line(error, host, request.environ if request else environ)
+    return "", "", 1
 
 
 def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -> str:
-    """Log ``error``, with its traceback, and return the one line that tells a person."""
-    from .errors import (
-        BadInput,
-        HelperError,
-        RememberedFailure,
-        is_for_want_of_resources,
-        one_line,
-    )
-    from .log import logger
+    from .log import failure_line
 
-    if isinstance(error, BadInput):
-        return str(error)
-    traceback = None if isinstance(error, RememberedFailure) else error
-    try:
-        logger(environ).error("%s: %s", subject, error, exc_info=traceback)
-    except Exception:
-        pass  # an answer does not depend on the log
-    if isinstance(error, HelperError):
-        return str(error)
-    if is_for_want_of_resources(error):
-        return one_line(
-            "the system gives this process no more memory, processes or open files"
-            f" ({type(error).__name__}: {error}); raise its limits: see ulimit -a"
-        )
-    if isinstance(error, ImportError):
-        return one_line(
-            f"the installation is not complete ({error}); install {protocol.NAME} again"
-        )
-    return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
+    return failure_line(error, subject, environ)
 
 
 def _read_input(begun: str) -> bytes:

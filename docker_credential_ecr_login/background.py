@@ -2,11 +2,11 @@
 
 import sys
 
-from .registry import Registry
-
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+
+    from .request import Request
 
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
@@ -26,8 +26,8 @@ _PATHS = (
 )
 
 
-def start_refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
-    """Start ``refresh`` for ``registry`` in a detached process.
+def start_process(request: "Request") -> None:
+    """Start the action ``refresh`` for a registry in a detached process.
 
     It has none of the caller's pipes (docker waits for their end of file), no
     terminal, and no working directory that could be in somebody's way, unless a
@@ -35,34 +35,31 @@ def start_refresh(registry: Registry, environ: "Mapping[str, str]") -> None:
     system that cannot start it is no failure: the token that is answered is good.
     """
     package = __file__.replace("\\", "/").rpartition("/")[0].rpartition("/")[0]
-    command = [sys.executable, "-IS", "-c", _CODE, package, "refresh", registry.host]
-    is_relative = any(environ.get(name, "")[:1] not in ("", "/", "~", "$") for name in _PATHS)
+    command = [sys.executable, "-IS", "-c", _CODE, package, "refresh", request.host]
+    values = (request.environ.get(name, "") for name in _PATHS)
+    is_relative = any(value[:1] not in ("", "/", "~", "$") for value in values)
     try:
         _start(command, None if is_relative else "/")
     except OSError:
         pass
 
 
-def start_refresh_in_thread(
-    registry: Registry, environ: "Mapping[str, str]", identity: str
-) -> None:
-    """Refresh the token of ``registry`` under ``identity`` in a thread, for a Python program.
+def start_thread(request: "Request", refresh: "Callable[[Request], None]") -> None:
+    """Run ``refresh`` for a registry in a thread, for a Python program.
 
     To fork its process would not be safe. Should it end before, nothing is lost.
     """
     from threading import Thread
 
-    from . import helper
-
-    def refresh() -> None:
+    def run() -> None:
         try:
-            helper.refresh(registry, environ, identity)
+            refresh(request)
         except Exception as error:
             from .log import logger
 
-            logger(environ).error("%s: %s", registry.host, error)
+            logger(request.environ).error("%s: %s", request.host, error)
 
-    Thread(target=refresh, daemon=True).start()
+    Thread(target=run, daemon=True).start()
 
 
 if sys.platform == "win32":

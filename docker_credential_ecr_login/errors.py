@@ -18,16 +18,12 @@
 ``docker_credential_ecr_login.aws.failures`` maps botocore's exceptions to these.
 """
 
-TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
-if TYPE_CHECKING:
-    import re
-
 
 class HelperError(Exception):
     """A failure that is reported in one line.
 
     ``message`` says what failed; ``hint`` what to do next, or is empty. Neither
-    holds a secret: whoever quotes foreign text passes it through `redact`.
+    holds a secret: whoever quotes foreign text passes it through `redaction.redact`.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -92,17 +88,6 @@ class UnusableAnswer(AwsFailure):
     """AWS, or a program that was asked for credentials, answered nonsense."""
 
 
-_MAX_LINE_LENGTH = 400
-_MAX_FOREIGN_LENGTH = 4000  # characters of which a line can come; a proxy may answer a book
-_MIN_PASSWORD_LENGTH = 6  # without shorter ones, a text would be none
-_SECRET_VARIABLES = (
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_ECR_MFA_CODE",
-)
-
 # What `threading`, the loader of shared libraries, OpenSSL and `codecs` say without memory.
 _WANTS = (
     "can't start new thread",
@@ -111,84 +96,6 @@ _WANTS = (
     "malloc failure",
     "unknown encoding: idna",
 )
-
-# What has the look of a key or a token, and what has it but is none.
-_SECRETS = r"""
-    (?P<harmless>
-        (?<!\w) \w{1,20}://[^\s"'<>]+  # user and query are gone already
-      | \barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:[^\s"',;]{1,512}
-      | \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b  # a request id
-    )
-  | (?P<path> (?<![\w+/=:.-]) ~? (?: / [\w.@-]++ )++ (?! [+=] | /[\w+/=] ) )
-  | (?<![\w-]) eyJ [\w-]+ (?: \.[\w-]+ ){1,4}  # a JSON web token
-  | (?<![\w+/-]) (?= [a-z+/]*[A-Z] ) (?= [A-Z+/]*[a-z] ) [A-Za-z+/]{40} (?![\w+/=-])
-  | (?<![\w+/-]) (?= [A-Za-z+/_-]* [0-9] ) (?= [0-9+/_-]* [A-Za-z] ) [\w+/-]{32,} ={0,2}
-"""
-
-
-def redact(text: str) -> str:
-    """Return foreign ``text`` without secrets: for messages and for the log.
-
-    Left out are the user part and the query of URLs, the values of the
-    environment variables that hold secrets, JSON web tokens, and every run of
-    32 or more characters that has the look of a key or a token (base64 with both
-    letters and digits, or of 40 characters). URLs, ARNs, request ids and paths of files stay.
-    """
-    import os
-    import re
-
-    for name, value in os.environ.items():
-        for secret in _secrets_in(name, value):
-            text = text.replace(secret, "***")
-    # With a slash in the password of a proxy, what urllib3 takes for its host is a part of that.
-    text = re.sub(r"(Failed to parse: ).*", r"\1***", text)
-    text = re.sub(r"(?<!\w)(\w{1,20}://)[^/\s]*@", r"\1***@", text)
-    text = re.sub(r"(?<!\w)\w{1,20}://[^\s\"']*", _without_query, text)
-
-    def replacement(found: re.Match[str]) -> str:
-        if found["harmless"]:
-            return found[0]
-        if path := found["path"]:
-            # One in 64 secrets begins with a slash, but with no directory of this machine.
-            top = path.split("/")[1]
-            is_path = path.startswith("~") or len(path) < 32 or os.path.exists(f"/{top}")
-            return path if is_path else "***"
-        return "***"
-
-    return re.sub(_SECRETS, replacement, text, flags=re.VERBOSE | re.ASCII)
-
-
-def _secrets_in(name: str, value: str) -> list[str]:
-    """Return the secrets in an environment variable, in all forms that they can take in a text."""
-    import re
-    from urllib.parse import unquote
-
-    if name in _SECRET_VARIABLES:
-        return [value] if value else []
-    if "@" not in value or not re.search("_PROXY$|^AWS_ENDPOINT_URL", name.upper()):
-        return []
-    # URLs are recognised in a text, but not as some of them are misspelt.
-    user = re.sub(r"^\w+:/*", "", value.rpartition("@")[0])
-    password = user.partition(":")[2]
-    forms = [
-        form
-        for text in (user, password)
-        for form in (text, unquote(text), repr(text)[1:-1], " ".join(text.split()), *text.split())
-    ]
-    return [form for form in forms if len(form) >= _MIN_PASSWORD_LENGTH]
-
-
-def _without_query(found: "re.Match[str]") -> str:
-    import re
-
-    address, *query = re.split("[?#]", found[0], maxsplit=1)
-    return f"{address}?***" if query else address
-
-
-def one_line(text: str) -> str:
-    """Return foreign ``text`` redacted, on one line, of at most 400 characters."""
-    line = printable(redact(text[:_MAX_FOREIGN_LENGTH]))
-    return line if len(line) <= _MAX_LINE_LENGTH else line[: _MAX_LINE_LENGTH - 1] + "…"
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from .errors import BadConfiguration, HelperError
 from .log import logger
-from .processes import TooMuchOutput, run_to_end
+from .subprocesses import TooMuchOutput, run_to_end
 
 _MARK = "ECR_LOGIN_FALLBACK"  # set where a fallback runs, to notice one that is ourselves
 

@@ -154,22 +154,6 @@ def _own_files(environ: "Mapping[str, str]") -> list[str]:
     return [f"{directory}/ecr-login/config.toml" for directory in (user, site) if directory]
 
 
-def fingerprint(text: str) -> str:
-    """Return a short file name for ``text``.
-
-    It is an address only: what is found there must be compared with the whole
-    text. A remainder by the Mersenne prime 2**127 - 1, because importing hashlib would
-    take longer than all the rest of a cached answer.
-    """
-    number = int.from_bytes(text.encode("utf-8", "surrogateescape"), "big")
-    return f"{number % (2**127 - 1):032x}"
-
-
-def is_fingerprint(name: str) -> bool:
-    """Say whether ``name`` can be one that `fingerprint` returns."""
-    return len(name) == 32 and frozenset("0123456789abcdef").issuperset(name)
-
-
 def expand(path: str, environ: "Mapping[str, str]") -> str:
     """Return ``path`` with a leading ``~`` and ``$VARIABLES`` replaced, as botocore does."""
     home = environ.get("HOME")
@@ -212,13 +196,18 @@ def is_absent(path: str) -> bool:
     return False
 
 
+def is_regular(state: "system.stat_result") -> bool:
+    """Say whether that is a file, and no directory, pipe or device."""
+    return state.st_mode & 0o170000 == 0o100000  # of stat(2)
+
+
 def _file_state(path: str) -> str:
     try:
         if is_absent(path):
             return f"{path} absent"
         state = system.stat(path)
         # What is no file, such as /dev/null, botocore does not read.
-        content = _content(path) if state.st_mode & 0o170000 == 0o100000 else b""
+        content = _content(path) if is_regular(state) else b""
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
     times = f"{state.st_mtime_ns} {state.st_ctime_ns}"

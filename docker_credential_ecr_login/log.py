@@ -12,8 +12,10 @@ from contextlib import ExitStack, suppress
 from functools import lru_cache
 from io import FileIO
 
-from .cache import is_our_own, make_directory, writable_directory
-from .errors import redact
+from .cache.storage import is_our_own, make_directory, writable_directory
+from .errors import BadInput, HelperError, RememberedFailure, is_for_want_of_resources
+from .protocol import NAME
+from .redaction import one_line, redact
 
 MAX_SIZE = 1024 * 1024
 """Bytes after which a log is put aside."""
@@ -36,6 +38,27 @@ def logger(environ: Mapping[str, str]) -> logging.Logger:
     """Return the log to write to, at the level of ``AWS_ECR_LOG_LEVEL`` (default info)."""
     level = environ.get("AWS_ECR_LOG_LEVEL", "").lower()
     return _open(writable_directory(environ), _LEVELS.get(level, logging.INFO))
+
+
+def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -> str:
+    """Log ``error``, with its traceback, and return the one line that tells a person."""
+    if isinstance(error, BadInput):
+        return str(error)
+    traceback = None if isinstance(error, RememberedFailure) else error
+    try:
+        logger(environ).error("%s: %s", subject, error, exc_info=traceback)
+    except Exception:
+        pass  # an answer does not depend on the log
+    if isinstance(error, HelperError):
+        return str(error)
+    if is_for_want_of_resources(error):
+        return one_line(
+            "the system gives this process no more memory, processes or open files"
+            f" ({type(error).__name__}: {error}); raise its limits: see ulimit -a"
+        )
+    if isinstance(error, ImportError):
+        return one_line(f"the installation is not complete ({error}); install {NAME} again")
+    return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
 class _RedactingFormatter(logging.Formatter):

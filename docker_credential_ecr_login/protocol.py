@@ -4,14 +4,13 @@ Reference: ``credentials/credentials.go`` of docker/docker-credential-helpers.
 Docker and others compare some of these texts to the letter.
 """
 
-from . import __version__
-
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .errors import BadInput
 
+__version__ = "0.1.0"
 NAME = "docker-credential-ecr-login"
 USERNAME = "AWS"
 

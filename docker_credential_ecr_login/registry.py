@@ -1,16 +1,13 @@
 """ServerURL -> Registry: which ECR registry, region and API endpoint a name means.
 
-Pure, and free of ``re``: this runs before every cached answer. A name of ECR means
-what it says; every other one what the config file says, or nothing. The host names
-are those of the Amazon ECR documentation ("Amazon ECR endpoints" and "dual-stack
-endpoints"); the suffixes are compared with botocore's ``partitions.json`` by a test.
+Pure, and free of ``re``: this runs before every cached answer. The host names are those of
+the Amazon ECR documentation ("Amazon ECR endpoints" and "dual-stack endpoints"); the suffixes
+are compared with botocore's ``partitions.json`` by a test.
 """
-
-from .identity import fingerprint
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Final
 
 PUBLIC_REGION = "us-east-1"
 """ECR Public authorises in this region only, wherever the image is pulled from."""
@@ -53,19 +50,16 @@ _DIGITS = frozenset("0123456789")
 _REGION_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _NAME_CHARACTERS = _REGION_CHARACTERS | frozenset("._")
 _DEFAULT_PORT = "443"
-_PRINCIPAL = ("endpoint_url", "external_id", "profile", "role_arn", "role_session_name")
 
 
 class Registry:
-    """One ECR registry, the API endpoint that authorises for it, and who is to ask there.
+    """An ECR registry, and the API endpoint that authorises for it; never changed.
 
-    ``host`` is the canonical name by which clients know it: lower case, no port, no final
-    dot; that of one's own in front of ECR can have a port. ``registry_id`` is the AWS
-    account of 12 digits, or None for ECR Public. ``settings`` are what the config file says
-    of it, as `config.Config.settings` has it.
+    ``host`` is its name in canonical form: lower case, no port, no final dot. ``registry_id`` is
+    the AWS account of 12 digits, or None for ECR Public.
     """
 
-    __slots__ = ("dual_stack", "fips", "host", "partition", "region", "registry_id", "settings")
+    __slots__ = ("dual_stack", "fips", "host", "partition", "region", "registry_id")
 
     def __init__(
         self,
@@ -74,22 +68,25 @@ class Registry:
         region: str,
         partition: str,
         *,
-        fips: bool,
-        dual_stack: bool,
-        settings: "Mapping[str, str] | None" = None,
+        fips: bool = False,
+        dual_stack: bool = False,
     ) -> None:
-        self.host = host
-        self.registry_id = registry_id
-        self.region = region
-        self.partition = partition
-        self.fips = fips
-        self.dual_stack = dual_stack
-        self.settings = settings or {}
+        self.host: "Final" = host
+        self.registry_id: "Final" = registry_id
+        self.region: "Final" = region
+        self.partition: "Final" = partition
+        self.fips: "Final" = fips
+        self.dual_stack: "Final" = dual_stack
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is ECR Public."""
+        return self.registry_id is None
 
     @property
     def service(self) -> str:
         """The service that authorises, by botocore's name: "ecr" or "ecr-public"."""
-        return "ecr-public" if self.registry_id is None else "ecr"
+        return "ecr-public" if self.is_public else "ecr"
 
     @property
     def endpoint(self) -> str:
@@ -99,94 +96,56 @@ class Registry:
 
     @property
     def endpoints(self) -> list[str]:
-        """All API endpoints whose tokens open it, whatever variant it is named by."""
+        """The API endpoints whose tokens open it, whatever variant it is named by."""
         variants = ("", "-fips", "-dual-stack", "-fips-dual-stack")
-        found = [f"{self._endpoint}{variant}" for variant in variants]
-        # Before the config file said otherwise, it may have been asked for by its own region's.
-        named = parse(self.host)
-        return found + named.endpoints if named and named.region != self.region else found
+        return [f"{self._endpoint}{variant}" for variant in variants]
 
     @property
     def _endpoint(self) -> str:
         return f"{self.partition}.{self.region}.{self.service}"
 
-    @property
-    def role_arn(self) -> str | None:
-        """The role that the config file wants assumed for this registry."""
-        role_arn = self.settings.get("role_arn")
-        if role_arn is None:
-            return None
-        account = self.registry_id or ""
-        return role_arn.replace("{registry_id}", account).replace("{region}", self.region)
-
-    @property
-    def principal(self) -> str:
-        """What the config file says of who is to ask, and where; empty if it says nothing."""
-        settings = {**self.settings, "role_arn": self.role_arn}
-        return "\n".join(f"{name}={settings[name]}" for name in _PRINCIPAL if settings.get(name))
-
-    @property
-    def scope(self) -> str:
-        """What one authorization token is good for, as a file name.
-
-        Two registries with equal scope share a token under one identity: a token
-        belongs to a principal and a region, not to an account.
-        """
-        principal = self.principal
-        return f"{self.endpoint}.{fingerprint(principal)}" if principal else self.endpoint
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether the config file wants it to be pulled from without credentials."""
-        return "anonymous" in self.settings
+    def authorized_in(self, region: str) -> "Registry":
+        """Return the same registry, for which the API in another region authorises."""
+        return Registry(
+            self.host,
+            self.registry_id,
+            region,
+            partition_of(region),
+            fips=self.fips,
+            dual_stack=self.dual_stack,
+        )
 
 
-def configured(name: str, settings: "Mapping[str, str]") -> Registry | None:
-    """Return the registry that the canonical ``name`` means, or None if that is not ECR.
+def identify(server_url: str) -> tuple[Registry | None, str]:
+    """Return the registry that a client means by ``server_url``, and its canonical name.
 
-    ``settings`` are what the config file says of it; they alone can make a name that is
-    not of ECR mean a registry of ECR.
-    """
-    registry = parse(settings.get("registry", name))
-    if registry is None or not settings:
-        return registry
-    if registry.registry_id and (region := settings.get("region")):
-        registry.region, registry.partition = region, partition_of(region)
-    registry.host, registry.settings = name, settings
-    return registry
-
-
-def canonical_name(server_url: str) -> str | None:
-    """Return the name of a registry, ECR or not, that a client means by ``server_url``.
-
-    That is the host in lower case, and the port if it is not that of HTTPS. None if
-    there is no plain name, which no config file can list then.
-    """
-    registry = parse(server_url)
-    if registry:
-        return registry.host
-    found = _host_and_port(server_url)
-    if found is None:
-        return None
-    host, port = found
-    # With one more final dot off, it would be another name.
-    if not _NAME_CHARACTERS.issuperset(host) or host[0] in ".-" or host[-1] == ".":
-        return None
-    return host if port in ("", _DEFAULT_PORT) else f"{host}:{port}"
-
-
-def parse(server_url: str) -> Registry | None:
-    """Return the registry that a client means by ``server_url``, or None if it is not ECR.
+    The registry is None if it is not of ECR. The name is the host in lower case, and the port if
+    it is neither that of HTTPS nor one of ECR's; empty if there is no plain name, which no config
+    file can list then.
 
     Takes every form that clients use: ``H``, ``H:443``, ``H/``, ``H/repository``,
     ``http://H``, ``https://H/v2/``, any case, a final dot.
     """
     found = _host_and_port(server_url)
     if found is None:
-        return None
-    host, _ = found
+        return None, ""
+    host, port = found
+    if registry := _parse_host(host):
+        return registry, host
+    # With one more final dot off, it would be another name.
+    if not _NAME_CHARACTERS.issuperset(host) or host[0] in ".-" or host[-1] == ".":
+        return None, ""
+    return None, host if port in ("", _DEFAULT_PORT) else f"{host}:{port}"
+
+
+def parse(server_url: str) -> Registry | None:
+    """Return the registry that a client means by ``server_url``, or None if it is not ECR."""
+    return identify(server_url)[0]
+
+
+def _parse_host(host: str) -> Registry | None:
     if host in PUBLIC_HOSTS:
-        return Registry(host, None, PUBLIC_REGION, "aws", fips=False, dual_stack=PUBLIC_HOSTS[host])
+        return Registry(host, None, PUBLIC_REGION, "aws", dual_stack=PUBLIC_HOSTS[host])
     labels = host.split(".")
     if labels[1:3] == ["dkr", "ecr"] or labels[1:3] == ["dkr", "ecr-fips"]:
         kind, rest, on_dual_stack_host = labels[2], labels[3:], False
@@ -230,6 +189,22 @@ def is_region(label: str) -> bool:
         and _REGION_CHARACTERS.issuperset(label)
         and label[0] != "-"
     )
+
+
+def fingerprint(text: str) -> str:
+    """Return a short file name for ``text``.
+
+    It is an address only: what is found there must be compared with the whole
+    text. A remainder by the Mersenne prime 2**127 - 1, because importing hashlib would
+    take longer than all the rest of a cached answer.
+    """
+    number = int.from_bytes(text.encode("utf-8", "surrogateescape"), "big")
+    return f"{number % (2**127 - 1):032x}"
+
+
+def is_fingerprint(name: str) -> bool:
+    """Say whether ``name`` can be one that `fingerprint` returns."""
+    return len(name) == 32 and frozenset("0123456789abcdef").issuperset(name)
 
 
 def _host_and_port(server_url: str) -> tuple[str, str] | None:

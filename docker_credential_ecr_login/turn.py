@@ -1,140 +1,135 @@
-"""Taking turns at asking AWS, for as little as a cached answer costs.
-
-That only one process asks is the work of filelock's lock, in `aws.fetch`. But all
-that is imported to ask takes longer than to ask, and of many callers that start at
-once each would import it before the first could ask. So they queue here for it.
-Nothing depends on that: where it does not work, they meet at filelock's lock.
-"""
+"""Whose turn it is to ask AWS: that of one caller, for whose token the others wait."""
 
 import time
 
-from .cache import is_our_own, make_directory
+from .cache import storage
+from .cache.locks import Lock
+from .cache.recall import remembered_failure
+from .cache.tokens import Cache
+from .process import has_terminal
 
-TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+TYPE_CHECKING = False  # of typing, whose import would cost more than what waiters do
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Self
+    from collections.abc import Callable
+    from typing import Self, TypeVar
 
-    from .cache import Entry
+    from .deadline import Deadline
+    from .request import Request
 
-DEFAULT_TIMEOUT = 15.0
-"""Seconds that an answer may take in all, unless AWS_ECR_TIMEOUT says otherwise."""
-
-_LONGEST_TIMEOUT = 24 * 3600.0  # seconds: as good as none, and no clock is too small for it
-_MIN_PAUSE, _MAX_PAUSE = 0.01, 0.1  # seconds between two looks at what another process does
-_APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's outcome
+    Found = TypeVar("Found")
 
 
 class Turn:
-    """The turn of one of all processes that name the same file; with ``with``, it ends.
+    """The turn of one of all callers for a scope to ask AWS; with ``with``, it ends.
 
-    It ends with the process too, in whatever way. ``paused`` are the seconds of waiting in which
-    a person was asked for an MFA code.
+    Where there is no ``cache``, or locks do not work, each takes it: a call too many is better
+    than none. Who waits does so until the ``deadline``. ``patience`` are the seconds without a
+    sign of life after which another process may be overtaken.
     """
 
-    def __init__(self, path: str) -> None:
-        self.paused = 0.0
-        self._path = path
-        self._descriptor = -1
+    def __init__(self, cache: Cache | None, request: "Request", deadline: "Deadline") -> None:
+        self.cache = cache
+        self.request = request
+        self.deadline = deadline
+        self.patience = deadline.seconds / 3
+        self._since = time.time() - deadline.elapsed()
+        self._lock: Lock | None = None
 
     def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._descriptor >= 0:
-            from posix import close
+        if self._lock:
+            self._lock.release()
 
-            close(self._descriptor)
+    def wait(self, look: "Callable[[], Found | None]") -> "Found | None":
+        """Return what ``look`` finds by the work of others, or None as soon as it is our turn.
 
-    def wait(
-        self,
-        deadline: float,
-        look: "Callable[[], Entry | None]",
-        is_prompting: "Callable[[], bool]",
-    ) -> "Entry | None":
-        """Return what ``look`` finds, by the work of others, before it is our turn; else None.
-
-        None also when it is not our turn until ``deadline`` (of `time.monotonic`), which is
-        put off while a person ``is_prompting``.
+        Raises `HelperError`: what kept others from it, or that the time is over.
         """
-        started = now = time.monotonic()
-        while not self._is_ours():
-            before, now = now, time.monotonic()
-            if is_prompting():
-                self.paused += now - before
-            if (found := look()) or now > deadline + self.paused:
-                return found
-            # The more wait, the longer it takes, and the less may they disturb.
-            time.sleep(min(max(_MIN_PAUSE, (now - started) / 10), _MAX_PAUSE))
-        return look()
-
-    def _is_ours(self) -> bool:
-        """Say whether it is our turn, or there is no taking turns here."""
         try:
-            import posix
-            from fcntl import LOCK_EX, LOCK_NB, flock
-        except ImportError:  # Windows
-            return True
-        try:
-            if self._descriptor < 0:
-                make_directory(self._path.rpartition("/")[0])
-                flags = posix.O_RDWR | posix.O_CREAT | posix.O_NOFOLLOW
-                self._descriptor = posix.open(self._path, flags, 0o600)
-            if not is_our_own(posix.fstat(self._descriptor)):
-                return True  # others could hold it for ever
-            flock(self._descriptor, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            return False
+            return self._wait(self.cache, look) if self.cache else None
         except OSError:
-            pass
-        return True
+            return None
 
+    def _wait(self, cache: Cache, look: "Callable[[], Found | None]") -> "Found | None":
+        overtaken: set[str] = set()  # the paths of locks that somebody holds who is stopped
+        while True:
+            path = self._next_path(overtaken)
+            lock, is_for_person = Lock(path), path == self._prompt_path
+            if not is_for_person and lock.acquire_now():
+                self._lock = lock
+                storage.touch(cache.tokens)  # so that no sweep takes the lock away
+                found = self._looked(look)
+                if found is None and self._next_path(overtaken) == path:
+                    lock.show_life()
+                    return None
+                lock.release()
+                self._lock = None
+                if found is not None:
+                    return found
+                continue
+            started = time.monotonic()
+            is_free = lock.wait(self.patience, self.deadline.left())
+            if is_for_person:
+                self.deadline.extend(time.monotonic() - started)
+            found = self._looked(look)
+            if found is not None:
+                return found
+            if self.deadline.left() == 0:
+                raise self.deadline.exceeded()
+            if not is_free and lock.silence() >= self.patience:
+                overtaken.add(path)
 
-def circumstances(environ: "Mapping[str, str]") -> str:
-    """Return a digest of the environment: a secret, a proxy or a time limit may be new.
+    def _looked(self, look: "Callable[[], Found | None]") -> "Found | None":
+        found = look()
+        if found is not None or self.cache is None:
+            return found
+        if line := remembered_failure(self.cache, self.request, self._since, time.time()):
+            from .errors import RememberedFailure
 
-    And of whether there is somebody who can be asked for an MFA code.
-    """
-    import hashlib
+            raise RememberedFailure(line)
+        return None
 
-    variables = sorted(each for each in environ.items() if each[0] not in _APPEARANCE)
-    text = "\0".join([f"{name}={value}" for name, value in variables] + [str(has_terminal())])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    @property
+    def _prompt_path(self) -> str:
+        return f"{self._path}.prompt"
 
+    @property
+    def _path(self) -> str:
+        return self.cache.token_path(self.request) if self.cache else ""
 
-def has_terminal() -> bool:
-    """Say whether a person can be asked at the controlling terminal.
+    def _next_path(self, overtaken: set[str]) -> str:
+        """Return the path of the lock to take, or to wait for.
 
-    Not if this process runs in its background, where to read from it would stop us.
-    """
-    import os
+        Raises `MfaCodeNeeded` if a person is asked for a code, whom only callers with a terminal
+        wait for.
+        """
+        if self._prompt_path not in overtaken and Lock(self._prompt_path).is_held():
+            if has_terminal():
+                return self._prompt_path
+            if not self.request.environ.get("AWS_ECR_MFA_CODE"):
+                from .errors import MfaCodeNeeded
 
-    try:
-        descriptor = os.open("CONIN$" if os.name == "nt" else "/dev/tty", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return os.name == "nt" or os.tcgetpgrp(descriptor) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
+                raise MfaCodeNeeded(
+                    "another process asks for an MFA code at its terminal, and there is none here",
+                    "type the code there, and try again",
+                )
+        path = f"{self._path}.lock"
+        while path in overtaken:
+            path = f"{path.removesuffix('.lock')}+.lock"
+        return path
 
+    @property
+    def directory(self) -> str | None:
+        """The directory in which processes meet that ask a person, None if they cannot."""
+        return self.cache.directory if self.cache else None
 
-def answer_timeout(environ: "Mapping[str, str]") -> float:
-    """Return ``AWS_ECR_TIMEOUT`` in seconds, or the default. Raises `BadConfiguration`."""
-    text = environ.get("AWS_ECR_TIMEOUT")
-    if not text:
-        return DEFAULT_TIMEOUT
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        from .errors import BadConfiguration
-
-        raise BadConfiguration(
-            f"AWS_ECR_TIMEOUT must be a number of seconds above 0, not {text!r}",
-            "unset it or set it to, say, 15",
-        )
-    return min(seconds, _LONGEST_TIMEOUT)
+    def give_way(self) -> None:
+        """Let others know that a person is asked for an MFA code: not all are to wait for that."""
+        if self._lock is None:
+            return
+        prompt = Lock(self._prompt_path)
+        if prompt.acquire(self.patience):
+            self._lock.release()
+            self._lock = prompt

@@ -6,24 +6,25 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.cache import (
+from docker_credential_ecr_login.cache import removal
+from docker_credential_ecr_login.cache.recall import (
     FAILURE_MEMORY,
-    MIN_LIFETIME,
     REFRESH_PAUSE,
-    SWEEP_PAUSE,
-    Cache,
-    Entry,
-    is_our_own,
-    make_directory,
+    claim_refresh,
+    remember_failure,
+    remembered_failure,
 )
-from docker_credential_ecr_login.registry import Registry, parse
+from docker_credential_ecr_login.cache.removal import SWEEP_PAUSE
+from docker_credential_ecr_login.cache.storage import is_our_own, make_directory
+from docker_credential_ecr_login.cache.tokens import MIN_LIFETIME, Cache, Entry
+from docker_credential_ecr_login.request import NO_SETTINGS, Settings
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
     HOST,
@@ -33,16 +34,10 @@ from tests.helper_process import (
     HelperProcess,
     as_nobody,
 )
+from tests.tokens import asked
 
 NOW = 1_700_000_000
 TOKEN = Entry("c2VjcmV0", expires_at=NOW + 43_200, refresh_at=NOW + 21_600)
-
-
-def registry(host: str = HOST) -> Registry:
-    """The registry of a host that is known to be ECR."""
-    parsed = parse(host)
-    assert parsed is not None
-    return parsed
 
 
 def contents(entry: Entry | None) -> tuple[str, int, int] | None:
@@ -71,38 +66,43 @@ def swap(first: Path, second: Path) -> None:
 
 def test_what_is_stored_is_found(cache: Cache) -> None:
     """A stored token is found by every registry of its scope, and by no other."""
-    cache.store_token(registry(), TOKEN)
-    assert contents(cache.token(registry())) == contents(TOKEN)
-    assert contents(cache.token(registry(SECOND_ACCOUNT))) == contents(TOKEN)
-    assert cache.token(registry(OTHER_REGION)) is None
-    assert cache.token(registry(PUBLIC)) is None
+    cache.store_token(asked(), TOKEN)
+    assert contents(cache.token(asked())) == contents(TOKEN)
+    assert contents(cache.token(asked(SECOND_ACCOUNT))) == contents(TOKEN)
+    assert cache.token(asked(OTHER_REGION)) is None
+    assert cache.token(asked(PUBLIC)) is None
 
 
 def test_identities_never_share(cache: Cache) -> None:
     """A token of one identity is a miss for another, even in the place of its own file."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     other = Cache(cache.directory, "another identity")
-    assert other.token(registry()) is None
-    other.store_token(registry(), Entry("b3RoZXI=", NOW, NOW))
+    assert other.token(asked()) is None
+    other.store_token(asked(), Entry("b3RoZXI=", NOW, NOW))
     swap(*Path(cache.directory).glob("tokens/*/aws.us-east-1.ecr"))
-    assert cache.token(registry()) is None
-    assert other.token(registry()) is None
+    assert cache.token(asked()) is None
+    assert other.token(asked()) is None
 
 
 def test_settings_are_those_of_one_identity(cache: Cache) -> None:
     """What the config file says of a registry comes back to whom it was noted for, and no other."""
-    noted = {"profile": "prod", "role_arn": "arn:aws:iam::111111111111:role/a=b"}
+    noted = Settings({"profile": "prod", "role_arn": "arn:aws:iam::111111111111:role/a=b"})
+
+    def found(cache: Cache, host: str = HOST) -> Mapping[str, str] | None:
+        settings = cache.settings(host)
+        return settings.values if settings else None
+
     other = Cache(cache.directory, "another identity")
-    assert cache.settings(HOST) is None
+    assert found(cache) is None
     cache.store_settings(HOST, noted)
-    assert cache.settings(HOST) == noted
-    assert cache.settings(OTHER_REGION) is None
-    assert other.settings(HOST) is None
-    other.store_settings(HOST, {})
-    assert other.settings(HOST) == {}
+    assert found(cache) == noted.values
+    assert found(cache, OTHER_REGION) is None
+    assert found(other) is None
+    other.store_settings(HOST, NO_SETTINGS)
+    assert found(other) == {}
     swap(*Path(cache.directory).glob(f"tokens/*/hosts/{HOST}"))
-    assert cache.settings(HOST) is None
-    assert other.settings(HOST) is None
+    assert found(cache) is None
+    assert found(other) is None
 
 
 @given(
@@ -121,8 +121,8 @@ def test_every_token_and_identity_survives_the_disk(
     entry = Entry(secret, expires_at, refresh_at)
     with tempfile.TemporaryDirectory() as directory:
         cache = Cache(directory, identity)
-        cache.store_token(registry(), entry)
-        assert contents(cache.token(registry())) == contents(entry)
+        cache.store_token(asked(), entry)
+        assert contents(cache.token(asked())) == contents(entry)
 
 
 @given(position=st.integers(0, 10_000), change=st.integers(1, 255), cut=st.booleans())
@@ -130,7 +130,7 @@ def test_any_damage_is_a_miss(position: int, change: int, cut: bool) -> None:
     """A token file with one byte changed, or cut anywhere, is a miss and never an error."""
     with tempfile.TemporaryDirectory() as directory:
         cache = Cache(directory, "identity")
-        cache.store_token(registry(), TOKEN)
+        cache.store_token(asked(), TOKEN)
         path = token_file(cache)
         whole = bytearray(path.read_bytes())
         position %= len(whole)
@@ -139,12 +139,12 @@ def test_any_damage_is_a_miss(position: int, change: int, cut: bool) -> None:
         else:
             whole[position] ^= change
         path.write_bytes(whole)
-        assert cache.token(registry()) is None
+        assert cache.token(asked()) is None
 
 
 def test_no_byte_of_the_secret_can_change(cache: Cache) -> None:
     """A token with one byte of its secret changed, whichever and to whatever, is a miss."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     path = token_file(cache)
     whole = path.read_bytes()
     start = whole.index(TOKEN.secret.encode())
@@ -153,7 +153,7 @@ def test_no_byte_of_the_secret_can_change(cache: Cache) -> None:
             damaged = bytearray(whole)
             damaged[position] ^= change
             path.write_bytes(damaged)
-            assert cache.token(registry()) is None
+            assert cache.token(asked()) is None
 
 
 @given(st.binary(max_size=400))
@@ -162,9 +162,9 @@ def test_garbage_is_a_miss(garbage: bytes) -> None:
     """A token file that holds anything else is a miss and never an error."""
     with tempfile.TemporaryDirectory() as directory:
         cache = Cache(directory, "identity")
-        cache.store_token(registry(), TOKEN)
+        cache.store_token(asked(), TOKEN)
         token_file(cache).write_bytes(garbage)
-        assert cache.token(registry()) is None
+        assert cache.token(asked()) is None
 
 
 def _readable_by_others(path: Path) -> None:
@@ -235,9 +235,9 @@ def test_untrustworthy_files_are_a_miss(
 @pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o601])
 def test_a_file_that_is_open_to_others_is_a_miss(cache: Cache, mode: int) -> None:
     """A token file that a group or others may read, write or run is not believed."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     token_file(cache).chmod(mode)
-    assert cache.token(registry()) is None
+    assert cache.token(asked()) is None
 
 
 def test_a_file_that_the_disk_does_not_give_back_is_a_miss(
@@ -248,9 +248,9 @@ def test_a_file_that_the_disk_does_not_give_back_is_a_miss(
     def fail(descriptor: int, length: int) -> bytes:
         raise OSError(errno.EIO, f"{length} bytes of {descriptor}")
 
-    cache.store_token(registry(), TOKEN)
-    monkeypatch.setattr("docker_credential_ecr_login.cache.system.read", fail)
-    assert cache.token(registry()) is None
+    cache.store_token(asked(), TOKEN)
+    monkeypatch.setattr("docker_credential_ecr_login.cache.storage.system.read", fail)
+    assert cache.token(asked()) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owners here")
@@ -259,19 +259,19 @@ def test_owners_are_compared(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, difference: int
 ) -> None:
     """A file of any other user, be it root, is neither believed nor our own."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     state = token_file(cache).stat()
     user = state.st_uid + difference
-    monkeypatch.setattr("docker_credential_ecr_login.cache.system.geteuid", lambda: user)
-    assert cache.token(registry()) is None
+    monkeypatch.setattr("docker_credential_ecr_login.cache.storage.system.geteuid", lambda: user)
+    assert cache.token(asked()) is None
     assert not is_our_own(state)
 
 
 def test_a_file_of_another_owner_is_a_miss(cache: Cache) -> None:
     """A token file that another user owns is not believed."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     _of_another_owner(token_file(cache))
-    assert cache.token(registry()) is None
+    assert cache.token(asked()) is None
 
 
 @pytest.mark.parametrize(
@@ -322,18 +322,17 @@ def test_modes_of_all_that_is_kept(tmp_path: Path) -> None:
     cache = Cache(f"{top}/too/cache", "identity")
     previous = os.umask(0)
     try:
-        cache.store_token(registry(), TOKEN)
-        cache.store_login(registry(), TOKEN)
-        cache.store_settings(HOST, {})
-        cache.store_failure(registry(), "then", "it failed", NOW)
-        cache.set_prompting(registry(), on=True)
-        assert cache.claim_refresh(registry(), NOW)
-        cache.sweep(NOW)
+        cache.store_token(asked(), TOKEN)
+        cache.store_login(asked(), TOKEN)
+        cache.store_settings(HOST, NO_SETTINGS)
+        remember_failure(cache, asked(), "it failed", NOW)
+        assert claim_refresh(cache, asked(), NOW)
+        removal.sweep(cache.directory, NOW)
     finally:
         os.umask(previous)
     modes = [(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in (top, *top.rglob("*"))]
     assert set(modes) == {(True, 0o700), (False, 0o600)}
-    assert len(modes) == 14
+    assert len(modes) == 13
 
 
 def test_a_directory_that_another_process_makes_too(
@@ -348,7 +347,7 @@ def test_a_directory_that_another_process_makes_too(
         if name == str(path.parent):
             mkdir(path, mode)
 
-    monkeypatch.setattr("docker_credential_ecr_login.cache.system.mkdir", make_more)
+    monkeypatch.setattr("docker_credential_ecr_login.cache.storage.system.mkdir", make_more)
     make_directory(str(path))
     assert path.is_dir()
 
@@ -357,18 +356,18 @@ def test_a_file_replaced_while_it_is_read_is_good(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that opened the token just before a refresh replaced it has that token."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     newer = Entry("bmV3ZXI=", TOKEN.expires_at, TOKEN.refresh_at)
     fstat = os.fstat
 
     def replace_first(descriptor: int) -> os.stat_result:
         monkeypatch.undo()
-        cache.store_token(registry(), newer)
+        cache.store_token(asked(), newer)
         return fstat(descriptor)
 
-    monkeypatch.setattr("docker_credential_ecr_login.cache.system.fstat", replace_first)
-    assert contents(cache.token(registry())) == contents(TOKEN)
-    assert contents(cache.token(registry())) == contents(newer)
+    monkeypatch.setattr("docker_credential_ecr_login.cache.storage.system.fstat", replace_first)
+    assert contents(cache.token(asked())) == contents(TOKEN)
+    assert contents(cache.token(asked())) == contents(newer)
 
 
 def test_no_temporary_file_stays(signed_in: HelperProcess) -> None:
@@ -541,95 +540,84 @@ def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
     """A failure is known for some seconds, and a token or an erase ends it at once."""
     until = NOW + FAILURE_MEMORY
 
-    def failure(host: str, circumstances: str, now: float) -> str | None:
-        return cache.failure(registry(host), lambda: circumstances, now, now)
+    def failure(host: str, now: float, **environ: str) -> str | None:
+        return remembered_failure(cache, asked(host, environ), now, now)
 
-    cache.store_failure(registry(), "then", "it failed", until)
-    assert failure(SECOND_ACCOUNT, "then", until) == "it failed"
-    assert failure(HOST, "then", until + 1) is None
-    assert failure(HOST, "then", NOW - 1) is None
-    assert [failure(HOST, other, NOW) for other in ("now", "when")] == [None, None]
-    assert failure(OTHER_REGION, "then", NOW) is None
-    cache.store_token(registry(), TOKEN)
-    assert failure(HOST, "then", NOW) is None
-    cache.store_failure(registry(), "then", "it failed", until)
-    cache.erase(registry())
-    assert failure(HOST, "then", NOW) is None
+    remember_failure(cache, asked(), "it failed", until)
+    assert failure(SECOND_ACCOUNT, until) == "it failed"
+    assert failure(HOST, until + 1) is None
+    assert failure(HOST, NOW - 1) is None
+    assert failure(HOST, NOW, AWS_SECRET_ACCESS_KEY="another") is None
+    assert failure(OTHER_REGION, NOW) is None
+    cache.store_token(asked(), TOKEN)
+    assert failure(HOST, NOW) is None
+    remember_failure(cache, asked(), "it failed", until)
+    removal.erase(cache.directory, asked())
+    assert failure(HOST, NOW) is None
 
 
 def test_a_failure_is_that_of_all_who_waited(cache: Cache) -> None:
     """A failure that is not to be remembered is still that of those who came before it."""
-    cache.store_failure(registry(), "then", "it failed", NOW + 0.5)
+    remember_failure(cache, asked(), "it failed", NOW + 0.5)
     later = NOW + 60
-    assert cache.failure(registry(), lambda: "then", NOW + 0.4, later) == "it failed"
-    assert cache.failure(registry(), lambda: "then", NOW + 0.6, later) is None
+    assert remembered_failure(cache, asked(), NOW + 0.4, later) == "it failed"
+    assert remembered_failure(cache, asked(), NOW + 0.6, later) is None
 
 
 def test_one_caller_starts_the_refresh(cache: Cache) -> None:
     """However many ask, one in a minute is told to start the refresh of a token."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     now = time.time()
-    assert [cache.claim_refresh(registry(), now) for _ in range(3)] == [True, False, False]
-    assert cache.claim_refresh(registry(SECOND_ACCOUNT), now) is False
-    assert cache.claim_refresh(registry(), now - 1) is False  # who looked at the clock before
-    assert cache.claim_refresh(registry(), now + REFRESH_PAUSE + 1) is True
+    assert [claim_refresh(cache, asked(), now) for _ in range(3)] == [True, False, False]
+    assert claim_refresh(cache, asked(SECOND_ACCOUNT), now) is False
+    assert claim_refresh(cache, asked(), now - 1) is False  # who looked at the clock before
+    assert claim_refresh(cache, asked(), now + REFRESH_PAUSE + 1) is True
 
 
 def test_one_of_two_that_ask_at_once_starts_the_refresh(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two that looked before either of them was told to start it, one is told so."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
 
     def not_there(path: str) -> os.stat_result:
         raise FileNotFoundError(path)
 
-    monkeypatch.setattr("docker_credential_ecr_login.cache.system.stat", not_there)
-    assert [cache.claim_refresh(registry(), NOW) for _ in range(2)] == [True, False]
-
-
-def test_others_know_that_a_person_is_asked(cache: Cache) -> None:
-    """While a person is asked for a token, all who want that one know, and nobody else."""
-    assert not cache.is_prompting(registry())
-    cache.set_prompting(registry(), on=True)
-    assert cache.is_prompting(registry(SECOND_ACCOUNT))
-    assert not cache.is_prompting(registry(OTHER_REGION))
-    for _ in range(2):
-        cache.set_prompting(registry(), on=False)
-        assert not cache.is_prompting(registry())
+    monkeypatch.setattr("docker_credential_ecr_login.cache.recall.system.stat", not_there)
+    assert [claim_refresh(cache, asked(), NOW) for _ in range(2)] == [True, False]
 
 
 def test_hosts_that_would_be_answered(cache: Cache) -> None:
     """A host is listed, in order, while its token or its login may be answered."""
     dead = Entry("ZGVhZA==", NOW - 1, NOW - 1)
-    cache.store_token(registry(), Entry("b3RoZXI=", NOW + 3600, NOW))
+    cache.store_token(asked(), Entry("b3RoZXI=", NOW + 3600, NOW))
     for host in (SECOND_ACCOUNT, OTHER_REGION, HOST):
-        cache.store_settings(host, {})
-    cache.store_login(registry(HOST), TOKEN)
-    cache.store_login(registry(PUBLIC), dead)
-    assert cache.hosts(parse, NOW) == [HOST, SECOND_ACCOUNT]
-    cache.store_token(registry(), dead)
-    assert cache.hosts(parse, NOW) == [HOST]
-    cache.store_login(registry(HOST), dead)
-    assert cache.hosts(parse, NOW) == []
+        cache.store_settings(host, NO_SETTINGS)
+    cache.store_login(asked(HOST), TOKEN)
+    cache.store_login(asked(PUBLIC), dead)
+    assert cache.hosts(asked, NOW) == [HOST, SECOND_ACCOUNT]
+    cache.store_token(asked(), dead)
+    assert cache.hosts(asked, NOW) == [HOST]
+    cache.store_login(asked(HOST), dead)
+    assert cache.hosts(asked, NOW) == []
 
 
 def test_all_that_is_kept_is_found(cache: Cache) -> None:
     """Every token and login of every identity is found, also what is not believed, and no more."""
     other = Cache(cache.directory, "another identity")
     for each in (cache, other):
-        each.store_token(registry(), TOKEN)
-        each.store_settings(HOST, {})
-        each.store_failure(registry(OTHER_REGION), "then", "it failed", NOW)
-        Path(each.lock_path(registry())).touch()
+        each.store_token(asked(), TOKEN)
+        each.store_settings(HOST, NO_SETTINGS)
+        remember_failure(each, asked(OTHER_REGION), "it failed", NOW)
+        Path(f"{each.token_path(asked())}.lock").touch()
     for host in (HOST, SECOND_ACCOUNT):
-        cache.store_login(registry(host), TOKEN)
-    for path in (cache.login_path(HOST), other.token_path(registry())):
+        cache.store_login(asked(host), TOKEN)
+    for path in (cache.login_path(HOST), other.token_path(asked())):
         Path(f"{path}.123.456.tmp").touch()
         Path(path).chmod(0o644)
     assert {path: contents(entry) for path, entry in cache.entries()} == {
-        cache.token_path(registry()): contents(TOKEN),
-        other.token_path(registry()): None,
+        cache.token_path(asked()): contents(TOKEN),
+        other.token_path(asked()): None,
         cache.login_path(HOST): None,
         cache.login_path(SECOND_ACCOUNT): contents(TOKEN),
     }
@@ -639,22 +627,22 @@ def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
     """What erase is told to forget is gone for every identity, and nothing else is."""
     other = Cache(cache.directory, "another identity")
     for each in (cache, other):
-        each.store_token(registry(), TOKEN)
-        each.store_token(registry(OTHER_REGION), TOKEN)
-        each.store_settings(HOST, {})
-        each.store_settings(SECOND_ACCOUNT, {})
-    cache.store_failure(registry(), "then", "it failed", NOW)
-    cache.store_login(registry(), TOKEN)
-    cache.store_login(registry(SECOND_ACCOUNT), TOKEN)
-    assert cache.erase(registry()) == (1, 2)  # logins, tokens
-    assert cache.erase(registry()) == (0, 0)
-    assert cache.login(registry()) is None
-    assert cache.token(registry()) is None
-    assert other.token(registry()) is None
+        each.store_token(asked(), TOKEN)
+        each.store_token(asked(OTHER_REGION), TOKEN)
+        each.store_settings(HOST, NO_SETTINGS)
+        each.store_settings(SECOND_ACCOUNT, NO_SETTINGS)
+    remember_failure(cache, asked(), "it failed", NOW)
+    cache.store_login(asked(), TOKEN)
+    cache.store_login(asked(SECOND_ACCOUNT), TOKEN)
+    assert removal.erase(cache.directory, asked()) == (1, 2)  # logins, tokens
+    assert removal.erase(cache.directory, asked()) == (0, 0)
+    assert cache.login(asked()) is None
+    assert cache.token(asked()) is None
+    assert other.token(asked()) is None
     assert [each.settings(HOST) for each in (cache, other)] == [None, None]
-    assert [each.settings(SECOND_ACCOUNT) for each in (cache, other)] == [{}, {}]
-    assert cache.login(registry(SECOND_ACCOUNT)) is not None
-    assert other.token(registry(OTHER_REGION)) is not None
+    assert all(each.settings(SECOND_ACCOUNT) for each in (cache, other))
+    assert cache.login(asked(SECOND_ACCOUNT)) is not None
+    assert other.token(asked(OTHER_REGION)) is not None
 
 
 def test_sweep_removes_what_is_dead(cache: Cache) -> None:
@@ -662,15 +650,15 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
     now = time.time()
     others = [Cache(cache.directory, f"another identity {number}") for number in range(3)]
     for each in (cache, *others):
-        each.store_token(registry(), TOKEN)
-        each.store_token(registry(OTHER_REGION), TOKEN)
-        each.store_settings(HOST, {})
-        Path(each.lock_path(registry())).touch()
-    cache.store_login(registry(HOST), TOKEN)
-    cache.store_login(registry(SECOND_ACCOUNT), TOKEN)
+        each.store_token(asked(), TOKEN)
+        each.store_token(asked(OTHER_REGION), TOKEN)
+        each.store_settings(HOST, NO_SETTINGS)
+        Path(f"{each.token_path(asked())}.lock").touch()
+    cache.store_login(asked(HOST), TOKEN)
+    cache.store_login(asked(SECOND_ACCOUNT), TOKEN)
     directory = Path(cache.directory)
     before = files(directory)
-    cache.sweep(now)
+    removal.sweep(cache.directory, now)
     assert files(directory) == before | {directory / "swept"}
     used, dead = Path(cache.tokens), {Path(other.tokens) for other in others}
     old = {*used.iterdir(), *dead, directory / "logins" / HOST} - {used / "aws.eu-west-1.ecr"}
@@ -678,7 +666,7 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
         os.utime(path, (now - 12.5 * 3600,) * 2)
     for path in (*old, directory / "swept"):
         os.utime(path, (now - 14 * 3600,) * 2)
-    cache.sweep(now)
+    removal.sweep(cache.directory, now)
     assert files(directory) == {
         directory / "logins" / SECOND_ACCOUNT,
         directory / "swept",
@@ -692,13 +680,13 @@ def test_sweep_removes_what_is_dead(cache: Cache) -> None:
 def test_sweep_is_done_once_an_hour(cache: Cache) -> None:
     """However many ask for it, the cache is searched once an hour."""
     now = time.time()
-    cache.sweep(now)
-    cache.store_login(registry(), TOKEN)
+    removal.sweep(cache.directory, now)
+    cache.store_login(asked(), TOKEN)
     login = Path(cache.directory, "logins", HOST)
     os.utime(login, (0, 0))
-    cache.sweep(now + SWEEP_PAUSE - 10)
+    removal.sweep(cache.directory, now + SWEEP_PAUSE - 10)
     assert login.exists()
-    cache.sweep(now + SWEEP_PAUSE + 10)
+    removal.sweep(cache.directory, now + SWEEP_PAUSE + 10)
     assert not login.exists()
 
 
@@ -709,12 +697,12 @@ def files(directory: Path) -> set[Path]:
 
 def test_erase_removes_what_a_killed_writer_left(cache: Cache) -> None:
     """A token that was being written when its writer was killed is erased as well."""
-    cache.store_token(registry(), TOKEN)
-    half = Path(f"{cache.token_path(registry())}.123.456.tmp")
-    other = Path(f"{cache.token_path(registry(OTHER_REGION))}.123.456.tmp")
+    cache.store_token(asked(), TOKEN)
+    half = Path(f"{cache.token_path(asked())}.123.456.tmp")
+    other = Path(f"{cache.token_path(asked(OTHER_REGION))}.123.456.tmp")
     for path in (half, other):
         path.touch()
-    cache.erase(registry())
+    removal.erase(cache.directory, asked())
     assert files(Path(cache.directory)) == {other}
 
 
@@ -726,18 +714,18 @@ def test_erase_removes_what_a_killed_login_left(cache: Cache) -> None:
     others = {logins / f"{host}.123.456.tmp" for host in (f"{HOST}.cn", OTHER_REGION, PUBLIC)}
     for path in (half, *others):
         path.touch()
-    assert cache.erase(registry()) == (0, 0)
+    assert removal.erase(cache.directory, asked()) == (0, 0)
     assert files(logins) == others
-    assert cache.erase(None) == (0, 0)
+    assert removal.erase(cache.directory, None) == (0, 0)
     assert files(logins) == set()
 
 
 def test_what_could_not_be_answered_counts_as_erased(cache: Cache) -> None:
     """A directory in the place of a token or a login is no failure of erase, and is not counted."""
-    for path in (cache.token_path(registry()), cache.login_path(HOST)):
+    for path in (cache.token_path(asked()), cache.login_path(HOST)):
         Path(path, "deeper").mkdir(parents=True)
-    assert cache.erase(registry()) == (0, 0)
-    assert cache.erase(None) == (0, 0)
+    assert removal.erase(cache.directory, asked()) == (0, 0)
+    assert removal.erase(cache.directory, None) == (0, 0)
 
 
 def test_what_is_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -746,17 +734,17 @@ def test_what_is_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.Mo
 
     def erase_first(descriptor: int) -> None:
         fsync(descriptor)
-        cache.erase(registry())
+        removal.erase(cache.directory, asked())
 
-    monkeypatch.setattr("docker_credential_ecr_login.cache.system.fsync", erase_first)
-    cache.store_login(registry(), TOKEN)
-    assert cache.login(registry()) is None
+    monkeypatch.setattr("docker_credential_ecr_login.cache.storage.system.fsync", erase_first)
+    cache.store_login(asked(), TOKEN)
+    assert cache.login(asked()) is None
     assert files(Path(cache.directory)) == set()
 
 
 def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
     """A directory with another in it, wherever it lies, keeps nothing else from being removed."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     directory = Path(cache.directory)
     places = [directory / "logins", Path(cache.tokens)]
     dead = {place / "aws.b.ecr.1.2.tmp" for place in (*places, Path(cache.tokens, "hosts"))}
@@ -771,15 +759,15 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
         path.touch()
     for path in (*dead, *(path.parent for path in stuck)):
         os.utime(path, (0, 0))
-    cache.sweep(time.time())
+    removal.sweep(cache.directory, time.time())
     assert not any(path.exists() for path in dead)
     assert all(path.exists() for path in stuck)
-    assert cache.token(registry()) is not None
+    assert cache.token(asked()) is not None
 
 
 def test_files_of_others_stay(cache: Cache) -> None:
     """Whatever a user keeps in the same directories is not swept, nor erased with all tokens."""
-    cache.store_token(registry(), TOKEN)
+    cache.store_token(asked(), TOKEN)
     places = ("", "log/", "logins/", "records/", "tokens/", "tokens/prod/", f"{cache.tokens}/")
     names = ("accounts.csv", "api-key.txt", "report.pdf", "aws.txt", "x.1.tmp", "swept.csv", HOST)
     kept = {Path(cache.directory, place, name) for place in places for name in names}
@@ -789,8 +777,8 @@ def test_files_of_others_stay(cache: Cache) -> None:
         path.chmod(0o600)
     for path in (*kept, *(path.parent for path in kept)):
         os.utime(path, (0, 0))
-    cache.sweep(time.time())
-    assert cache.erase(None)[0] == 0
+    removal.sweep(cache.directory, time.time())
+    assert removal.erase(cache.directory, None)[0] == 0
     assert all(path.exists() for path in kept)
 
 
@@ -799,15 +787,15 @@ def test_sweep_after_a_clock_that_jumped(cache: Cache, jump: int) -> None:
     """A mark of another time, past or future, or a directory in its place, puts no search off."""
     now = time.time()
     mark, dead = Path(cache.directory, "swept"), Path(cache.directory, "logins", HOST)
-    cache.sweep(now)
+    removal.sweep(cache.directory, now)
     for is_directory in (False, True):
         if is_directory:
             mark.unlink()
             mark.mkdir()
         os.utime(mark, (now + jump * 10**8,) * 2)
-        cache.store_login(registry(), TOKEN)
+        cache.store_login(asked(), TOKEN)
         os.utime(dead, (0, 0))
-        cache.sweep(now)
+        removal.sweep(cache.directory, now)
         assert not dead.exists()
 
 

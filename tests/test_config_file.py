@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login import helper as package
-from docker_credential_ecr_login.cache import Cache, Entry
+from docker_credential_ecr_login import actions
+from docker_credential_ecr_login.cache.tokens import Cache, Entry
 from docker_credential_ecr_login.identity import _own_files, configured_identity
 from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
+from docker_credential_ecr_login.request import Request
+from docker_credential_ecr_login.resolve import resolve
 from tests.credential_sources import instance_role, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
@@ -771,17 +773,16 @@ class TestChanges:
         environ = signed_in.environment()
         signed_in.write_own_config(table(HOST, profile="one"))
         before = configured_identity(environ)
-        question = package.resolve(HOST, environ)
+        request = resolve(HOST, environ)
         signed_in.write_own_config(table(HOST, profile="other"))
         identities = []
 
-        def fetch(_registry: object, _environ: object, identity: str, _started: float) -> Entry:
-            identities.append(identity)
+        def fetch(request: Request, _started: float) -> Entry:
+            identities.append(request.identity)
             return Entry("secret", 0, 0)
 
-        monkeypatch.setattr("docker_credential_ecr_login.aws.fetch.fetch", fetch)
-        assert question.registry
-        package.token(question.registry, question.environ, question.identity)
+        monkeypatch.setattr("docker_credential_ecr_login.fetch.fetch", fetch)
+        actions.token(request)
         assert identities == [before]
         assert configured_identity(environ) != before
 
@@ -789,10 +790,10 @@ class TestChanges:
         """A refusal belongs to the file that was read for it, not to one that has replaced it."""
         signed_in.write_own_config("")
         environ = signed_in.environment()
-        question = package.resolve(OWN, environ)
-        assert question.registry is None
+        request = resolve(OWN, environ)
+        assert request.registry is None
         signed_in.write_own_config(table(OWN, registry=HOST))
-        package.keep_answer(question, environ, OWN.encode(), NOT_FOUND)
+        actions._keep_answer(request, environ, OWN.encode(), NOT_FOUND)  # noqa: SLF001
         assert signed_in.get(OWN).secret
 
     def test_a_refresh(self, two_profiles: HelperProcess, aws: AwsEmulator) -> None:
@@ -800,12 +801,11 @@ class TestChanges:
         name = "localhost:5000"
         two_profiles.write_own_config(table(name, registry=HOST, profile="one"))
         old = two_profiles.get(name)
-        question = package.resolve(name, two_profiles.environment())
-        cache = Cache(str(two_profiles.cache_directory), question.identity)
-        assert question.registry
-        entry = cache.token(question.registry)
+        request = resolve(name, two_profiles.environment())
+        cache = Cache(str(two_profiles.cache_directory), request.identity)
+        entry = cache.token(request)
         assert entry
-        cache.store_token(question.registry, Entry(entry.secret, entry.expires_at, 1))
+        cache.store_token(request, Entry(entry.secret, entry.expires_at, 1))
         assert two_profiles.get(name) == old
         wait_for(lambda: (new := two_profiles.get(name)) != old and principal(aws, new) == ONE)
         assert principals(aws) == [ONE, ONE]

@@ -1020,10 +1020,10 @@ def test_a_table_in_any_file(text: str, hosts: list[str], with_role: bool) -> No
     assert toml_text.registry(added, "x", hosts, who) == (added, "")
     config, before = parse_text(added, "x"), parse_text(text, "x")
     for host in hosts:
-        settings = config.settings(host)
+        settings = config.settings(host).values
         assert {key: settings[key] for key in ("profile", "role_arn") if key in settings} == who
     for host in (SECOND_ACCOUNT, "a.example.com", "b.org"):
-        assert config.settings(host) == before.settings(host)
+        assert config.settings(host).values == before.settings(host).values
     changed, done = toml_text.registry(added, "x", hosts, {"profile": "two"})
     assert done == "changed"
     assert toml_text.without_registry(added, "x", hosts) == (text, "")

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from docker_credential_ecr_login import __version__
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.registry import parse
+from docker_credential_ecr_login.cache.tokens import Entry
 from tests.credential_sources import (
     DEV,
     HOUR,
@@ -36,6 +34,7 @@ from tests.credential_sources import (
 )
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.tokens import asked, cache_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,10 +45,7 @@ all_sources = pytest.mark.parametrize(
 
 def stored_entry(helper: HelperProcess, host: str) -> Entry:
     """Return the token in the helper's cache; fails the test if there is none."""
-    identity = configured_identity(helper.environment())
-    registry = parse(host)
-    assert registry is not None
-    entry = Cache(str(helper.cache_directory), identity).token(registry)
+    entry = cache_of(helper).token(asked(host))
     assert entry is not None
     return entry
 

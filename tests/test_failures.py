@@ -20,12 +20,14 @@ import trustme
 from botocore.exceptions import ClientError
 
 from docker_credential_ecr_login import errors
-from docker_credential_ecr_login.aws.failures import Circumstances, explain
-from docker_credential_ecr_login.errors import HelperError, one_line, redact
+from docker_credential_ecr_login.aws.attempt import Attempt
+from docker_credential_ecr_login.aws.failures import explain
+from docker_credential_ecr_login.errors import HelperError
 from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
-from docker_credential_ecr_login.registry import parse
+from docker_credential_ecr_login.redaction import one_line, redact
 from tests.emulator import AwsEmulator, Fault, Principal
 from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess, matches, told
+from tests.tokens import asked
 
 DEV = "arn:aws:iam::111111111111:user/dev"
 PULL = "arn:aws:iam::222222222222:role/pull"
@@ -1032,9 +1034,9 @@ def test_every_exception_of_botocore_is_explained(
     kind: type[Exception], phase: Any, tmp_path: Path
 ) -> None:
     """Whatever botocore raises becomes a HelperError in one line of plain words."""
-    circumstances = Circumstances(parse(HOST), {"AWS_ECR_CACHE_DIR": str(tmp_path)}, phase=phase)
+    attempt = Attempt(asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)}), phase=phase)
 
-    explained = explain(made_up(kind), circumstances)
+    explained = explain(made_up(kind), attempt)
 
     assert isinstance(explained, HelperError)
     assert explained.message
@@ -1095,9 +1097,10 @@ EXPLAINED: dict[str, tuple[Exception, type[HelperError]]] = {
 
 
 @pytest.mark.parametrize(("error", "kind"), EXPLAINED.values(), ids=EXPLAINED.keys())
-def test_family_of_an_exception(error: Exception, kind: type[HelperError]) -> None:
+def test_family_of_an_exception(error: Exception, kind: type[HelperError], tmp_path: Path) -> None:
     """Each family of failures becomes the class that callers can tell apart."""
-    explained = explain(error, Circumstances(parse(HOST), {}, phase="credentials"))
+    request = asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)})
+    explained = explain(error, Attempt(request, phase="credentials"))
     assert type(explained) is kind
 
 
@@ -1115,8 +1118,8 @@ def test_family_of_an_exception(error: Exception, kind: type[HelperError]) -> No
 @pytest.mark.parametrize("phase", PHASES)
 def test_what_python_raises_is_explained_too(error: Exception, phase: Any, tmp_path: Path) -> None:
     """Files, programs and parsers raise what is not botocore's; that is one line as well."""
-    circumstances = Circumstances(parse(HOST), {"AWS_ECR_CACHE_DIR": str(tmp_path)}, phase=phase)
-    explained = explain(error, circumstances)
+    attempt = Attempt(asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)}), phase=phase)
+    explained = explain(error, attempt)
     assert type(explained) is (
         errors.UnusableAnswer if phase == "call" else errors.CredentialsRefused
     )
@@ -1137,7 +1140,7 @@ def test_what_python_raises_is_explained_too(error: Exception, phase: Any, tmp_p
 )
 def test_profile_in_a_command_can_be_pasted(name: str | None, option: str) -> None:
     """The command in a hint names the profile as a shell takes it."""
-    assert Circumstances(None, {}, profile=name).option == option
+    assert Attempt(asked(""), profile=name).option == option
 
 
 # Texts of others

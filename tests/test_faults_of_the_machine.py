@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from docker_credential_ecr_login.cache import Entry
+from docker_credential_ecr_login.cache.recall import claim_refresh, remember_failure
+from docker_credential_ecr_login.cache.tokens import Entry
 from tests import faults
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
@@ -30,7 +31,7 @@ from tests.helper_process import (
     told,
     wait_for,
 )
-from tests.tokens import registry, stored
+from tests.tokens import asked, stored
 
 needs_faults = pytest.mark.skipif(
     not faults.IS_POSSIBLE, reason="system calls are made to fail on Linux only, x86-64 or ARM 64"
@@ -74,7 +75,7 @@ def age(helper: HelperProcess) -> str:
     cache, entry = stored(helper)
     now = int(time.time())
     old = Entry(entry.secret, entry.expires_at, now - 1)
-    cache.store_token(registry(), old)
+    cache.store_token(asked(), old)
     return entry.secret
 
 
@@ -457,9 +458,9 @@ def test_a_clock_that_jumps(warm: HelperProcess, aws: AwsEmulator, hours: int) -
     cache, entry = stored(warm)
     secret, shift = entry.secret, hours * 3600
     shifted = Entry(secret, entry.expires_at + shift, entry.refresh_at + shift)
-    cache.store_token(registry(), shifted)
-    cache.store_failure(registry(), "", "it failed", there)
-    assert cache.claim_refresh(registry(), there)
+    cache.store_token(asked(), shifted)
+    remember_failure(cache, asked(), "it failed", there)
+    assert claim_refresh(cache, asked(), there)
     for path in warm.cache_directory.rglob("*"):
         os.utime(path, (there, there))
     dead = warm.cache_directory / "logins" / OTHER_REGION
@@ -510,7 +511,7 @@ def test_what_others_planted(
 ) -> None:
     """In the place of every file there is: not trusted, not written through, not waited for."""
     (token,) = warm.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
-    beside = [Path(f"{token}.{end}") for end in ("failure", "lock", "prompt", "refresh", "turn")]
+    beside = [Path(f"{token}.{end}") for end in ("failure", "lock", "prompt", "refresh")]
     names = ["mfa.lock", "mfa-process.lock", "swept", f"logins/{HOST}"]
     paths = {path for path in warm.cache_directory.rglob("*") if path.is_file()}
     paths |= {*beside, *(warm.cache_directory / name for name in names)}
@@ -541,7 +542,7 @@ def test_a_lock_that_another_user_holds(warm: HelperProcess, aws: AwsEmulator) -
     import fcntl
 
     warm.erase(HOST)
-    paths = [*warm.cache_directory.rglob("*.lock"), *warm.cache_directory.rglob("*.turn")]
+    paths = [*warm.cache_directory.rglob("*.lock")]
     assert len(paths) == 2
     for path in paths:
         path.unlink()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.aws.client import throttling_pause
+from docker_credential_ecr_login.aws.throttling import throttling_pause
 from tests.bench.fleet import (
     CALL,
     DEFAULT_SERVICE_QUOTA,

@@ -87,7 +87,7 @@ def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: A
     while aws.count("GetAuthorizationToken") == 0:
         assert leader.poll() is None
     others = [signed_in.ask() for _ in range(8)]
-    (queue,) = signed_in.cache_directory.glob("tokens/*/*.turn")
+    (queue,) = signed_in.cache_directory.glob("tokens/*/*.lock")
     wait_for(lambda: users_of(queue) == {leader.pid, *(other.pid for other in others)})
     os.kill(leader.pid, signal.SIGKILL)
     outcomes = {finish(other) for other in others}
@@ -95,6 +95,35 @@ def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: A
     assert {status for _, _, status in outcomes} == {0}
     assert finish(leader)[2] == -signal.SIGKILL
     assert aws.count("GetAuthorizationToken") == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nobody can be stopped here")
+def test_a_stopped_leader_is_overtaken_by_one(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """When the caller that asks AWS is stopped, one of those who wait does so instead."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+    leader = signed_in.ask()
+    while aws.count("GetAuthorizationToken") == 0:
+        assert leader.poll() is None
+    os.kill(leader.pid, signal.SIGSTOP)
+    signed_in.environ["AWS_ECR_TIMEOUT"] = "9"
+    started = time.monotonic()
+    outcomes = ask_at_once(signed_in, [HOST] * 12)
+    assert time.monotonic() - started < 9
+    assert len(set(outcomes)) == 1
+    assert outcomes[0][1:] == ("", 0)
+    assert aws.count("GetAuthorizationToken") == 2
+    leader.kill()
+    finish(leader)
+
+
+def test_a_slow_aws_is_asked_once(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """A leader that waits for AWS longer than a third of the time is at work, and not overtaken."""
+    signed_in.environ["AWS_ECR_TIMEOUT"] = "6"
+    aws.fail("GetAuthorizationToken", Fault(delay=3.5), times=1)
+    outcomes = ask_at_once(signed_in, [HOST] * 12)
+    assert len(set(outcomes)) == 1
+    assert outcomes[0][1:] == ("", 0)
+    assert aws.count("GetAuthorizationToken") == 1
 
 
 def test_who_waits_keeps_the_time_limit(signed_in: HelperProcess, aws: AwsEmulator) -> None:

@@ -17,9 +17,9 @@ from docker_credential_ecr_login.identity import (
     SELECTORS,
     configured_identity,
     expand,
-    fingerprint,
     named_profile,
 )
+from docker_credential_ecr_login.registry import fingerprint
 
 # No NUL: no environment variable can hold one. No surrogates but those of undecodable bytes.
 values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

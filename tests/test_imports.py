@@ -17,12 +17,18 @@ ALLOWED = {
     "_sha256",
     "docker_credential_ecr_login",
     "docker_credential_ecr_login.__main__",
+    "docker_credential_ecr_login.actions",
     "docker_credential_ecr_login.cache",
-    "docker_credential_ecr_login.helper",
+    "docker_credential_ecr_login.cache.recall",
+    "docker_credential_ecr_login.cache.records",
+    "docker_credential_ecr_login.cache.storage",
+    "docker_credential_ecr_login.cache.tokens",
     "docker_credential_ecr_login.identity",
+    "docker_credential_ecr_login.process",
     "docker_credential_ecr_login.protocol",
-    "docker_credential_ecr_login.records",
     "docker_credential_ecr_login.registry",
+    "docker_credential_ecr_login.request",
+    "docker_credential_ecr_login.resolve",
 }
 
 RUN = """
@@ -134,23 +140,30 @@ def test_a_miss_imports_and_asks_no_more_than_it_needs(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_who_waits_for_another_imports_little(assumed_role: HelperProcess) -> None:
-    """A caller that another process gets the token for imports the queue, and no more."""
+    """Who waits for a token that another process gets imports what that takes, and no more."""
     import fcntl
 
     (token,) = assumed_role.cache_directory.glob("tokens/*/*.ecr")
     aside = token.with_name("aside")
     token.rename(aside)
-    queue = token.with_name(f"{token.name}.turn")
+    queue = token.with_name(f"{token.name}.lock")
     with queue.open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
 
         def get_token() -> None:
             wait_for(lambda: bool(users_of(queue)))
             aside.replace(token)
+            fcntl.flock(turn, fcntl.LOCK_UN)
 
         thread = Thread(target=get_token)
         thread.start()
         answer, modules = modules_after(assumed_role, "get", HOST)
         thread.join()
     assert json.loads(answer)["Username"] == "AWS"
-    assert modules - ALLOWED == {"docker_credential_ecr_login.turn", "fcntl"}
+    assert modules - ALLOWED == {
+        "docker_credential_ecr_login.cache.locks",
+        "docker_credential_ecr_login.deadline",
+        "docker_credential_ecr_login.fetch",
+        "docker_credential_ecr_login.turn",
+        "fcntl",
+    }

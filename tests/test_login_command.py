@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.cache.tokens import Entry
 from docker_credential_ecr_login.protocol import NAME
-from docker_credential_ecr_login.registry import parse
 from tests.credential_sources import DEV, PULL, PULL_SESSION, keys, source_profile
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.tokens import asked, cache_of
 
 
 def principals(aws: AwsEmulator) -> list[str | None]:
@@ -332,12 +331,11 @@ def test_no_password_on_a_terminal(signed_in: HelperProcess) -> None:
 def test_an_old_token_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """What is handed on is good for a while: a token past its refresh time is fetched anew."""
     old = signed_in.get().secret
-    cache = Cache(str(signed_in.cache_directory), configured_identity(signed_in.environment()))
-    registry = parse(HOST)
-    assert registry
-    entry = cache.token(registry)
+    cache = cache_of(signed_in)
+    request = asked()
+    entry = cache.token(request)
     assert entry
-    cache.store_token(registry, Entry(old, entry.expires_at, int(time.time()) - 1))
+    cache.store_token(request, Entry(old, entry.expires_at, int(time.time()) - 1))
     secret = signed_in.run("login", HOST, "--output", "password").stdout.strip()
     assert secret != old
     assert aws.accepts(secret)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.login import password_expiration
+from docker_credential_ecr_login.password import password_expiration
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
     HOST,

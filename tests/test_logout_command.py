@@ -26,7 +26,7 @@ def remains(helper: HelperProcess) -> list[str]:
         for pattern in ("logins/*", "records/*", "tokens/*/*", "tokens/*/hosts/*")
         for path in helper.cache_directory.glob(pattern)
     ]
-    in_use = (".lock", ".turn", ".refresh")
+    in_use = (".lock", ".refresh")
     return [path.name for path in paths if path.is_file() and path.suffix not in in_use]
 
 

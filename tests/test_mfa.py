@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.registry import parse
+from docker_credential_ecr_login.cache.tokens import Entry
 from tests.credential_sources import DEV, PULL, PULL_SESSION, source_profile
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
@@ -27,6 +25,7 @@ from tests.helper_process import (
     wait_for,
 )
 from tests.terminal import Terminal, outcome
+from tests.tokens import asked, cache_of
 
 DEVICE = "arn:aws:iam::111111111111:mfa/dev"
 CODE = "830217"
@@ -35,6 +34,10 @@ PROMPT = f'Enter MFA code for {DEVICE} (profile "pull"): '
 NEEDED = (
     'profile "pull" (from AWS_PROFILE) asks for an MFA code (mfa_serial), which cannot be typed '
     f"here; run in a terminal: docker-credential-ecr-login login --profile pull {HOST}"
+)
+ASKED_ELSEWHERE = (
+    "another process asks for an MFA code at its terminal, and there is none here; type the code "
+    "there, and try again"
 )
 NO_CODE = "is no MFA code: that has six digits; try again"
 REFUSED = (
@@ -348,7 +351,7 @@ def test_a_herd_is_asked_once(helper: HelperProcess, aws: AwsEmulator, terminal:
     process = terminal.start(helper, "sh", "-c", _AT_ONCE, str(helper.executable), *hosts)
     terminal.wait_for(PROMPT)
     wait_for(lambda: len(kept(helper, "*.prompt")) == 2)  # one asks, and one is about to
-    wait_for(lambda: sum(len(users_of(queue)) for queue in kept(helper, "*.turn")) == 10)
+    wait_for(lambda: sum(len(users_of(prompt)) for prompt in kept(helper, "*.prompt")) == 10)
     terminal.type(f"{CODE}\n")
     answers = outcome(process)
     assert answers.stderr == ""
@@ -358,7 +361,6 @@ def test_a_herd_is_asked_once(helper: HelperProcess, aws: AwsEmulator, terminal:
         assert sum(host in line and secret in line for line in lines) == 5
     assert terminal.shown == f"{PROMPT}\n"
     assert (aws.count("AssumeRole"), aws.count("GetAuthorizationToken")) == (1, 2)
-    assert kept(helper, "*.prompt") == []
 
 
 @linux_only
@@ -368,8 +370,8 @@ def test_a_wrong_code_is_for_all_who_wait(
     """All get the line that says so, without another prompt; the next call asks again."""
     process = terminal.start(helper, "sh", "-c", _AT_ONCE, str(helper.executable), *([HOST] * 6))
     terminal.wait_for(PROMPT)
-    (queue,) = kept(helper, "*.turn")
-    wait_for(lambda: len(users_of(queue)) == 6)
+    (prompt,) = kept(helper, "*.prompt")
+    wait_for(lambda: len(users_of(prompt)) == 6)
     terminal.type(f"{WRONG}\n")
     told = outcome(process)
     assert told.stdout == NOT_FOUND * 6
@@ -395,25 +397,36 @@ def test_typing_takes_its_time(
     helper.environ["AWS_ECR_TIMEOUT"] = TIMEOUT
     asked = terminal.ask(helper)
     terminal.wait_for(PROMPT)
-    queued = helper.ask()
-    (queue,) = kept(helper, "*.turn")
-    wait_for(lambda: users_of(queue) == {asked.pid, queued.pid})
-    queue.unlink()  # so that the next is not in that queue: it waits for the lock
-    locked_out = helper.ask()
-    wait_for(lambda: queue.exists() and users_of(queue) == {locked_out.pid})
-    elsewhere = other_terminal.ask(helper, OTHER_REGION)
+    (prompt,) = kept(helper, "*.prompt")
+    hosts = [HOST, OTHER_REGION]
+    waiting = other_terminal.start(helper, "sh", "-c", _AT_ONCE, str(helper.executable), *hosts)
+    wait_for(lambda: len(users_of(prompt)) == 2)
     wait_for(lambda: len(kept(helper, "*.prompt")) == 2)
     # Somebody who has as much time, and starts after all others, has none left.
     aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
     witness = HelperProcess(tmp_path, {**helper.environ, **aws.add_user().environ})
     del witness.environ["AWS_PROFILE"]
     assert f"no answer within {TIMEOUT} seconds" in witness.get().stderr
-    assert [each.poll() for each in (asked, queued, locked_out, elsewhere)] == [None] * 4
+    assert [each.poll() for each in (asked, waiting)] == [None] * 2
     terminal.type(f"{CODE}\n")
     secret = outcome(asked).secret
-    assert outcome(queued).secret == secret
-    assert outcome(locked_out).secret == secret
-    assert outcome(elsewhere).secret != secret
+    answers = sorted(outcome(waiting).stdout.splitlines(), key=lambda line: HOST not in line)
+    assert [secret in line for line in answers] == [True, False]
+    assert helper.get(OTHER_REGION).secret in answers[1]
+    assert aws.count("AssumeRole") == 1
+
+
+def test_who_has_no_terminal_does_not_wait_for_a_person(
+    helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
+) -> None:
+    """While a code is asked for at a terminal, whoever has none is told so at once."""
+    asked = terminal.ask(helper)
+    terminal.wait_for(PROMPT)
+    assert is_told(helper.get(), ASKED_ELSEWHERE)
+    assert asked.poll() is None
+    terminal.type(f"{CODE}\n")
+    secret = outcome(asked).secret
+    assert helper.get().secret == secret
     assert aws.count("AssumeRole") == 1
 
 
@@ -460,8 +473,8 @@ def test_ctrl_c_ends_the_one_that_asks(
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     waiting = other_terminal.ask(helper)
-    (queue,) = kept(helper, "*.turn")
-    wait_for(lambda: users_of(queue) == {process.pid, waiting.pid})
+    (prompt,) = kept(helper, "*.prompt")
+    wait_for(lambda: users_of(prompt) == {process.pid, waiting.pid})
     while process.poll() is None:  # Python does not hear a Ctrl-C just before it reads
         terminal.type("\x03")
         with suppress(subprocess.TimeoutExpired):
@@ -481,31 +494,24 @@ def test_a_killed_one_is_replaced(
     """When the caller whose person is asked is killed, one of those who wait asks instead."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
-    waiting, without_terminal = other_terminal.ask(helper), helper.ask()
-    (queue,) = kept(helper, "*.turn")
-    wait_for(lambda: users_of(queue) == {process.pid, waiting.pid, without_terminal.pid})
+    waiting = other_terminal.ask(helper)
+    (prompt,) = kept(helper, "*.prompt")
+    wait_for(lambda: users_of(prompt) == {process.pid, waiting.pid})
     process.kill()
     assert outcome(process).status == -signal.SIGKILL
     other_terminal.wait_for(PROMPT)
     other_terminal.type(f"{CODE}\n")
-    answer = outcome(waiting)
-    assert answer.secret
-    # It has waited for the code, or was the next and could not ask.
-    told = outcome(without_terminal)
-    assert told == answer or is_told(told, NEEDED)
+    assert outcome(waiting).secret
     assert aws.count("AssumeRole") == 1
-    assert kept(helper, "*.prompt") == []
 
 
 def test_a_killed_one_leaves_no_prompt_behind(helper: HelperProcess, terminal: Terminal) -> None:
     """The next caller knows that nobody types any more, or others would wait without end."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
-    assert len(kept(helper, "*.prompt")) == 1
     process.kill()
     assert outcome(process).status == -signal.SIGKILL
     assert is_told(helper.get(), NEEDED)
-    assert kept(helper, "*.prompt") == []
 
 
 # Where nobody is asked
@@ -571,12 +577,11 @@ def test_in_the_background_of_a_terminal(
 
 def make_old(helper: HelperProcess) -> None:
     """Let the refresh of the token be due, and the session be over."""
-    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
-    registry = parse(HOST)
-    assert registry is not None
-    entry = cache.token(registry)
+    cache = cache_of(helper)
+    request = asked()
+    entry = cache.token(request)
     assert entry is not None
-    cache.store_token(registry, Entry(entry.secret, entry.expires_at, 0))
+    cache.store_token(request, Entry(entry.secret, entry.expires_at, 0))
     for session in sessions(helper):
         session.unlink()
 

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login import helper as package
-from docker_credential_ecr_login.cache import MAX_RECORDS, REFRESH_PAUSE, Cache, Entry
+from docker_credential_ecr_login import actions
+from docker_credential_ecr_login.cache import records as kept_records
+from docker_credential_ecr_login.cache import removal
+from docker_credential_ecr_login.cache.recall import REFRESH_PAUSE, claim_refresh
+from docker_credential_ecr_login.cache.records import MAX_RECORDS, OUR_SELECTORS, environment_line
+from docker_credential_ecr_login.cache.tokens import Entry
 from docker_credential_ecr_login.identity import SECRETS, SELECTORS
-from docker_credential_ecr_login.records import OUR_SELECTORS, environment_line
-from docker_credential_ecr_login.registry import Registry, parse
+from docker_credential_ecr_login.resolve import resolve
 from tests.credential_sources import write
 from tests.differential.machine import SHELLS
 from tests.differential.questions import near_names
@@ -33,7 +36,7 @@ from tests.helper_process import (
     as_nobody,
     wait_for,
 )
-from tests.tokens import stored
+from tests.tokens import asked, stored
 
 STAT = shutil.which("stat")
 HUB = "https://index.docker.io/v1/"
@@ -46,13 +49,6 @@ pytestmark = pytest.mark.skipif(
     != 0,
     reason="needs the stat of GNU or busybox",
 )
-
-
-def registry(host: str = HOST) -> Registry:
-    """Return what a host means."""
-    found = parse(host)
-    assert found is not None
-    return found
 
 
 @pytest.fixture
@@ -492,17 +488,17 @@ class TestLogins:
         """An answer that is under way during a ``docker logout`` leaves no record behind."""
         monkeypatch.setattr("sys.platform", "linux")
         environ = warm.environment()
-        question = package.resolve(HOST, environ)
-        _, entry = stored(warm)
-        store = Cache.store_record
+        request = resolve(HOST, environ)
+        cache, entry = stored(warm)
+        store = kept_records._store  # noqa: SLF001 - nothing else is between the two
 
-        def store_and_erase(cache: Cache, name: str, text: str) -> None:
-            store(cache, name, text)
-            cache.erase(registry())  # just before the record comes
-            store(cache, name, text)
+        def store_and_erase(path: str, text: str) -> None:
+            store(path, text)
+            removal.erase(cache.directory, request)  # just before the record comes
+            store(path, text)
 
-        monkeypatch.setattr(Cache, "store_record", store_and_erase)
-        package.keep_answer(question, environ, HOST.encode(), "the answer\n", entry)
+        monkeypatch.setattr(kept_records, "_store", store_and_erase)
+        actions._keep_answer(request, environ, HOST.encode(), "the answer\n", entry)  # noqa: SLF001
         assert records(warm) == []
 
     def test_login(self, warm: HelperProcess, launcher: HelperProcess) -> None:
@@ -687,8 +683,8 @@ class TestTime:
         """Past the refresh time Python is asked once a minute, and none is answered in the last."""
         cache, entry = stored(warm)
         now = int(time.time())
-        cache.store_token(registry(), Entry(entry.secret, now + left, now - 1))
-        cache.claim_refresh(registry(), now)
+        cache.store_token(asked(), Entry(entry.secret, now + left, now - 1))
+        claim_refresh(cache, asked(), now)
         self.set_clock(launcher, now)
         assert not is_answered(launcher)
         assert warm.get().secret == entry.secret

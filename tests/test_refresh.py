@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock, Timeout
 
-from docker_credential_ecr_login import helper
-from docker_credential_ecr_login.cache import MIN_LIFETIME, Cache, Entry
+from docker_credential_ecr_login import actions
+from docker_credential_ecr_login.cache.tokens import MIN_LIFETIME, Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.registry import parse
+from docker_credential_ecr_login.resolve import resolve
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import HOST, HelperProcess, wait_for
-from tests.tokens import stored
+from tests.tokens import asked, stored
 
 
 @pytest.fixture
@@ -27,11 +27,10 @@ def ageing(signed_in: HelperProcess) -> HelperProcess:
     """The executable with a token past its refresh time, as the next caller finds."""
     signed_in.get()
     cache, entry = stored(signed_in)
-    registry = parse(HOST)
-    assert registry is not None
+    request = asked()
     now = int(time.time())
     old = Entry(entry.secret, entry.expires_at, now - 1)
-    cache.store_token(registry, old)
+    cache.store_token(request, old)
     return signed_in
 
 
@@ -110,9 +109,8 @@ def test_it_has_no_terminal_and_holds_the_lock(ageing: HelperProcess, aws: AwsEm
     ageing.get()
     wait_for(lambda: aws.count("GetAuthorizationToken") == 2)
     cache, _ = stored(ageing)
-    registry = parse(HOST)
-    assert registry is not None
-    with pytest.raises(Timeout), FileLock(cache.lock_path(registry), timeout=0):
+    request = asked()
+    with pytest.raises(Timeout), FileLock(f"{cache.token_path(request)}.lock", timeout=0):
         pass
     if sys.platform == "linux":
         (refresh,) = refreshes(os.getpid(), ageing.home)
@@ -168,21 +166,18 @@ def test_by_the_clock(
     started: list[str] = []
     environ = {**signed_in.environment(), "HOME": str(signed_in.home)}
     clock = SimpleNamespace(time=lambda: moment(entry), monotonic=time.monotonic)
-    monkeypatch.setattr("docker_credential_ecr_login.helper.time", clock)
-    monkeypatch.setattr("docker_credential_ecr_login.helper.process_is_ours", True)
-    monkeypatch.setattr("docker_credential_ecr_login.helper.complete_python", lambda: None)
+    monkeypatch.setattr("docker_credential_ecr_login.actions.time", clock)
+    monkeypatch.setattr("docker_credential_ecr_login.process.is_ours", True)
     monkeypatch.setattr(
-        "docker_credential_ecr_login.background.start_refresh",
-        lambda registry, _: started.append(registry.host),
+        "docker_credential_ecr_login.background.start_process",
+        lambda request: started.append(request.host),
     )
     monkeypatch.setattr(
-        "docker_credential_ecr_login.aws.fetch.fetch",
+        "docker_credential_ecr_login.fetch.fetch",
         lambda *_: Entry("from-aws", entry.expires_at, entry.refresh_at),
     )
-    registry = parse(HOST)
-    assert registry is not None
-    identity = configured_identity(environ)
-    answers = [helper.token(registry, environ, identity).secret for _ in range(3)]
+    request = resolve(HOST, environ)
+    answers = [actions.token(request).secret for _ in range(3)]
     assert answers == [old if answers_old else "from-aws"] * 3
     assert started == [HOST] * refreshes
 
@@ -203,13 +198,12 @@ def test_relative_paths_hold_for_the_refresh(signed_in: HelperProcess, aws: AwsE
     signed_in.environ["AWS_ECR_CACHE_DIR"] = "here"
     signed_in.get()
     cache = Cache(str(signed_in.home / "here"), configured_identity(signed_in.environment()))
-    registry = parse(HOST)
-    assert registry is not None
-    old = cache.token(registry)
+    request = asked()
+    old = cache.token(request)
     assert old is not None
-    cache.store_token(registry, Entry(old.secret, old.expires_at, int(time.time()) - 1))
+    cache.store_token(request, Entry(old.secret, old.expires_at, int(time.time()) - 1))
     assert signed_in.get().secret == old.secret
-    wait_for(lambda: (found := cache.token(registry)) is not None and found.secret != old.secret)
+    wait_for(lambda: (found := cache.token(request)) is not None and found.secret != old.secret)
     assert aws.count("GetAuthorizationToken") == 2
 
 

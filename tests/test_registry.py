@@ -11,8 +11,7 @@ from docker_credential_ecr_login.registry import (
     REGION_PREFIXES,
     SUFFIXES,
     Registry,
-    canonical_name,
-    configured,
+    identify,
     is_region,
     parse,
 )
@@ -223,7 +222,7 @@ def test_no_text_makes_it_fail(text: str) -> None:
 
 @given(accounts, accounts, regions)
 def test_one_token_serves_all_accounts_of_a_region(first: str, second: str, region: str) -> None:
-    """Two accounts of a region share a scope, and no other region or variant shares it."""
+    """Two accounts of a region share an endpoint, and no other region or variant shares it."""
     one = parse(f"{first}.dkr.ecr.{region}.amazonaws.com")
     two = parse(f"{second}.dkr.ecr.{region}.amazonaws.com")
     others = [
@@ -237,11 +236,11 @@ def test_one_token_serves_all_accounts_of_a_region(first: str, second: str, regi
     ]
     assert one is not None
     assert two is not None
-    assert one.scope == two.scope
-    assert one.scope not in {other.scope for other in others if other}
-    # A scope is a file name, never one that could be taken for a host.
-    assert "/" not in one.scope
-    assert parse(one.scope) is None
+    assert one.endpoint == two.endpoint
+    assert one.endpoint not in {other.endpoint for other in others if other}
+    # It is a file name, never one that could be taken for a host.
+    assert "/" not in one.endpoint
+    assert parse(one.endpoint) is None
 
 
 @pytest.mark.parametrize(
@@ -259,63 +258,27 @@ def test_one_token_serves_all_accounts_of_a_region(first: str, second: str, regi
         ("h", "h"),
         (f"{HOST}:1/x", HOST),
         ("a" * 253, "a" * 253),
-        ("a" * 254, None),
+        ("a" * 254, ""),
         ("host-", "host-"),
-        ("host..", None),
-        ("host:", None),
-        ("host:0", None),
-        ("host:65536", None),
-        ("host:1x", None),
-        ("", None),
-        ("https:///v2/", None),
-        (":5000", None),
-        (".host", None),
-        ("-host", None),
-        ("user@host", None),
-        ("[::1]:5000", None),
-        ("h\u00f6st", None),
-        ("ho st", None),
+        ("host..", ""),
+        ("host:", ""),
+        ("host:0", ""),
+        ("host:65536", ""),
+        ("host:1x", ""),
+        ("", ""),
+        ("https:///v2/", ""),
+        (":5000", ""),
+        (".host", ""),
+        ("-host", ""),
+        ("user@host", ""),
+        ("[::1]:5000", ""),
+        ("h\u00f6st", ""),
+        ("ho st", ""),
     ],
 )
-def test_canonical_names(server_url: str, name: str | None) -> None:
+def test_canonical_names(server_url: str, name: str) -> None:
     """A registry has one name, however it is spelt, ECR or not; what is no plain name has none."""
-    assert canonical_name(server_url) == name
-
-
-SETTINGS = {
-    "profile": "prod",
-    "role_arn": "arn:aws:iam::{registry_id}:role/{region}",
-    "config_file": "config.toml",
-}
-
-
-def test_what_settings_make_of_a_name() -> None:
-    """Settings make a name mean a registry of another region and principal, by its own name."""
-    own = configured("images.example.com", {**SETTINGS, "registry": HOST, "region": "cn-north-1"})
-    assert own is not None
-    assert (own.host, own.registry_id) == ("images.example.com", ACCOUNT)
-    assert (own.region, own.partition) == ("cn-north-1", "aws-cn")
-    assert own.role_arn == f"arn:aws:iam::{ACCOUNT}:role/cn-north-1"
-    assert own.principal == f"profile=prod\nrole_arn={own.role_arn}"
-    assert own.scope.startswith("aws-cn.cn-north-1.ecr.")
-    assert configured("images.example.com", SETTINGS) is None
-
-
-def test_whose_token_opens_what() -> None:
-    """A token of a principal of its own is for that one; without settings it is for all."""
-    plain, other = parse(HOST), configured(HOST, {**SETTINGS, "profile": "dev"})
-    one, another = configured(HOST, SETTINGS), configured(HOST, dict(SETTINGS))
-    assert plain
-    assert one
-    assert another
-    assert other
-    assert one.scope == another.scope
-    assert len({plain.scope, one.scope, other.scope}) == 3
-    assert plain.scope == plain.endpoint == one.endpoint == "aws.eu-central-1.ecr"
-    assert (plain.role_arn, plain.principal, plain.is_anonymous) == (None, "", False)
-    public = configured("public.ecr.aws", {"region": "eu-west-1", "anonymous": "true"})
-    assert public
-    assert (public.region, public.is_anonymous, public.registry_id) == ("us-east-1", True, None)
+    assert identify(server_url)[1] == name
 
 
 def test_endpoints_of_a_registry() -> None:

@@ -3,10 +3,12 @@
 import base64
 import json
 import time
+from collections.abc import Mapping
 
-from docker_credential_ecr_login.cache import Cache, Entry
+from docker_credential_ecr_login.cache.tokens import Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.registry import Registry, parse
+from docker_credential_ecr_login.request import NO_SETTINGS, Request
+from docker_credential_ecr_login.resolve import unconfigured
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, HelperProcess
 
@@ -19,17 +21,20 @@ def password(expires_in: float, payload: str = "x" * 40) -> str:
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
-def registry() -> Registry:
-    """Return the registry that tests ask for."""
-    found = parse(HOST)
-    assert found is not None
-    return found
+def asked(host: str = HOST, environ: Mapping[str, str] | None = None) -> Request:
+    """What is asked by a host, without a config file."""
+    return unconfigured(host, environ or {})
+
+
+def cache_of(helper: HelperProcess) -> Cache:
+    """The cache that the helper uses."""
+    return Cache(str(helper.cache_directory), configured_identity(helper.environment()))
 
 
 def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
     """The cache that the helper uses, and the token in it."""
-    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
-    entry = cache.token(registry())
+    cache = cache_of(helper)
+    entry = cache.token(asked())
     assert entry is not None
     return cache, entry
 
@@ -40,9 +45,9 @@ def keep_token(aws: AwsEmulator, helper: HelperProcess, *, refresh_in: int) -> s
     It belongs to the configuration of the helper as it is now, and is due for a refresh
     after so many seconds.
     """
-    secret, _ = aws.issue_password(None, "ecr", registry().region)
-    cache = Cache(str(helper.cache_directory), configured_identity(helper.environment()))
+    secret, _ = aws.issue_password(None, "ecr", asked().ecr.region)
+    cache = cache_of(helper)
     now = int(time.time())
-    cache.store_token(registry(), Entry(secret, now + 6 * HOUR, now + refresh_in))
-    cache.store_settings(HOST, {})
+    cache.store_token(asked(), Entry(secret, now + 6 * HOUR, now + refresh_in))
+    cache.store_settings(HOST, NO_SETTINGS)
     return secret

@@ -1,72 +1,144 @@
-"""HTTP answers that are whole, and no larger than an answer of AWS can be.
+"""Answers of AWS that name an error -> our own errors."""
 
-botocore takes what came before a connection broke off for an answer, and reads one that does not
-end for as long as there is memory.
-"""
-
-from collections.abc import Iterator
-from http.client import HTTPException
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError
 
-from ..errors import HelperError
-from .failures import unusable_answer
+from ..errors import (
+    AccessDenied,
+    AwsFailure,
+    CredentialsRefused,
+    HelperError,
+    MfaCodeRefused,
+    Throttled,
+)
+from ..redaction import one_line
+from .attempt import Attempt
 
-MAX_SIZE = 1024 * 1024
-"""Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
-
-
-class CheckedSession:
-    """Sends requests as the HTTP session of botocore's that it stands for.
-
-    ``status`` is that of the last answer, None if there was none.
-    """
-
-    def __init__(self, session: Any) -> None:
-        self.status: int | None = None
-        self._session = session
-
-    def send(self, request: Any) -> AWSResponse:
-        """Return the whole answer.
-
-        Raises what botocore raises, and tries again, if it breaks off, and `UnusableAnswer` if it
-        is too large.
-        """
-        request.stream_output = True  # or else it is read there
-        answer = self._session.send(request)
-        self.status = answer.status_code
-        whole = AWSResponse(answer.url, answer.status_code, answer.headers, _Body(answer.raw))
-        try:
-            _ = whole.content  # which is read now, and kept
-        except HelperError:
-            raise
-        except Exception as error:  # as botocore has it, too
-            raise ConnectionClosedError(
-                error=error, request=request, endpoint_url=request.url
-            ) from error
-        return whole
-
-    def close(self) -> None:
-        """End all connections."""
-        self._session.close()
+_THROTTLING = frozenset(
+    {
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException"})
+_UNKNOWN_KEY = frozenset(
+    {"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}
+)
+_WRONG_SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
+_EXPIRED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+)
 
 
-class _Body:
-    """The body of an answer, which urllib3 gives as ``raw``."""
+def is_throttling(answer: Mapping[str, Any]) -> bool:
+    """Say whether AWS answered that there are too many calls."""
+    return answer.get("Error", {}).get("Code") in _THROTTLING
 
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
 
-    def stream(self) -> Iterator[bytes]:
-        """Yield its parts. Raises what is said at `CheckedSession.send`."""
-        size = 0
-        for part in self._raw.stream():
-            size += len(part)
-            if size > MAX_SIZE:
-                self._raw.close()
-                raise unusable_answer(f"it is larger than {MAX_SIZE // 1024**2} MiB")
-            yield part
-        if self._raw.length_remaining:
-            raise HTTPException("the answer broke off")
+def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
+    """Return what an answer means for the person who waits for an image."""
+    answer = error.response.get("Error", {})
+    code = str(answer.get("Code", ""))
+    message = one_line(str(answer.get("Message", "")))
+    said = one_line(f"{code}: {message}" if message else code)
+    operation = error.operation_name
+    if request_id := error.response.get("ResponseMetadata", {}).get("RequestId"):
+        error.add_note(f"request id: {request_id}")  # which the log shows
+    if code in _THROTTLING:
+        return Throttled(
+            f"AWS throttled {operation} until the time limit ({said})",
+            "try again later, or set AWS_ECR_TIMEOUT to more seconds",
+        )
+    if operation == "AssumeRoleWithWebIdentity":
+        return _web_identity_refused(code, said, attempt)
+    if code in _DENIED:
+        return _explain_denial(message or code, operation, attempt)
+    if code in _EXPIRED:
+        return CredentialsRefused(
+            f"the session token of {attempt.source} has expired", attempt.renewal
+        )
+    if code in _WRONG_SIGNATURE:
+        if "expired" in message or "not yet current" in message:
+            return CredentialsRefused(
+                f"AWS does not accept the time of this machine: {message}", "set the clock"
+            )
+        return CredentialsRefused(
+            f"the secret for {attempt.source} is wrong: AWS answered {code}",
+            attempt.renewal,
+        )
+    if code in _UNKNOWN_KEY:
+        registry = attempt.request.registry
+        region = f" in {registry.region}" if registry else ""
+        return CredentialsRefused(
+            f"AWS does not know {attempt.source}{region}: {said}", attempt.renewal
+        )
+    subject = {
+        "credentials": f" for {attempt.named_profile}",
+        "role": f" for the role {attempt.named_role}",
+    }.get(attempt.phase, "")
+    return AwsFailure(f"AWS answered {operation}{subject} with {said}", attempt.see_log)
+
+
+def _explain_denial(message: str, operation: str, attempt: Attempt) -> HelperError:
+    if operation == "AssumeRole" and message.startswith("MultiFactorAuthentication failed"):
+        return MfaCodeRefused(
+            f"the MFA code for {attempt.named_profile} was not accepted: {message}",
+            "try again with the next code that the device shows: each can be used once",
+        )
+    if operation == "AssumeRole":
+        return AccessDenied(
+            f"the role {attempt.named_role} cannot be assumed: {message}",
+            "the role's trust policy must allow this principal (and the external_id, if it asks "
+            "for one), and the principal needs sts:AssumeRole",
+        )
+    if operation == "GetRoleCredentials":
+        return AccessDenied(
+            f"the SSO user of {attempt.named_origin} has no access to its "
+            f"sso_account_id and sso_role_name: {message}",
+            "have them assigned in IAM Identity Center, or correct the profile",
+        )
+    registry = attempt.request.registry
+    is_public = registry is not None and registry.is_public
+    needed = (
+        "ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken"
+        if is_public
+        else f"ecr:{operation}"
+    )
+    said = re.match(
+        r"User: (\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: \S+)?(.*)", message
+    )
+    if said:
+        principal, permission, reason = said.groups()
+        text = f"{permission} is denied to {principal}{reason}"
+    else:
+        text = f"{needed} is denied to {attempt.source}: {message}"
+    return AccessDenied(text, f"allow it {needed} on resource * in an IAM policy")
+
+
+def _web_identity_refused(code: str, said: str, attempt: Attempt) -> HelperError:
+    origin = attempt.web_identity
+    if code in _DENIED:
+        return AccessDenied(
+            f"the role of the web identity from {origin} cannot be assumed: {said}",
+            "the role's trust policy must allow sts:AssumeRoleWithWebIdentity to this identity",
+        )
+    if code in _EXPIRED:
+        return CredentialsRefused(
+            f"the web identity token from {origin} has expired: {said}",
+            "put a new one into the token file",
+        )
+    return CredentialsRefused(
+        f"AWS refused the web identity token from {origin}: {said}",
+        "check the token file, the role and its identity provider in IAM",
+    )

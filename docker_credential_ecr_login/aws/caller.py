@@ -3,53 +3,54 @@
 Found with the same session, provider chain and client as a token is asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from botocore.httpsession import ProxyConfiguration
 from botocore.utils import get_environ_proxies
 
-from ..errors import redact
-from ..registry import Registry
-from .client import configured_endpoint, create_client, explained, open_session, sign_in
-from .failures import Circumstances
-from .limit import Limit, Result
+from ..deadline import Deadline
+from ..redaction import redact
+from ..request import Request
+from .attempt import Attempt
+from .credentials import sign_in
+from .session import configured_endpoint, create_client, explained, open_session
+from .worker import Result, Worker
 
 
 class Caller:
-    """Who would ask AWS for a token of ``registry``. Each step raises `HelperError` if it fails.
+    """Who would ask AWS for a token. Each step raises `HelperError` if it fails.
 
     ``timeout`` are the seconds that a step may take. A person may be asked for an MFA code.
     """
 
-    def __init__(self, registry: Registry, environ: Mapping[str, str], timeout: float) -> None:
-        self._registry = registry
-        self._environ = environ
+    def __init__(self, request: Request, timeout: float) -> None:
+        self._request = request
         self._timeout = timeout
-        self._circumstances = Circumstances(registry, environ, may_ask=True)
+        self._attempt = Attempt(request, may_ask=True)
         self._session: Any = None
 
     def open(self) -> str:
         """Return the profile in effect, and what named it. Reads files only."""
-        with explained(self._circumstances):
-            self._session = open_session(self._circumstances)
+        with explained(self._attempt):
+            self._session = open_session(self._attempt)
             self._session.get_scoped_config()  # which finds a profile that does not exist
-        return self._circumstances.named_profile
+        return self._attempt.named_profile
 
     def find_credentials(self) -> str:
         """Return which provider gives the credentials, and whose they are; after `open`."""
 
-        def find(limit: Limit) -> None:
-            sign_in(self._session, self._registry, self._circumstances, limit, None)
+        def find(worker: Worker) -> None:
+            sign_in(self._session, self._attempt, worker, None)
 
         self._in_time(find)
-        return f"{self._circumstances.method}: {self._circumstances.source}"
+        return f"{self._attempt.method}: {self._attempt.source}"
 
     def identity(self) -> tuple[str, str]:
         """Return account and ARN of the principal, by STS; after `find_credentials`."""
 
-        def ask(_: Limit) -> tuple[str, str]:
-            client = self._session.create_client("sts", region_name=self._registry.region)
+        def ask(_: Worker) -> tuple[str, str]:
+            client = self._session.create_client("sts", region_name=self._request.ecr.region)
             answer = client.get_caller_identity()
             return answer["Account"], answer["Arn"]
 
@@ -60,28 +61,29 @@ class Caller:
 
         Reads files only.
         """
-        with explained(self._circumstances):
-            session = open_session(self._circumstances)
+        with explained(self._attempt):
+            session = open_session(self._attempt)
             # Without any, the client would look for some, with programs and the network perhaps.
             session.set_credentials("unused", "unused")
-            url: str = create_client(session, self._registry, self._environ).meta.endpoint_url
+            url: str = create_client(session, self._request).meta.endpoint_url
             chosen = self._chosen_by()
         proxy = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
         reasons = [chosen, f"through the proxy {proxy}" if proxy else ""]
         return redact(url), redact(", ".join(filter(None, reasons)))
 
     def _chosen_by(self) -> str:
-        registry, environ = self._registry, self._environ
-        if registry.settings.get("endpoint_url"):
-            return f"from {registry.settings['config_file']}"
-        if not configured_endpoint(self._session, registry.service, environ):
+        settings, environ = self._request.settings, self._request.environ
+        service = self._request.ecr.service
+        if settings.endpoint_url:
+            return f"from {settings.config_file}"
+        if not configured_endpoint(self._session, self._request):
             return ""
-        service = registry.service.replace("-", "_").upper()
+        service = service.replace("-", "_").upper()
         names = (f"AWS_ENDPOINT_URL_{service}", "AWS_ENDPOINT_URL")
         named = next((name for name in names if environ.get(name)), None)
-        return f"from {named or self._circumstances.named_profile}"
+        return f"from {named or self._attempt.named_profile}"
 
-    def _in_time(self, function: Callable[[Limit], Result]) -> Result:
-        limit = Limit(self._timeout)
-        with explained(self._circumstances):
-            return limit.run(lambda: function(limit))
+    def _in_time(self, function: Callable[[Worker], Result]) -> Result:
+        worker = Worker(Deadline(self._timeout))
+        with explained(self._attempt):
+            return worker.run(lambda: function(worker))

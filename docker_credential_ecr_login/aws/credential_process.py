@@ -13,13 +13,13 @@ from botocore.credentials import CredentialResolver, ProcessProvider
 from botocore.exceptions import CredentialRetrievalError
 from botocore.session import Session
 
-from ..processes import TooMuchOutput, run_to_end
-from .limit import Limit
+from ..deadline import Deadline
+from ..subprocesses import TooMuchOutput, run_to_end
 
 
-def end_in_time(chain: CredentialResolver, session: Session, limit: Limit) -> None:
-    """Let the programs of all profiles that ``chain`` meets end within the ``limit``."""
-    popen: Any = partial(_Program, limit)
+def end_in_time(chain: CredentialResolver, session: Session, deadline: Deadline) -> None:
+    """Let the programs of all profiles that ``chain`` meets end within the ``deadline``."""
+    popen: Any = partial(_Program, deadline)
     own: Any = chain.get_provider(ProcessProvider.METHOD)
     own._popen = popen  # noqa: SLF001 - no public way to replace it
 
@@ -37,19 +37,19 @@ class _Program:
     returncode: int | None = None
     """Its exit code."""
 
-    def __init__(self, limit: Limit, command: Sequence[str], **_: object) -> None:
-        self._limit = limit
+    def __init__(self, deadline: Deadline, command: Sequence[str], **_: object) -> None:
+        self._deadline = deadline
         self._command = command
 
     def communicate(self) -> tuple[bytes, bytes]:
         """Return what it prints, and what it says on stderr. Raises CredentialRetrievalError."""
-        timeout = self._limit.left() * 0.9  # before we are ended ourselves
+        timeout = self._deadline.left() * 0.9  # before we are ended ourselves
         try:
             self.returncode, output, said = run_to_end(self._command, timeout, stderr=PIPE)
         except TooMuchOutput as error:
             reason = str(error)
         except TimeoutExpired:
-            reason = f"it took longer than the time limit of {self._limit.seconds:g} seconds"
+            reason = f"it took longer than the time limit of {self._deadline.seconds:g} seconds"
         else:
             return output, said
         raise CredentialRetrievalError(provider=ProcessProvider.METHOD, error_msg=reason)

@@ -7,16 +7,16 @@ code, as aws-vault has it), the person at the controlling terminal.
 import getpass
 import subprocess
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from ..cache import Cache
-from ..errors import BadConfiguration, MfaCodeRefused, one_line
-from ..processes import TooMuchOutput, run_to_end
-from ..registry import Registry
-from ..turn import has_terminal
-from .failures import Circumstances
-from .limit import Limit
-from .locks import own_lock
+from ..cache.locks import Lock
+from ..deadline import Deadline
+from ..errors import BadConfiguration, MfaCodeRefused
+from ..process import has_terminal
+from ..redaction import one_line
+from ..subprocesses import TooMuchOutput, run_to_end
+from .attempt import Attempt
+from .worker import Worker
 
 if TYPE_CHECKING:
     from .sessions import SessionCache
@@ -28,21 +28,31 @@ class LookAgain(Exception):
     """Another process has got the session while this one waited for its turn to ask."""
 
 
+class Turn(Protocol):
+    """The turn of this process to ask AWS, for which others wait."""
+
+    @property
+    def directory(self) -> str | None:
+        """The directory in which processes meet, None if they cannot."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a sign of life after which another process may be overtaken."""
+
+    def give_way(self) -> None:
+        """Let others know that a person is asked, for whom not all of them are to wait."""
+
+
 class MfaCodes:
     """botocore's prompter. With ``with``: until its end, no other process asks in that way.
 
-    ``cache`` is where processes meet, None if they cannot. Whoever waits for the token of
-    ``registry`` waits for the person, too. ``sessions`` is where botocore keeps what it gets
-    for a code.
+    ``sessions`` is where botocore keeps what it gets for a code.
     """
 
-    def __init__(
-        self, registry: Registry, circumstances: Circumstances, limit: Limit, cache: Cache | None
-    ) -> None:
-        self._registry = registry
-        self._circumstances = circumstances
-        self._limit = limit
-        self._cache = cache
+    def __init__(self, attempt: Attempt, worker: Worker, turn: Turn | None) -> None:
+        self._attempt = attempt
+        self._worker = worker
+        self._turn = turn
         self.sessions: SessionCache | None = None
         self._held = ExitStack()
         self._is_our_turn = False
@@ -59,35 +69,37 @@ class MfaCodes:
         Raises `LookAgain` and `HelperError`.
         """
         serial = prompt.removeprefix("Enter MFA code for ").rstrip(": ")
-        circumstances = self._circumstances
-        profile = circumstances.profile_of_device(serial)
-        process = circumstances.profiles.get(profile, {}).get("mfa_process")
-        code = circumstances.environ.get("AWS_ECR_MFA_CODE")
-        if not circumstances.may_ask or not (code or process or has_terminal()):
-            raise circumstances.mfa_needed()
+        attempt = self._attempt
+        profile = attempt.profile_of_device(serial)
+        process = attempt.profiles.get(profile, {}).get("mfa_process")
+        code = attempt.environ.get("AWS_ECR_MFA_CODE")
+        if not attempt.may_ask or not (code or process or has_terminal()):
+            raise attempt.mfa_needed()
         if not self._is_our_turn:
             # Who needs no person does not wait for one, who takes as long as they like.
             by_person = not (code or process)
-            self._limit.without(lambda: self._take_turn(by_person=by_person))
+            self._worker.without(lambda: self._take_turn(by_person=by_person))
             if self.sessions and self.sessions.has_last():
                 raise LookAgain
         if code:
             return _checked(code, "what AWS_ECR_MFA_CODE is set to")
         if process:
             return _checked(
-                _run(process, profile, self._limit), f'what mfa_process of profile "{profile}" says'
+                _run(process, profile, self._worker.deadline),
+                f'what mfa_process of profile "{profile}" says',
             )
         question = one_line(f'Enter MFA code for {serial} (profile "{profile}")') + ": "
-        return _checked(self._limit.without(lambda: _ask(question)), "what was typed")
+        return _checked(self._worker.without(lambda: _ask(question)), "what was typed")
 
     def _take_turn(self, *, by_person: bool) -> None:
-        if self._cache:
-            with suppress(OSError, NotImplementedError):  # a prompt too many is better than none
-                self._cache.set_prompting(self._registry, on=True)
-                self._held.callback(self._cache.set_prompting, self._registry, on=False)
-                # Not of one thread: it is taken in one, and given back in another.
-                path = self._cache.mfa_lock_path(by_person=by_person)
-                self._held.enter_context(own_lock(path, thread_local=False))
+        if self._turn and self._turn.directory:
+            with suppress(OSError):  # a prompt too many is better than none
+                if by_person:
+                    self._turn.give_way()
+                name = "mfa" if by_person else "mfa-process"
+                lock = Lock(f"{self._turn.directory}/{name}.lock")
+                self._held.callback(lock.release)
+                lock.acquire(self._turn.patience)
         self._is_our_turn = True
 
 
@@ -98,13 +110,13 @@ def _ask(question: str) -> str:
         return ""
 
 
-def _run(command: str, profile: str, limit: Limit) -> str:
+def _run(command: str, profile: str, deadline: Deadline) -> str:
     """Return what the user's ``command`` prints. Raises `BadConfiguration`."""
     # Neither the command line nor what it printed is quoted: either can hold a secret.
     try:
-        status, output, _ = run_to_end(command, limit.left() * 0.9, stdin=b"")
+        status, output, _ = run_to_end(command, deadline.left() * 0.9, stdin=b"")
     except subprocess.TimeoutExpired:
-        reason = f"it took longer than the time limit of {limit.seconds:g} seconds"
+        reason = f"it took longer than the time limit of {deadline.seconds:g} seconds"
     except (OSError, TooMuchOutput) as error:
         reason = str(error)
     else:

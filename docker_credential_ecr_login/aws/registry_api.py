@@ -13,27 +13,30 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from ..errors import UnusableAnswer, one_line
-from ..registry import PUBLIC_HOSTS, Registry
-from .client import CONNECT_TIMEOUT, READ_TIMEOUT, explained
-from .failures import Circumstances
-from .limit import Limit
+from ..deadline import Deadline
+from ..errors import UnusableAnswer
+from ..redaction import one_line
+from ..registry import PUBLIC_HOSTS
+from ..request import NO_SETTINGS, Request
+from .attempt import Attempt
+from .session import CONNECT_TIMEOUT, READ_TIMEOUT, explained
+from .worker import Worker
 
 
-def status_of(
-    registry: Registry, authorization: str | None, environ: Mapping[str, str], timeout: float
-) -> int:
-    """Return the HTTP status with which ``registry`` answers ``GET /v2/``, within ``timeout``.
+def status_of(request: Request, authorization: str | None, timeout: float) -> int:
+    """Return the HTTP status with which a registry answers ``GET /v2/``, within ``timeout``.
 
     ``authorization`` is the value of the header of that name, ``timeout`` is in seconds.
     Raises `HelperError` if there is no answer.
     """
-    limit = Limit(timeout)
+    registry, environ = request.registry, request.environ
     others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_URL")}
-    circumstances = Circumstances(registry, others, phase="call")  # the endpoint is another one
+    # The endpoint is another one.
+    asked = Request(request.host, registry, NO_SETTINGS, others, request.identity)
+    attempt = Attempt(asked, phase="call")
 
     def ask() -> int:
-        url = f"https://{registry.host}/v2/"
+        url = f"https://{request.host}/v2/"
         status, challenge = _get(url, authorization, environ)
         scheme, _, parameters = challenge.partition(" ")
         if status != 401 or authorization is None or scheme.lower() != "bearer":
@@ -44,8 +47,8 @@ def status_of(
             scheme, host, path, query, _ = urlsplit(realm)
         except (ValueError, IndexError):  # it makes no sense
             return status
-        allowed = PUBLIC_HOSTS if registry.registry_id is None else ()
-        if scheme != "https" or host.lower().removesuffix(":443") not in (registry.host, *allowed):
+        allowed = PUBLIC_HOSTS if request.ecr.is_public else ()
+        if scheme != "https" or host.lower().removesuffix(":443") not in (request.host, *allowed):
             raise UnusableAnswer(
                 f"{url} sends clients with the password to {one_line(realm) or 'nowhere'}, "
                 "which got none from here",
@@ -54,8 +57,8 @@ def status_of(
         query = "&".join(filter(None, (query, urlencode(wanted))))
         return _get(urlunsplit((scheme, host, path, query, "")), authorization, environ)[0]
 
-    with explained(circumstances):
-        return limit.run(ask)
+    with explained(attempt):
+        return Worker(Deadline(timeout)).run(ask)
 
 
 def _get(url: str, authorization: str | None, environ: Mapping[str, str]) -> tuple[int, str]:

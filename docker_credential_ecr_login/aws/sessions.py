@@ -15,7 +15,7 @@ from typing import Any
 from botocore.credentials import CredentialResolver
 from botocore.utils import parse_timestamp
 
-from ..cache import write_text
+from ..cache.storage import write_text
 
 _DIRECTORY = "~/.aws/cli/cache"
 _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")

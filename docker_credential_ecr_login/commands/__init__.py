@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import NoReturn
 
-from .. import helper
 from ..errors import BadInput
+from ..process import complete_python
 from ..protocol import NAME, VERSION
 from . import completion, configure, doctor, login, logout
 
@@ -27,7 +27,7 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
             options = top.parse_args(arguments)
         except SystemExit:  # after --help
             return output.getvalue(), "", 0
-    helper.complete_python()
+    complete_python()
     outcome: tuple[str, str, int] = options.run(options, environ)
     return outcome
 

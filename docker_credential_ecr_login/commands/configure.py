@@ -12,12 +12,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from .. import config, protocol
-from ..errors import BadConfiguration, BadInput, HelperError, one_line
+from ..errors import BadConfiguration, BadInput, HelperError
 from ..identity import config_file, users_config_file
-from ..registry import PUBLIC_HOSTS, canonical_name, parse
-from . import json_text, programs, toml_text
+from ..redaction import one_line
+from ..registry import PUBLIC_HOSTS, identify, parse
+from . import executables, json_text, toml_text
+from .arguments import add_registries_to, configured_regions, hosts, own_name, regions
 from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, runtime_path
-from .registries import add_registries_to, configured_regions, hosts, own_name, regions
 
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 _BYTE_ORDER_MARK = "\ufeff"
@@ -222,7 +223,7 @@ def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
 def _edit_logins(edit: Edit, request: Request) -> Edit:
     text, done, warnings = edit
     for key, entry in json_text.entries(text, "auths").items():
-        concerned = canonical_name(key) in request.hosts or (request.for_all and parse(key))
+        concerned = identify(key)[1] in request.hosts or (request.for_all and parse(key))
         if not concerned or not json_text.is_login(entry):
             continue
         if request.clean:
@@ -347,11 +348,11 @@ def _podman_warnings(environ: Mapping[str, str]) -> list[str]:
 
 def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
     """Return what to do if ``client`` would not find this program."""
-    remedy = programs.remedy(client)
-    found = next(iter(programs.on_path(environ)), None)
+    remedy = executables.remedy(client)
+    found = next(iter(executables.on_path(environ)), None)
     if found is None:
         return [f"{protocol.NAME} is not on PATH, where {client} looks for it: {remedy}"]
-    if programs.is_this(found):
+    if executables.is_this(found):
         return []
     what = f"{found}, which {client} finds first on PATH, is another program or version"
     return [f"{what}: remove it, then: {remedy}"]

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import BadInput, HelperError, one_line, printable
+from ..errors import BadInput, HelperError, printable
+from ..redaction import one_line
 from . import aws_checks, machine_checks
-from .findings import Check, Finding, Patient
-from .profiles import with_profile
-from .registries import configured_regions, hosts, own_name, regions
+from .arguments import configured_regions, hosts, own_name, regions, with_profile
+from .findings import Check, CheckContext, Finding
 
 _COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # ECMA-48, SGR
 
@@ -75,18 +75,18 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         environ = with_profile(options.profile, environ)
     region = next(iter(regions([options.region or ""])), None)
     host = _host(options.registry, region, environ)
-    patient = Patient(environ, host, network=not options.no_network, region=region)
+    context = CheckContext(environ, host, network=not options.no_network, region=region)
     findings = []
     if not options.json:
         _print(f"Registry: {host or 'your own, in the configured region'}\n")
-    for finding in _findings(patient):
+    for finding in _findings(context):
         findings.append(finding)
         if not options.json:
             _print(_lines(finding, colour=_is_coloured(environ)))
     numbers = Counter(finding.status for finding in findings)
     if options.json:
         checks = [finding._asdict() for finding in findings]
-        _print(json.dumps({"registry": patient.host, "checks": checks}, indent=2) + "\n")
+        _print(json.dumps({"registry": context.host, "checks": checks}, indent=2) + "\n")
     else:
         _print(", ".join(f"{number} {status}" for status, number in numbers.items()) + "\n")
     return "", "", 1 if numbers["failed"] else 0
@@ -106,10 +106,10 @@ def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> s
     return found[0]
 
 
-def _findings(patient: Patient) -> Iterator[Finding]:
+def _findings(context: CheckContext) -> Iterator[Finding]:
     for name, check in CHECKS:
         try:
-            yield from check(patient)
+            yield from check(context)
         except HelperError as error:
             yield Finding(name, "failed", error.message, error.hint)
         except Exception as error:

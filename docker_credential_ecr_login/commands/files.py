@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 
-from ..errors import BadConfiguration, one_line
+from ..errors import BadConfiguration
 from ..identity import expand
+from ..redaction import one_line
 from ..registry import parse
 from . import json_text
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .. import helper
 from ..registry import Registry, parse
+from ..request import Request
+from ..resolve import resolve
 
 if TYPE_CHECKING:
     from ..aws.caller import Caller
@@ -26,7 +27,7 @@ class Finding(NamedTuple):
 
 
 @dataclass
-class Patient:
+class CheckContext:
     """What is looked at, and what was found out about it on the way.
 
     ``host`` is the registry, None until it is known; ``environ`` has the general settings of
@@ -36,7 +37,7 @@ class Patient:
     environ: Mapping[str, str]
     host: str | None
     network: bool
-    question: helper.Question | None = None
+    request: Request | None = None
     region: str | None = None
     caller: "Caller | None" = None
     has_credentials: bool = False
@@ -45,14 +46,14 @@ class Patient:
     @property
     def registry(self) -> Registry | None:
         """The registry, as the config file has it if that could be read."""
-        if self.question:
-            return self.question.registry
+        if self.request:
+            return self.request.registry
         return parse(self.host) if self.host else None
 
     def ask_about(self, host: str) -> None:
         """Look at the registry ``host`` from now on. Raises `HelperError`."""
         self.host = host
-        self.question = helper.resolve(host, self.environ)
+        self.request = resolve(host, self.environ)
 
 
-Check = Callable[[Patient], Iterator[Finding]]
+Check = Callable[[CheckContext], Iterator[Finding]]

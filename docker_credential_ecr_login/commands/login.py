@@ -10,25 +10,34 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from .. import helper
-from ..cache import is_disabled, writable_directory
+from .. import actions
+from ..cache.storage import is_disabled, writable_directory
 from ..errors import BadConfiguration, BadInput, HelperError
-from ..identity import named_profile
+from ..fetch import fetch_own
+from ..identity import configured_identity, named_profile
 from ..log import logger
+from ..request import Request
+from ..resolve import resolve, unconfigured
 from . import output
-from .output import Login
-from .profiles import with_environment, with_profile
-from .registries import add_registries_to, chosen_hosts, configured_regions, regions
+from .arguments import (
+    add_registries_to,
+    chosen_hosts,
+    configured_regions,
+    regions,
+    with_environment,
+    with_profile,
+)
+from .output import IssuedToken
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
-_FORMS: dict[str, Callable[[list[Login]], str]] = {
+_FORMS: dict[str, Callable[[list[IssuedToken]], str]] = {
     "text": output.text,
     "json": output.as_json,
     "env": output.env,
     "dotenv": output.dotenv,
     "docker-config": output.docker_config,
 }
-_OF_ONE: dict[str, Callable[[Login], str]] = {
+_OF_ONE: dict[str, Callable[[IssuedToken], str]] = {
     "password": lambda login: f"{login.secret}\n",
     "authorization": lambda login: f"Basic {login.basic}\n",
 }
@@ -80,18 +89,18 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         raise BadConfiguration("GITHUB_OUTPUT is not set", "this is for a step of GitHub Actions")
     if options.proxy:
         environ = with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
-    logins, failures = [], []
+    tokens, failures = [], []
     for host in _hosts(options, environ):
         try:
-            logins.append(_login(host, options.profile, environ))
+            tokens.append(_issued(host, options.profile, environ))
         except HelperError as error:
             logger(environ).error("%s: %s", host, error)
             failures.append(f"{host}: {error}")
     # Who runs this in a script is not to go on with half of what was asked for.
     is_for_people = options.output in output.WITHOUT_SECRETS
-    is_whole = logins and (is_for_people or not failures)
+    is_whole = tokens and (is_for_people or not failures)
     remarks = _unkept(environ) if is_for_people else []
-    printed = _printed(options, logins, environ) if is_whole else ""
+    printed = _printed(options, tokens, environ) if is_whole else ""
     return printed, "\necr-login: ".join([*failures, *remarks]), 1 if failures else 0
 
 
@@ -113,46 +122,56 @@ def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]
     found = [
         host
         for region in regions(options.region) or configured_regions(environ)
-        if (host := helper.own_host(environ, region))
+        if (host := _own_host(region, environ))
     ]
     if not found:
         raise BadInput("which registry?", "name it, or its region with --region or AWS_REGION")
     return found
 
 
-def _login(host: str, profile: str | None, environ: Mapping[str, str]) -> Login:
+def _own_host(region: str, environ: Mapping[str, str]) -> str | None:
+    """Fetch the token of the caller's own registry in ``region``, and return its host.
+
+    None if the config file wants others to ask for that one. Raises `HelperError`.
+    """
+    general = unconfigured("", environ, configured_identity(environ))
+    return fetch_own(general, lambda host: resolve(host, environ), region)
+
+
+def _issued(host: str, profile: str | None, environ: Mapping[str, str]) -> IssuedToken:
     """Return a token that is good for a while for ``host``. Raises `HelperError`."""
-    question = _question(host, profile, environ)
-    registry, identity = question.registry, question.identity
-    if registry is None or helper.is_anonymous(registry, question.environ):
+    request = _request(host, profile, environ)
+    if request.registry is None or request.is_anonymous:
         raise BadConfiguration("it is used without credentials, by the configuration")
     with suppress(HelperError):  # then the old one must do, if there is one
-        helper.refresh(registry, question.environ, identity)
-    entry = helper.token(registry, question.environ, identity)
-    used = registry.settings.get("profile") or named_profile(question.environ)
-    return Login(registry.host, used, entry.expires_at, entry.secret)
+        actions.refresh(request)
+    entry = actions.token(request)
+    used = request.settings.profile or named_profile(request.environ)
+    return IssuedToken(request.host, used, entry.expires_at, entry.secret)
 
 
-def _question(host: str, profile: str | None, environ: Mapping[str, str]) -> helper.Question:
+def _request(host: str, profile: str | None, environ: Mapping[str, str]) -> Request:
     """Return what ``host`` means with ``profile`` in effect, also for botocore's environment.
 
     Raises `BadConfiguration` if the config file says another.
     """
-    question = helper.resolve(host, with_environment(environ))
-    settings = question.registry.settings if question.registry else {}
-    if profile in (None, settings.get("profile")):
-        return question
-    if "profile" in settings:
+    request = resolve(host, with_environment(environ))
+    settings = request.settings
+    if profile is None or (request.registry and profile == settings.profile):
+        return request
+    if request.registry and settings.profile:
         raise BadConfiguration(
-            f'its profile is "{settings["profile"]}", by {settings["config_file"]}',
+            f'its profile is "{settings.profile}", by {settings.config_file}',
             "leave --profile out, or change it there",
         )
-    return helper.resolve(host, with_profile(profile, environ))
+    return resolve(host, with_profile(profile, environ))
 
 
-def _printed(options: argparse.Namespace, logins: list[Login], environ: Mapping[str, str]) -> str:
+def _printed(
+    options: argparse.Namespace, tokens: list[IssuedToken], environ: Mapping[str, str]
+) -> str:
     if options.output == "github":
-        text = output.github_outputs(logins, f"ecr-login-{secrets.token_hex(16)}")
+        text = output.github_outputs(tokens, f"ecr-login-{secrets.token_hex(16)}")
         try:
             with open(environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
                 file.write(text)
@@ -160,14 +179,14 @@ def _printed(options: argparse.Namespace, logins: list[Login], environ: Mapping[
             raise BadConfiguration(
                 f"the file that GITHUB_OUTPUT names cannot be written: {error}"
             ) from None
-        return "" if options.no_mask else output.github_masks(logins)
+        return "" if options.no_mask else output.github_masks(tokens)
     if options.output == "kubernetes":
-        return output.kubernetes(logins, options.name)
+        return output.kubernetes(tokens, options.name)
     if of_one := _OF_ONE.get(options.output):
-        if len({login.secret for login in logins}) > 1:
+        if len({token.secret for token in tokens}) > 1:
             raise BadInput(
                 f"--output {options.output} is of one registry, and these have several passwords",
                 "name one at a time",
             )
-        return of_one(logins[0])
-    return _FORMS[options.output](logins)
+        return of_one(tokens[0])
+    return _FORMS[options.output](tokens)

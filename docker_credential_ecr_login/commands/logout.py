@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from .. import helper
-from ..cache import default_directory
+from .. import actions
+from ..cache.storage import default_directory
 from ..errors import BadInput, HelperError
 from ..registry import Registry
-from .registries import add_registries_to, chosen_hosts
+from ..resolve import resolve
+from .arguments import add_registries_to, chosen_hosts
 
 
 def add_to(commands: Any) -> None:
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     if options.all:
         if options.registries or options.public:
             raise BadInput("--all is for all registries, and some are named")
-        removed = _removed(helper.erase(None, environ), "all registries")
+        removed = _removed(actions.forget(None, environ), "all registries")
         return f"{default_directory(environ)}: {removed}\n", "", 0
     hosts = chosen_hosts(options, environ)
     if not hosts:
@@ -42,10 +43,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     lines, failures = [], []
     for host in hosts:
         try:
-            question = helper.resolve(host, environ)
-            if question.registry:
-                erased = helper.erase(question.registry, question.environ)
-                lines.append(f"{host}: {_removed(erased, _shared_by(question.registry))}\n")
+            request = resolve(host, environ)
+            if request.registry:
+                forgotten = actions.forget(request, request.environ)
+                lines.append(f"{host}: {_removed(forgotten, _shared_by(request.registry))}\n")
         except HelperError as error:
             failures.append(f"{host}: {error}")
     return "".join(lines), "\necr-login: ".join(failures), 1 if failures else 0

@@ -12,22 +12,25 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from .. import __version__, cache, config, helper
-from ..cache import Cache, Entry
-from ..errors import BadConfiguration, HelperError, one_line
+from .. import actions, config
+from ..cache import storage
+from ..cache.tokens import Cache, Entry
+from ..errors import BadConfiguration, HelperError
 from ..identity import config_file, expand, users_config_file
-from ..protocol import NAME
+from ..protocol import NAME, __version__
+from ..redaction import one_line
 from ..registry import parse
-from . import programs
+from ..resolve import unconfigured, under
+from . import executables
 from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, logins_in, runtime_path
-from .findings import Finding, Patient
+from .findings import CheckContext, Finding
 from .output import iso_time
 
 _REGISTRIES_CONF = ("~/.config/containers/registries.conf", "/etc/containers/registries.conf")
 _SHOWN = 3  # of things that there can be many of
 
 
-def version(_: Patient) -> Iterator[Finding]:
+def version(_: CheckContext) -> Iterator[Finding]:
     """Say which program this is, and whether it is whole."""
     try:
         libraries = [
@@ -38,8 +41,8 @@ def version(_: Patient) -> Iterator[Finding]:
         raise BadConfiguration(f"{error.name} is not installed", f"install {NAME} again") from None
     python = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     yield Finding("version", "passed", ", ".join((f"{NAME} {__version__}", python, *libraries)))
-    if not os.path.exists(importlib.util.cache_from_source(helper.__file__)):
-        directory = os.path.dirname(helper.__file__)
+    if not os.path.exists(importlib.util.cache_from_source(actions.__file__)):
+        directory = os.path.dirname(actions.__file__)
         yield Finding(
             "version",
             "warned",
@@ -48,32 +51,32 @@ def version(_: Patient) -> Iterator[Finding]:
         )
 
 
-def program(patient: Patient) -> Iterator[Finding]:
+def program(context: CheckContext) -> Iterator[Finding]:
     """Say which executable clients run: the first of this name on PATH."""
-    first, *others = programs.on_path(patient.environ) or [""]
-    remedy = programs.remedy("docker")
+    first, *others = executables.on_path(context.environ) or [""]
+    remedy = executables.remedy("docker")
     if not first:
         raise BadConfiguration(f"{NAME} is not on PATH, where clients look for it", remedy)
-    if programs.is_this(first):
+    if executables.is_this(first):
         yield Finding("program", "passed", f"{first} is what clients run, with this PATH")
     else:
-        said = one_line(programs.version_of(first)) or "nothing"
+        said = one_line(executables.version_of(first)) or "nothing"
         yield Finding(
             "program",
             "failed",
             f"clients run {first}, which is another one: it says {said!r} of its version",
             f"remove it, then: {remedy}",
         )
-    if patient.environ.get("SUDO_USER") and patient.environ.get("SUDO_UID") and _is_root():
+    if context.environ.get("SUDO_USER") and context.environ.get("SUDO_UID") and _is_root():
         yield Finding(
             "program",
             "warned",
-            f"this is run by sudo: it looks at the files in {expand('~', patient.environ)}, not at "
-            f"those of {patient.environ['SUDO_USER']}",
+            f"this is run by sudo: it looks at the files in {expand('~', context.environ)}, not at "
+            f"those of {context.environ['SUDO_USER']}",
             "run it without sudo, unless docker is run by sudo, too",
         )
     for path in others:
-        if not programs.is_this(path):
+        if not executables.is_this(path):
             yield Finding(
                 "program",
                 "warned",
@@ -83,13 +86,13 @@ def program(patient: Patient) -> Iterator[Finding]:
             )
 
 
-def docker(patient: Patient) -> Iterator[Finding]:
+def docker(context: CheckContext) -> Iterator[Finding]:
     """Say which registries docker asks this helper about."""
-    file = ClientConfiguration(client_path(patient.environ), patient.environ)
+    file = ClientConfiguration(client_path(context.environ), context.environ)
     helpers, store = file.helpers, file.store
     named = ["all registries (credsStore)"] if store == OWN_NAME else []
     named += [f"{_listed(file.own_hosts)} (credHelpers)"] if file.own_hosts else []
-    asked = helpers.get(patient.host, store) if patient.host else OWN_NAME if named else store
+    asked = helpers.get(context.host, store) if context.host else OWN_NAME if named else store
     if asked == OWN_NAME:
         message = f"{file.shown} names this helper for {' and '.join(named)}"
         yield Finding("docker", "passed", message)
@@ -98,17 +101,17 @@ def docker(patient: Patient) -> Iterator[Finding]:
         f"{file.shown} does not exist"
         if not file.exists
         else f"{file.shown} names {one_line(str(asked)) if asked else 'no helper'}"
-        f" for {patient.host or 'any registry'}"
+        f" for {context.host or 'any registry'}"
     )
-    remedy = f"{NAME} configure {patient.host or 'REGISTRY'}"
+    remedy = f"{NAME} configure {context.host or 'REGISTRY'}"
     misnamed = {host: name for host, name in helpers.items() if parse(host)}
-    if not patient.host and misnamed:
+    if not context.host and misnamed:
         host, name = next(iter(misnamed.items()))
         problem = f"{file.shown} names {one_line(str(name))} for {host}"
         remedy = f"{NAME} configure {host}"
-    if not (elsewhere := _podmans(patient.environ, patient.host)):
+    if not (elsewhere := _podmans(context.environ, context.host)):
         yield Finding("docker", "failed", f"{problem}: docker does not ask this helper", remedy)
-    elif shutil.which("docker", path=patient.environ.get("PATH", "")):
+    elif shutil.which("docker", path=context.environ.get("PATH", "")):
         yield Finding(
             "docker", "warned", f"{problem}; podman uses this helper: {elsewhere}", remedy
         )
@@ -117,9 +120,9 @@ def docker(patient: Patient) -> Iterator[Finding]:
         yield Finding("docker", "passed", message)
 
 
-def logins(patient: Patient) -> Iterator[Finding]:
+def logins(context: CheckContext) -> Iterator[Finding]:
     """Say which tokens of former logins can get in the way of the helper."""
-    environ = patient.environ
+    environ = context.environ
     clean = True
     dockers = client_path(environ)
     podmans = (client_path(environ, podman=True), runtime_path(environ))
@@ -154,22 +157,22 @@ def logins(patient: Patient) -> Iterator[Finding]:
         yield Finding("logins", "passed", "no former login is in the way")
 
 
-def own_config(patient: Patient) -> Iterator[Finding]:
+def own_config(context: CheckContext) -> Iterator[Finding]:
     """Say what the helper's own config file says of the registry."""
-    path = config_file(patient.environ)
+    path = config_file(context.environ)
     if path is None:
-        message = f"there is none at {users_config_file(patient.environ)}, and none is needed"
+        message = f"there is none at {users_config_file(context.environ)}, and none is needed"
         yield Finding("config", "passed", message)
     else:
         own = config.load(path)
-        patient.environ = helper.with_defaults(patient.environ, own.general)
+        context.environ = under(own.settings(""), unconfigured("", context.environ)).environ
         message = f"{path} is right"
-        if patient.host:
-            number = own.table(patient.host)
+        if context.host:
+            number = own.table(context.host)
             message += (
-                f", and has no table for {patient.host}"
+                f", and has no table for {context.host}"
                 if number is None
-                else f", and its table {number + 1} is for {patient.host}"
+                else f", and its table {number + 1} is for {context.host}"
             )
         yield Finding("config", "passed", message)
         fallback = own.general.get("fallback")
@@ -181,14 +184,14 @@ def own_config(patient: Patient) -> Iterator[Finding]:
                 "than those of ECR can be used",
                 f"install it, or correct fallback in {path}",
             )
-    if patient.host:
-        patient.ask_about(patient.host)
+    if context.host:
+        context.ask_about(context.host)
 
 
-def stored(patient: Patient) -> Iterator[Finding]:
+def stored(context: CheckContext) -> Iterator[Finding]:
     """Say where tokens are kept, and whether they can be."""
-    environ = patient.environ
-    if cache.is_disabled(environ):
+    environ = context.environ
+    if storage.is_disabled(environ):
         yield Finding(
             "cache",
             "warned",
@@ -196,7 +199,7 @@ def stored(patient: Patient) -> Iterator[Finding]:
             "unset AWS_ECR_DISABLE_CACHE",
         )
         return
-    default, directory = cache.default_directory(environ), cache.writable_directory(environ)
+    default, directory = storage.default_directory(environ), storage.writable_directory(environ)
     if directory is None:
         raise BadConfiguration(
             f"{default} cannot be written, nor anything else: every answer waits for AWS",
@@ -225,9 +228,9 @@ def stored(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def log(patient: Patient) -> Iterator[Finding]:
+def log(context: CheckContext) -> Iterator[Finding]:
     """Say where the log is, and what failed last."""
-    directory = cache.writable_directory(patient.environ)
+    directory = storage.writable_directory(context.environ)
     if directory is None:
         yield Finding("log", "skipped", "there is no directory for it")
         return

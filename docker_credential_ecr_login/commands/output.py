@@ -16,7 +16,7 @@ WITHOUT_SECRETS = ("text", "json")
 
 
 @dataclass(frozen=True)
-class Login:
+class IssuedToken:
     """A registry that can be used now, until ``expires_at`` (epoch seconds).
 
     ``profile`` is the profile of the AWS configuration that was asked, empty if there was none.
@@ -43,71 +43,71 @@ def iso_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def text(logins: Sequence[Login]) -> str:
+def text(tokens: Sequence[IssuedToken]) -> str:
     """Return a table for people."""
     rows = [("REGISTRY", "PROFILE", "EXPIRES")]
-    rows += [(login.host, login.profile or "-", login.expiry) for login in logins]
+    rows += [(token.host, token.profile or "-", token.expiry) for token in tokens]
     hosts, profiles = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "".join(f"{host:{hosts}}  {profile:{profiles}}  {end}\n" for host, profile, end in rows)
 
 
-def as_json(logins: Sequence[Login]) -> str:
+def as_json(tokens: Sequence[IssuedToken]) -> str:
     """Return the table as JSON: a list of objects."""
     return _json(
         [
-            {"registry": login.host, "profile": login.profile or None, "expiresAt": login.expiry}
-            for login in logins
+            {"registry": token.host, "profile": token.profile or None, "expiresAt": token.expiry}
+            for token in tokens
         ]
     )
 
 
-def variables(logins: Sequence[Login]) -> dict[str, str]:
+def variables(tokens: Sequence[IssuedToken]) -> dict[str, str]:
     """Return names and values as the amazon-ecr-login action for GitHub has its outputs.
 
     Raises `BadInput` if two hosts have one name. Source: README.md and index.js of
     aws-actions/amazon-ecr-login.
     """
-    hosts = [login.host for login in logins]
+    hosts = [token.host for token in tokens]
     found = {"registry": hosts[0]} if len(hosts) == 1 else {}
     found["registries"] = ",".join(hosts)
-    for login in logins:
-        name = re.sub(r"[^a-zA-Z0-9_]+", "_", login.host)
+    for token in tokens:
+        name = re.sub(r"[^a-zA-Z0-9_]+", "_", token.host)
         if f"docker_password_{name}" in found:
-            raise BadInput(f"two registries would have one variable, that of {login.host}")
+            raise BadInput(f"two registries would have one variable, that of {token.host}")
         found[f"docker_username_{name}"] = USERNAME
-        found[f"docker_password_{name}"] = login.secret
+        found[f"docker_password_{name}"] = token.secret
     return found
 
 
-def github_masks(logins: Sequence[Login]) -> str:
+def github_masks(tokens: Sequence[IssuedToken]) -> str:
     """Return the workflow commands that keep each password out of GitHub's log."""
-    secrets = dict.fromkeys(login.secret for login in logins)
+    secrets = dict.fromkeys(token.secret for token in tokens)
     escaped = [secret.replace("%", "%25") for secret in secrets]  # what else they escape is none
     return "".join(f"::add-mask::{secret}\n" for secret in escaped)
 
 
-def github_outputs(logins: Sequence[Login], delimiter: str) -> str:
+def github_outputs(tokens: Sequence[IssuedToken], delimiter: str) -> str:
     """Return what is to be added to the file ``$GITHUB_OUTPUT``; no value has ``delimiter`` in it.
 
     Source: "Workflow commands", "Multiline strings", of GitHub's documentation.
     """
-    lines = [f"{name}<<{delimiter}\n{value}\n" for name, value in variables(logins).items()]
+    lines = [f"{name}<<{delimiter}\n{value}\n" for name, value in variables(tokens).items()]
     return "".join(f"{line}{delimiter}\n" for line in lines)
 
 
-def env(logins: Sequence[Login]) -> str:
+def env(tokens: Sequence[IssuedToken]) -> str:
     """Return lines for a shell to evaluate."""
-    return "".join(f"export {line}\n" for line in _assignments(logins))
+    return "".join(f"export {line}\n" for line in _assignments(tokens))
 
 
-def dotenv(logins: Sequence[Login]) -> str:
+def dotenv(tokens: Sequence[IssuedToken]) -> str:
     """Return lines as GitLab takes them from a dotenv report."""
-    return "".join(f"{line}\n" for line in _assignments(logins))
+    return "".join(f"{line}\n" for line in _assignments(tokens))
 
 
-def _assignments(logins: Sequence[Login]) -> list[str]:
+def _assignments(tokens: Sequence[IssuedToken]) -> list[str]:
     # The values are of characters that need no quotes, unless AWS changes its mind.
-    return [f"{_variable(name)}={shlex.quote(value)}" for name, value in variables(logins).items()]
+    return [f"{_variable(name)}={shlex.quote(value)}" for name, value in variables(tokens).items()]
 
 
 def _variable(name: str) -> str:
@@ -115,12 +115,12 @@ def _variable(name: str) -> str:
     return name if name.startswith("DOCKER_") else f"DOCKER_{name}"
 
 
-def docker_config(logins: Sequence[Login]) -> str:
+def docker_config(tokens: Sequence[IssuedToken]) -> str:
     """Return a Docker configuration, for DOCKER_AUTH_CONFIG or Kaniko."""
-    return _json({"auths": {login.host: {"auth": login.basic} for login in logins}})
+    return _json({"auths": {token.host: {"auth": token.basic} for token in tokens}})
 
 
-def kubernetes(logins: Sequence[Login], name: str) -> str:
+def kubernetes(tokens: Sequence[IssuedToken], name: str) -> str:
     """Return the manifest of a Secret ``name``, for imagePullSecrets."""
     return _json(
         {
@@ -129,7 +129,7 @@ def kubernetes(logins: Sequence[Login], name: str) -> str:
             "metadata": {"name": name},
             "type": "kubernetes.io/dockerconfigjson",
             "data": {
-                ".dockerconfigjson": base64.b64encode(docker_config(logins).encode()).decode()
+                ".dockerconfigjson": base64.b64encode(docker_config(tokens).encode()).decode()
             },
         }
     )

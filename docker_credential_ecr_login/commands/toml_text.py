@@ -7,7 +7,7 @@ was meant: of a file that is written in another way than lines can tell, the edi
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..config import parse_text
@@ -40,7 +40,7 @@ def registry(text: str, path: str, hosts: Sequence[str], who: dict[str, str]) ->
     Raises `BadConfiguration`.
     """
     config = parse_text(text, path)
-    if all(_who(config.settings(host)) == who for host in hosts):
+    if all(_who(config.settings(host).values) == who for host in hosts):
         return text, ""
     data = tomllib.loads(text)
     tables = data.setdefault("registry", [])
@@ -65,7 +65,7 @@ def registry(text: str, path: str, hosts: Sequence[str], who: dict[str, str]) ->
         done = "changed"
     _verify(edited, path, data)
     for host in hosts:
-        if _who(parse_text(edited, path).settings(host)) != who:
+        if _who(parse_text(edited, path).settings(host).values) != who:
             raise BadConfiguration(
                 f"{path}: an earlier [[registry]] table than the one for {host} applies to it",
                 "of all tables, the first that fits does: move that one down",
@@ -146,7 +146,7 @@ def without_fallback(text: str, path: str) -> str:
     return edited
 
 
-def _who(settings: dict[str, str]) -> dict[str, str]:
+def _who(settings: Mapping[str, str]) -> dict[str, str]:
     return {key: settings[key] for key in _WHO if key in settings}
 
 

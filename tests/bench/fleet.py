@@ -17,8 +17,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from docker_credential_ecr_login.aws.client import throttling_pause
-from docker_credential_ecr_login.turn import DEFAULT_TIMEOUT
+from docker_credential_ecr_login.aws.throttling import throttling_pause
+from docker_credential_ecr_login.deadline import DEFAULT_TIMEOUT
 
 CALL = 0.05
 """Seconds from a call to its answer."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.helper import cached
+from docker_credential_ecr_login.cache.recall import recall
+from docker_credential_ecr_login.cache.tokens import Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.registry import Registry, parse
+from docker_credential_ecr_login.request import Request as EcrRequest
 from tests.bench import programs
 from tests.bench.measure import Failed, Run, run, wait_until
 from tests.bench.programs import LARGE_HERD, LIST, NOT_FOUND, Program
@@ -31,6 +31,7 @@ from tests.emulator import AwsEmulator, Fault
 from tests.emulator.model import Request, Response
 from tests.helper_process import HOST, HelperProcess, Outcome, processes_of
 from tests.helper_process import NOT_FOUND as NOT_FOUND_LINE
+from tests.tokens import asked, cache_of
 
 REGION = "us-east-1"
 """The region of the registry that is asked for."""
@@ -144,10 +145,10 @@ class PastRefresh(Warm):
         It is due in a second or two, and our helper answers it once more in good time: so all
         that it keeps beside the token is there too.
         """
-        cache, registry = _cache(self.helper), _registry(HOST)
-        entry = _token(cache, registry)
+        cache, request = cache_of(self.helper), asked(HOST)
+        entry = _token(cache, request)
         due = int(time.time()) + 2
-        cache.store_token(registry, Entry(entry.secret, entry.expires_at, due))
+        cache.store_token(request, Entry(entry.secret, entry.expires_at, due))
         self.ask()
         # The clock of files, which is the launcher's, is up to a tick of the kernel behind.
         wait_until(lambda: time.time() >= due + 0.05, "a second")
@@ -156,8 +157,8 @@ class PastRefresh(Warm):
 
     def after(self) -> None:
         """Wait for the end of the refresh that the run has started."""
-        cache, registry = _cache(self.helper), _registry(HOST)
-        wait_until(lambda: _token(cache, registry).young(time.time()), "a refreshed token")
+        cache, request = cache_of(self.helper), asked(HOST)
+        wait_until(lambda: _token(cache, request).young(time.time()), "a refreshed token")
         wait_until(lambda: not processes_of(self.helper.home), "the end of a refresh")
 
 
@@ -186,7 +187,7 @@ class _Filled(Warm):
     def set_up(self) -> None:
         """Store the tokens as if each had been asked for; the first is the one that is measured."""
         super().set_up()
-        secret = _token(_cache(self.helper), _registry(HOST)).secret
+        secret = _token(cache_of(self.helper), asked(HOST)).secret
         side = isqrt(self.tokens)
         now = int(time.time())
         entry = Entry(secret, now + _LIFETIME, now + _LIFETIME // 2)
@@ -195,10 +196,11 @@ class _Filled(Warm):
             # Keys in the environment win over a profile, which makes another identity all the same.
             changes = {"AWS_PROFILE": f"made-up-{profile}"} if profile else {}
             environ = self.helper.environment(changes)
-            registry = _registry(f"{number:012d}.dkr.ecr.made-up-{region}.amazonaws.com")
+            host = f"{number:012d}.dkr.ecr.made-up-{region}.amazonaws.com"
+            request = asked(host, environ)
             cache = Cache(str(self.helper.cache_directory), configured_identity(environ))
-            cache.store_token(registry, entry)
-            if cached(cache, registry, environ) is None:
+            cache.store_token(request, entry)
+            if recall(cache, request, now) is None:
                 raise Failed("a stored token is not found in the cache")
 
 
@@ -403,18 +405,8 @@ def _json_object(text: str) -> dict[str, str]:
     return content if isinstance(content, dict) else {}
 
 
-def _registry(host: str) -> Registry:
-    registry = parse(host)
-    assert registry is not None
-    return registry
-
-
-def _cache(helper: HelperProcess) -> Cache:
-    return Cache(str(helper.cache_directory), configured_identity(helper.environment()))
-
-
-def _token(cache: Cache, registry: Registry) -> Entry:
-    entry = cache.token(registry)
+def _token(cache: Cache, request: EcrRequest) -> Entry:
+    entry = cache.token(request)
     if entry is None:
         raise Failed("ours has not cached its token")
     return entry

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
+from docker_credential_ecr_login.cache.records import OUR_SELECTORS
 from docker_credential_ecr_login.identity import SELECTORS
-from docker_credential_ecr_login.records import OUR_SELECTORS
 from tests.differential.machine import IGNORER, NO_PROCESS, REAPER, Question
 from tests.helper_process import HOST, SECOND_ACCOUNT
 

@@ -11,14 +11,18 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 
-from docker_credential_ecr_login import cache, protocol
-from docker_credential_ecr_login.aws.client import _token, explained
-from docker_credential_ecr_login.aws.failures import Circumstances
+from docker_credential_ecr_login import protocol
+from docker_credential_ecr_login.aws.attempt import Attempt
+from docker_credential_ecr_login.aws.client import _token
+from docker_credential_ecr_login.aws.session import explained
+from docker_credential_ecr_login.cache import tokens
 from docker_credential_ecr_login.commands import json_text, toml_text
 from docker_credential_ecr_login.commands.configure import Request, edit_client
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration, BadInput, HelperError
-from docker_credential_ecr_login.registry import canonical_name, configured, parse
+from docker_credential_ecr_login.registry import identify, parse
+from docker_credential_ecr_login.resolve import under
+from tests.tokens import asked
 
 HOST = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
 
@@ -35,9 +39,9 @@ _ERRORS = (BadConfiguration, BadInput)
 def server_url(data: bytes) -> None:
     """Only exact host names of ECR are registries, in any spelling that means no other host."""
     text = data.decode(errors="surrogateescape")
-    registry, name = parse(text), canonical_name(text)
+    registry, name = identify(text)
     if registry is None:
-        assert name is None or configured(name, {}) is None
+        assert parse(name) is None
         return
     authority = re.sub(r"^https?://", "", text.strip(), flags=re.IGNORECASE).partition("/")[0]
     host, _, port = authority.partition(":")
@@ -46,7 +50,7 @@ def server_url(data: bytes) -> None:
     assert re.fullmatch(r"[0-9]{0,5}", port)
     again = parse(registry.host)
     assert again
-    assert (again.scope, again.registry_id) == (registry.scope, registry.registry_id)
+    assert (again.endpoint, again.registry_id) == (registry.endpoint, registry.registry_id)
 
 
 def frame(data: bytes) -> None:
@@ -64,7 +68,7 @@ def frame(data: bytes) -> None:
 def cache_file(data: bytes) -> None:
     """A token is what was written, whole, or there is none."""
     text = data.decode(errors="surrogateescape")
-    found = cache._parsed(text)  # noqa: SLF001 - of which every byte can be chosen here
+    found = tokens._parsed(text)  # noqa: SLF001 - of which every byte can be chosen here
     if found is None:
         return
     entry, key = found
@@ -80,11 +84,11 @@ def own_config(data: bytes) -> None:
     except BadConfiguration as error:
         _check_line(error, "config.toml")
         return
-    assert all("\n" not in value for value in config.settings(HOST).values())
-    configured(HOST, config.settings(HOST))
+    assert all("\n" not in value for value in config.settings(HOST).values.values())
+    under(config.settings(HOST), asked(HOST))
     with suppress(BadConfiguration):
         added, _ = toml_text.registry(text, "config.toml", [HOST], {"profile": "fuzz"})
-        assert parse_text(added, "config.toml").settings(HOST)["profile"] == "fuzz"
+        assert parse_text(added, "config.toml").settings(HOST).profile == "fuzz"
 
 
 def docker_config(data: bytes) -> None:
@@ -123,18 +127,17 @@ def _without_helper(text: str) -> list[tuple[str, Any]]:
 
 def aws_answer(data: bytes) -> None:
     """An answer of AWS gives a token that can be used, or a failure in one line."""
-    registry = parse(HOST)
     response = {"status_code": 200, "headers": {}, "body": data}
     now = time.time()
     try:
-        with explained(Circumstances(registry, {}, phase="call")):
+        with explained(Attempt(asked(HOST), phase="call")):
             token = _token(create_parser("json").parse(response, _SHAPE), "env", now)
     except HelperError as error:
         _check_line(error)
         return
     entry = token.entry
     assert protocol.is_plain(entry.secret)
-    assert now < entry.expires_at <= now + cache.MAX_TOKEN_LIFETIME
+    assert now < entry.expires_at <= now + tokens.MAX_TOKEN_LIFETIME
     assert entry.refresh_at <= entry.expires_at
 
 

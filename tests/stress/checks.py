@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from docker_credential_ecr_login.cache import Cache
+from docker_credential_ecr_login.cache.tokens import Cache
 from docker_credential_ecr_login.log import KEPT, MAX_SIZE
 from tests.helper_process import HelperProcess, processes_of
 

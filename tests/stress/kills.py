@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from docker_credential_ecr_login.cache import Entry
+from docker_credential_ecr_login.cache.tokens import Entry
 from tests.emulator import AwsEmulator
 from tests.helper_process import (
     HOST,
@@ -28,7 +28,7 @@ from tests.helper_process import (
     wait_for,
 )
 from tests.stress.checks import check_files, demand
-from tests.tokens import HOUR, password, registry, stored
+from tests.tokens import HOUR, asked, password, stored
 
 _TIMEOUT = "20"  # seconds: less than a lock that nobody gives back would take
 _LANES = 2  # at once, each with a home of its own
@@ -152,7 +152,7 @@ class _Victim:
     def _age(self) -> None:
         self._fetch()
         cache, entry = stored(self._helper)
-        cache.store_token(registry(), Entry(entry.secret, entry.expires_at, int(time.time()) - 1))
+        cache.store_token(asked(), Entry(entry.secret, entry.expires_at, int(time.time()) - 1))
         for mark in self._helper.cache_directory.glob("tokens/*/*.refresh"):
             mark.unlink()  # as after a minute
 

@@ -14,14 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from docker_credential_ecr_login.cache import Cache, Entry
-from docker_credential_ecr_login.identity import configured_identity
+from docker_credential_ecr_login.cache.tokens import Entry
 from docker_credential_ecr_login.log import MAX_SIZE
-from docker_credential_ecr_login.registry import parse
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess, Outcome, processes_of, wait_for
 from tests.stress.checks import check_end, demand
-from tests.tokens import HOUR, password
+from tests.tokens import HOUR, asked, cache_of, password
 
 SHARED = tuple(
     f"{account}.dkr.ecr.{region}.amazonaws.com"
@@ -129,14 +127,11 @@ class _Caller:
             self._demand_issued(secret, host)
 
     def _get_old(self) -> None:
-        registry = parse(self._chance.choice(SHARED))
-        assert registry is not None
-        cache = Cache(
-            str(self.helper.cache_directory), configured_identity(self.helper.environment())
-        )
-        if entry := cache.token(registry):
+        request = asked(self._chance.choice(SHARED))
+        cache = cache_of(self.helper)
+        if entry := cache.token(request):
             old = Entry(entry.secret, entry.expires_at, int(time.time()) - 1)
-            cache.store_token(registry, old)
+            cache.store_token(request, old)
         self._get_shared()
 
     def _store_own(self) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from threading import Thread
 from typing import IO
 
-from .turn import has_terminal
+from .process import has_terminal
 
 MAX_OUTPUT = 1024 * 1024
 """Bytes: what a program is asked for has some kilobytes."""

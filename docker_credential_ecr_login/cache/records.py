@@ -23,15 +23,18 @@ what has a whole second for its time: there a tick is long, or the time is made 
 import sys
 import time
 
-from .identity import (
+from ..identity import (
     SECRETS,
     SELECTORS,
     configuration_files,
     configured_identity,
+    expand,
     is_absent,
     without_secret,
 )
-from .protocol import LONGEST_QUESTION
+from ..protocol import LONGEST_QUESTION
+from . import storage
+from .tokens import Cache
 
 try:
     import posix as system
@@ -42,7 +45,8 @@ TYPE_CHECKING = False  # of typing, whose import would cost more than a whole an
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .cache import Cache
+MAX_RECORDS = 500
+"""How many records are kept; before one more is, all go."""
 
 OUR_SELECTORS = (
     "AWS_ECR_CACHE_DIR",
@@ -59,10 +63,11 @@ OUR_SELECTORS = (
 
 _SECOND = 10**9  # nanoseconds
 _TICK = _SECOND // 20  # more than a tick of Linux's clock of files
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 def keep_record(
-    cache: "Cache",
+    cache: Cache,
     environ: "Mapping[str, str]",
     frame: bytes,
     line: str,
@@ -95,12 +100,41 @@ def keep_record(
         if not looks or is_changed or not all(map(is_absent, absent)):
             return
         head = f"ecr-login/1 record {question} {environment}\n{times[0]} {times[1]} {status}"
-        name = f"{question},{profile},{key}"
-        cache.store_record(name, "\n".join([head, answer, *looks, ".\n"]))
+        path = f"{cache.directory}/records/{question},{profile},{key}"
+        _store(path, "\n".join([head, answer, *looks, ".\n"]))
         if not still_holds():  # asked now, so that after a logout there is no record
-            cache.remove_record(name)
+            storage.remove(path)
     except (OSError, ValueError, OverflowError):  # the last two: times that no calendar has
         pass
+
+
+def _store(path: str, text: str) -> None:
+    """Write a record, among not too many."""
+    if storage.read_text(path) == text:
+        return
+    kept = record_paths(path.rpartition("/records/")[0])
+    if len(kept) >= MAX_RECORDS and path not in kept:
+        storage.remove_all(kept, [])
+    storage.write_text(path, text, durable=False)
+
+
+def record_paths(directory: str) -> list[str]:
+    """Return the paths of the records in a cache directory, also of those being written."""
+    found = []
+    for name in storage.names_here(f"{directory}/records"):
+        question, *others = name.split(",", 2)
+        if question[-1:] == "." and len(others) == 2 and _HEXADECIMAL.issuperset(question[:-1]):
+            found.append(f"{directory}/records/{name}")
+    return found
+
+
+def login_elsewhere(cache: Cache, host: str, environ: "Mapping[str, str]") -> str:
+    """Return where a login is when the cache's directory cannot be written (on Linux).
+
+    That is in platformdirs' directory, without its import, which takes longer than an answer.
+    """
+    directory = environ.get("XDG_CACHE_HOME") or expand("~/.cache", environ)
+    return Cache(f"{directory}/ecr-login", cache.identity).login_path(host)
 
 
 def environment_line(environ: "Mapping[str, str]") -> str | None:

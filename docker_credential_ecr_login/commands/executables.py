@@ -9,7 +9,7 @@ from functools import lru_cache
 from subprocess import DEVNULL, TimeoutExpired
 
 from .. import protocol
-from ..processes import TooMuchOutput, run_to_end
+from ..subprocesses import TooMuchOutput, run_to_end
 
 _VERSION_TIMEOUT = 10  # seconds
 _MAX_VERSION_SIZE = 1024  # bytes

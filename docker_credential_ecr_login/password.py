@@ -1,12 +1,13 @@
 """What ``docker login`` may store: an ECR token that is alive, under the user name AWS."""
 
 from . import protocol
-from .cache import MAX_TOKEN_LIFETIME, MIN_LIFETIME, Entry
-from .errors import BadInput, NotAnEcrRegistry, one_line
-from .registry import Registry
+from .cache.tokens import MAX_TOKEN_LIFETIME, MIN_LIFETIME, Entry
+from .errors import BadInput, NotAnEcrRegistry
+from .redaction import one_line
+from .request import Request
 
 
-def not_ecr(url: str) -> NotAnEcrRegistry:
+def _not_ecr(url: str) -> NotAnEcrRegistry:
     """Return what to say to somebody who signs in to the registry ``url``, which is not ECR."""
     return NotAnEcrRegistry(
         f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is none",
@@ -16,21 +17,24 @@ def not_ecr(url: str) -> NotAnEcrRegistry:
     )
 
 
-def stored_entry(registry: Registry, username: str, secret: str, now: float) -> Entry:
-    """Return the entry to keep for ``registry``, at ``now`` (epoch seconds).
+def stored_entry(request: Request, url: str, username: str, secret: str, now: float) -> Entry:
+    """Return the entry to keep for the registry that somebody calls ``url``.
 
-    Raises `BadInput` if the user name is not AWS, the secret cannot be an ECR
-    password, or its token has expired.
+    ``now`` is in epoch seconds. Raises `NotAnEcrRegistry`, and `BadInput` if the user name is not
+    AWS, the secret cannot be an ECR password, or its token has expired.
     """
+    registry = request.registry
+    if registry is None:
+        raise _not_ecr(url)
     command = f"aws {registry.service} get-login-password --region {registry.region}"
     if username != protocol.USERNAME:
         raise BadInput(
-            f"{registry.host}: the user name must be {protocol.USERNAME}, not {username!r}",
+            f"{request.host}: the user name must be {protocol.USERNAME}, not {username!r}",
             f"the password is what this prints: {command}",
         )
     if not secret or not protocol.is_plain(secret):
         raise BadInput(
-            f"{registry.host}: this is not an ECR password",
+            f"{request.host}: this is not an ECR password",
             f"the password is what this prints: {command}",
         )
     expires_at = password_expiration(secret)
@@ -38,7 +42,7 @@ def stored_entry(registry: Registry, username: str, secret: str, now: float) -> 
     expires_at = latest if expires_at is None else min(expires_at, latest)
     if expires_at - now < MIN_LIFETIME:
         raise BadInput(
-            f"{registry.host}: the token has expired",
+            f"{request.host}: the token has expired",
             f"get a new one: {command}",
         )
     # Only another login can replace it, so it is never refreshed ahead.

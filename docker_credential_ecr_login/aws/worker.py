@@ -1,4 +1,4 @@
-"""The time that an answer may take, but for what a person takes to type."""
+"""Work that ends in time, but for what a person takes to type."""
 
 import time
 from collections.abc import Callable
@@ -7,39 +7,19 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
-from ..errors import EndpointUnreachable
+from ..deadline import Deadline
 
 Result = TypeVar("Result")
 
 
-class Limit:
-    """A span of time of ``seconds``, from ``started`` on (of `time.monotonic`) or from now on."""
+class Worker:
+    """Does something in a thread until the ``deadline``; what needs a person, in the caller's."""
 
-    def __init__(self, seconds: float, started: float | None = None) -> None:
-        self.seconds = seconds
-        self._deadline = (time.monotonic() if started is None else started) + seconds
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
         self._messages: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._is_left = False  # by the thread that takes calls
         self._handing_over = Lock()
-
-    def left(self) -> float:
-        """Return the seconds that are left, 0 if it is over."""
-        return max(0.0, self._deadline - time.monotonic())
-
-    def elapsed(self) -> float:
-        """Return the seconds since it began, without those that it was put off by."""
-        return self.seconds - (self._deadline - time.monotonic())
-
-    def extend(self, seconds: float) -> None:
-        """Put the end off, for it was a person who took that long."""
-        self._deadline += seconds
-
-    def exceeded(self) -> EndpointUnreachable:
-        """Return the error for work that is not done in time."""
-        return EndpointUnreachable(
-            f"no answer within {self.seconds:g} seconds",
-            "check the network, the proxy and credential_process, or set AWS_ECR_TIMEOUT to more",
-        )
 
     def run(self, function: Callable[[], Result]) -> Result:
         """Return what ``function`` returns, or raise, in time: even if it hangs.
@@ -58,9 +38,9 @@ class Limit:
         try:
             while True:
                 try:
-                    kind, content = self._messages.get(timeout=self.left())
+                    kind, content = self._messages.get(timeout=self.deadline.left())
                 except Empty:
-                    raise self.exceeded() from None
+                    raise self.deadline.exceeded() from None
                 if kind == "result":
                     result: Result = content
                     return result
@@ -95,7 +75,7 @@ class Limit:
             started = time.monotonic()
             try:
                 if self._is_left:
-                    raise self.exceeded()
+                    raise self.deadline.exceeded()
                 results.append(function())
             except Exception as error:  # handed back
                 errors.append(error)
@@ -103,12 +83,12 @@ class Limit:
                 errors.append(error)
                 raise
             finally:
-                self.extend(time.monotonic() - started)
+                self.deadline.extend(time.monotonic() - started)
                 done.set()
 
         with self._handing_over:
             if self._is_left:
-                raise self.exceeded()
+                raise self.deadline.exceeded()
             self._messages.put(("call", call))
         done.wait()
         if errors:

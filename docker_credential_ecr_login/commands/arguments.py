@@ -1,22 +1,23 @@
-"""The registries that people name: hosts, accounts, several in one argument."""
+"""The arguments that several commands have: registries, and the profile to work with."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .. import config
-from ..errors import BadInput, one_line
+from ..errors import BadInput
 from ..identity import config_file
-from ..registry import (
-    PUBLIC_HOST,
-    SUFFIXES,
-    canonical_name,
-    configured,
-    is_region,
-    parse,
-    partition_of,
-)
+from ..redaction import one_line
+from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
+from ..resolve import unconfigured, under
 
+_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+)
 _ACCOUNT_LENGTH = 12
 _ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
 
@@ -55,18 +56,18 @@ def own_name(name: str, environ: Mapping[str, str]) -> str:
 
     Raises `BadConfiguration`.
     """
-    path, canonical = config_file(environ), canonical_name(name)
-    if path and canonical and configured(canonical, config.load(path).settings(canonical)):
-        return canonical
+    path, plain = config_file(environ), unconfigured(name, environ)
+    if path and plain.host and under(config.load(path).settings(plain.host), plain).registry:
+        return plain.host
     return ""
 
 
-def configured_regions(environ: Mapping[str, str], profile: str | None = None) -> list[str]:
+def configured_regions(environ: Mapping[str, str], profile: str = "") -> list[str]:
     """Return the region that the environment or the profile names, if any.
 
     ``profile`` wins over that of the environment. Raises `HelperError`.
     """
-    from ..aws.client import default_registry
+    from ..aws.session import default_registry
 
     registry = default_registry(environ, profile=profile)
     return [registry.region] if registry else []
@@ -138,3 +139,20 @@ def _check_account(account: str) -> None:
             if lost
             else "",
         )
+
+
+def with_profile(profile: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return ``environ`` with ``profile`` in effect, also for botocore."""
+    from ..aws.session import takes_keys_from_environment
+
+    keys = () if takes_keys_from_environment(environ, profile) else _KEYS
+    dropped = ("AWS_DEFAULT_PROFILE", *keys)
+    others = {name: value for name, value in environ.items() if name not in dropped}
+    return with_environment({**others, "AWS_PROFILE": profile})
+
+
+def with_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return ``environ``, which is that of botocore now, too."""
+    os.environ.clear()
+    os.environ.update(environ)
+    return environ

@@ -6,9 +6,11 @@ Everything is as for the executable: config file, cache, one call for any number
 import os
 from dataclasses import dataclass, field
 
-from . import helper
-from .errors import NotAnEcrRegistry, one_line
+from . import actions
+from .errors import NotAnEcrRegistry
 from .protocol import USERNAME
+from .redaction import one_line
+from .resolve import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,10 @@ def get_credentials(server_url: str) -> Credentials:
     of ECR, or is to be used anonymously; else `BadConfiguration` or one of `AwsFailure`,
     all of `docker_credential_ecr_login.errors`: ``str(error)`` is the line that people see.
     """
-    question = helper.resolve(server_url, dict(os.environ))
-    registry, environ = question.registry, question.environ
-    if registry is None:
+    request = resolve(server_url, dict(os.environ))
+    if request.registry is None:
         raise NotAnEcrRegistry(f"{one_line(server_url)!r} is not a registry of Amazon ECR")
-    if helper.is_anonymous(registry, environ):
-        raise NotAnEcrRegistry(f"{registry.host} is used without credentials here")
-    entry = helper.token(registry, environ, question.identity)
+    if request.is_anonymous:
+        raise NotAnEcrRegistry(f"{request.host} is used without credentials here")
+    entry = actions.token(request)
     return Credentials(USERNAME, entry.secret, entry.expires_at)

@@ -1,0 +1,303 @@
+"""The four actions of the protocol: what stands on stdin goes in, an answer comes out.
+
+An answer is what goes to stdout, a remark for stderr or "", and the exit code. Nothing here
+writes to a stream. ``frame`` is all of stdin. Where it is not said otherwise, an action raises
+a `HelperError` that says why there is no answer.
+"""
+
+import time
+
+from . import process, protocol
+from . import registry as registry_names
+from .cache import storage
+from .cache.recall import REFRESH_PAUSE, claim_refresh, recall, stored_login
+from .cache.tokens import MAX_TOKEN_LIFETIME, Cache, open_cache
+from .identity import config_file, configured_identity
+from .request import Request
+from .resolve import resolve, unconfigured, under
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .cache.tokens import Entry
+
+LIST_TIMEOUT = 3
+"""Seconds that ``list`` may take: docker-py and classic builds wait for it each time."""
+
+
+def get(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Answer with the credentials for a registry.
+
+    Whatever fails is answered, too: by default the caller's fall-back chain goes on, and the
+    remark says why. Raises `BadInput`.
+    """
+    url = protocol.server_url(frame)
+    request = None
+    try:
+        request = resolve(url, environ)
+        if request.fallback and not request.is_anonymous:
+            return _pass_on(request, "get", frame)
+        if request.registry is None or request.is_anonymous:
+            answer = f"{protocol.CREDENTIALS_NOT_FOUND}\n"
+            _keep_answer(request, environ, frame, answer)
+            return answer, "", 1
+        entry = token(request)
+        answer = protocol.get_answer(url, entry.secret)
+        _keep_answer(request, environ, frame, answer, entry)
+        return answer, "", 0
+    except Exception as error:
+        return _failure(request or unconfigured(url, environ), url, error)
+
+
+def _failure(request: Request, url: str, error: Exception) -> tuple[str, str, int]:
+    """Answer that there are no credentials, and say why."""
+    from .log import failure_line
+    from .redaction import one_line
+
+    subject = request.host if request.registry else one_line(url)
+    line = f"{subject}: {failure_line(error, subject, request.environ)}"
+    # ECR Public can do without us.
+    is_public = request.registry is not None and request.registry.is_public
+    if is_public:
+        line += protocol.PUBLIC_GOES_ON
+    is_strict = not is_public and request.is_set("AWS_ECR_STRICT")
+    return f"{line if is_strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
+
+
+def _pass_on(request: Request, action: str, frame: bytes) -> tuple[str, str, int]:
+    """Let another helper answer."""
+    from .deadline import answer_timeout
+    from .fallback import ask
+
+    answer, status = ask(request.fallback, action, frame, answer_timeout(request))
+    return answer, "", status
+
+
+def token(request: Request) -> "Entry":
+    """Return the token for a registry of ECR.
+
+    The order: a token that ``docker login`` stored, the cached token, AWS.
+    Raises `HelperError`.
+    """
+    started = time.monotonic()
+    cache = open_cache(request)
+    now = time.time()
+    found = recall(cache, request, now) if cache else None
+    if cache is None or found is None:
+        from .fetch import fetch
+
+        return fetch(request, started)
+    entry, kind = found
+    if not entry.young(now) and claim_refresh(cache, request, now):
+        from .background import start_process, start_thread
+
+        if process.is_ours:
+            start_process(request)
+        else:
+            start_thread(request, refresh)
+    if request.logs_answers:
+        from .log import logger
+
+        logger(request.environ).debug("%s: answered with the %s", request.host, kind)
+    return entry
+
+
+def refresh(request: Request) -> None:
+    """Replace a token that is past its refresh time; runs in a process of its own.
+
+    Raises `HelperError`.
+    """
+    from .fetch import refresh as fetch_ahead
+
+    fetch_ahead(request)
+
+
+def _keep_answer(
+    request: Request,
+    environ: "Mapping[str, str]",
+    frame: bytes,
+    line: str,
+    entry: "Entry | None" = None,
+) -> None:
+    """Let the launcher answer ``line`` to who asks the same: ``frame`` on stdin, in ``environ``.
+
+    ``entry`` is the token that is in it; without one, it says that there are no credentials.
+    """
+    cache = open_cache(request)
+    if cache is None or request.logs_answers:
+        return
+    from .cache.records import keep_record, login_elsewhere
+
+    now = int(time.time())
+    if entry is None:
+        times = (0, now + MAX_TOKEN_LIFETIME)
+        names = (registry_names.__file__,)  # another version may know more of them
+        keep_record(cache, environ, frame, line, status=1, times=times, sources=names)
+        return
+
+    def still_holds() -> bool:
+        found = stored_login(cache, request, now) or cache.token(request)
+        return found is not None and found.secret == entry.secret
+
+    # When the refresh of an older one, which was started just now, may be started again.
+    due = entry.refresh_at if entry.young(now) else now + REFRESH_PAUSE
+    since, until = entry.usable_between
+    keep_record(
+        cache,
+        environ,
+        frame,
+        line,
+        status=0,
+        times=(since, min(due, until)),
+        sources=(cache.login_path(request.host), cache.token_path(request)),
+        # Else the answer would also depend on whether the cache can be written.
+        absent=(login_elsewhere(cache, request.host, environ),),
+        still_holds=still_holds,
+    )
+
+
+def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Keep the token that ``docker login`` gives for its registry.
+
+    `HelperError` if the registry is not ECR, the user name is not AWS, or the token has expired.
+    """
+    url, username, secret = protocol.credentials(frame)
+    request = resolve(url, environ)
+    if request.fallback:
+        return _pass_on(request, "store", frame)
+    if _ignores_storage(request):
+        return "", "", 0
+    from .errors import BadConfiguration
+    from .password import stored_entry
+
+    entry = stored_entry(request, url, username, secret, time.time())
+    if storage.is_disabled(request.environ):
+        remark = "the cache is disabled by AWS_ECR_DISABLE_CACHE: the login is not kept"
+        return "", remark, 0
+    directory = storage.writable_directory(request.environ)
+    if directory is None:
+        raise BadConfiguration(
+            "no cache directory can be written, so the login cannot be kept",
+            "set AWS_ECR_CACHE_DIR to a directory of yours",
+        )
+    cache = Cache(directory, request.identity)
+    own = cache.token(request)
+    if own and own.secret == secret:
+        # `docker login` without a password stores what it was just answered. As a login
+        # it would outlive a change of the profile, and hide it.
+        return "", "", 0
+    try:
+        cache.store_login(request, entry)
+    except OSError as error:
+        raise BadConfiguration(f"the login cannot be kept: {error}") from None
+    if request.is_anonymous:
+        return "", f"{request.host} is used without credentials here: the login is not", 0
+    return "", "", 0
+
+
+def erase(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Forget the login and the cached tokens of a registry."""
+    request = resolve(protocol.server_url(frame), environ)
+    if request.fallback:
+        return _pass_on(request, "erase", frame)
+    if request.registry and not _ignores_storage(request):
+        forget(request, environ)
+    return "", "", 0
+
+
+def _ignores_storage(request: Request) -> bool:
+    """Say whether ``docker login`` and ``docker logout`` are to do nothing."""
+    return request.is_set("AWS_ECR_IGNORE_CREDS_STORAGE")
+
+
+def forget(request: Request | None, environ: "Mapping[str, str]") -> tuple[int, int]:
+    """Forget the login and the cached tokens of a registry of ECR, or of all if it is None.
+
+    Returns how many logins and tokens there were. Raises `HelperError` if there is something
+    that cannot be removed; the rest is gone then.
+    """
+    from .cache import removal
+
+    logins = tokens = 0
+    failure = None
+    for directory in storage.directories(environ):
+        try:
+            erased = removal.erase(directory, request)
+        except OSError as error:
+            failure = error
+        else:
+            logins, tokens = logins + erased[0], tokens + erased[1]
+    if failure:
+        from .errors import BadConfiguration
+
+        raise BadConfiguration(f"the login cannot be removed: {failure}")
+    return logins, tokens
+
+
+def list_all(environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Answer with the registries that ``get`` would answer without asking AWS.
+
+    And with what the fallback helper lists, if there is one; then AWS is asked only in what that
+    leaves of the time.
+    """
+    started = time.monotonic()
+    identity = configured_identity(environ)
+    path = config_file(environ)
+    if path is None:
+
+        def asked(url: str) -> Request:
+            return unconfigured(url, environ, identity)
+
+        return protocol.list_answer(_list_hosts(asked, LIST_TIMEOUT)), "", 0
+    from .config import load
+
+    config = load(path)
+
+    def configured(url: str) -> Request:
+        plain = unconfigured(url, environ, identity)
+        return under(config.settings(plain.host), plain)
+
+    general = configured("")
+    if not general.fallback:
+        return protocol.list_answer(_list_hosts(configured, LIST_TIMEOUT)), "", 0
+    from .errors import HelperError
+    from .fallback import list_registries
+    from .log import logger
+
+    found = list_registries(general.fallback, general.environ, LIST_TIMEOUT)
+    others = {url: user for url, user in found.items() if _is_for_fallback(configured(url))}
+    try:
+        left = max(0.0, started + LIST_TIMEOUT - time.monotonic())
+        own = _list_hosts(configured, left)
+    except HelperError as error:
+        logger(general.environ).error("list: %s", error)
+        own = []  # which is no reason to leave out the others
+    return protocol.merged_list_answer(others, own), "", 0
+
+
+def _is_for_fallback(request: Request) -> bool:
+    return request.registry is None and not request.settings.anonymous
+
+
+def _list_hosts(resolve: "Callable[[str], Request]", timeout: float) -> list[str]:
+    """Return the registries that ``get`` would answer without asking AWS.
+
+    Where there is none and a region is configured, the default registry's token is fetched
+    first, within ``timeout`` (seconds). Raises `HelperError`.
+    """
+
+    def listed(host: str) -> Request | None:
+        request = resolve(host)
+        return None if request.registry is None or request.is_anonymous else request
+
+    now, general = time.time(), resolve("")
+    if not storage.is_disabled(general.environ):
+        for directory in storage.directories(general.environ):
+            if hosts := Cache(directory, general.identity).hosts(listed, now):
+                return hosts
+            if storage.is_writable(directory):
+                break  # no other is in use
+    from .fetch import fetch_default
+
+    return fetch_default(general, listed, timeout)

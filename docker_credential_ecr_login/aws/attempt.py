@@ -1,0 +1,281 @@
+"""One attempt to get a token: what was known when it failed, for the wording."""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..cache.storage import writable_directory
+from ..errors import BadConfiguration, HelperError, MfaCodeNeeded, NoCredentials
+from ..identity import PROFILE_VARIABLES, expand
+from ..protocol import NAME
+from ..request import Request, Settings
+
+if TYPE_CHECKING:
+    from .http import CheckedSession
+
+_MAX_PROFILES_NAMED = 8
+
+# What the instance metadata service answers, and what to do about it on EC2: its User Guide, "Use
+# the Instance Metadata Service to access instance metadata". Other clouds answer there, too.
+_METADATA_ANSWERS = {
+    401: (
+        "the instance metadata service wants a token, and gives none here (401), as in a container",
+        "let one hop more have it",
+        "modify-instance-metadata-options --http-put-response-hop-limit 2",
+    ),
+    403: (
+        "the instance metadata service refuses to answer (403)",
+        "switch it on",
+        "modify-instance-metadata-options --http-endpoint enabled",
+    ),
+    404: (
+        "the instance has no role (404 from its metadata service)",
+        "give it one",
+        "associate-iam-instance-profile --iam-instance-profile Name=...",
+    ),
+}
+
+
+@dataclass
+class Attempt:
+    """What was known when a call for ``request`` failed, for the wording.
+
+    ``profiles`` is the AWS configuration, by profile. ``phase`` is what was under
+    way: reading the configuration, getting credentials, assuming the role that our config
+    file names with them, or the call itself. ``method`` is botocore's name of the credential
+    provider. ``may_ask`` is whether a person may be asked for an MFA code. ``metadata`` is what
+    asks the metadata service of the instance.
+    """
+
+    request: Request
+    profile: str | None = None
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    method: str | None = None
+    access_key: str | None = None
+    phase: Literal["configuration", "credentials", "role", "call"] = "configuration"
+    may_ask: bool = False
+    metadata: "CheckedSession | None" = None
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment."""
+        return self.request.environ
+
+    @property
+    def settings(self) -> Settings:
+        """What our config file says of the registry."""
+        return self.request.settings
+
+    @property
+    def named_profile(self) -> str:
+        """The profile in effect, and the variable or file that named it."""
+        if self.profile and self.settings.profile == self.profile:
+            return f'profile "{self.profile}" (from {self.settings.config_file})'
+        for variable in PROFILE_VARIABLES:
+            if self.profile and self.environ.get(variable) == self.profile:
+                return f'profile "{self.profile}" (from {variable})'
+        return f'profile "{self.profile or "default"}"'
+
+    def mfa_needed(self) -> MfaCodeNeeded:
+        """Return the error for a role that wants an MFA code, and nobody can be asked."""
+        profile = _quoted(self.profile or "default")
+        host = f" {self.request.host}" if self.request.host else ""
+        return MfaCodeNeeded(
+            f"{self.named_profile} asks for an MFA code (mfa_serial), which cannot be typed here",
+            f"run in a terminal: {NAME} login --profile {profile}{host}",
+        )
+
+    def profile_of_device(self, serial: str) -> str:
+        """Return which of the profile in effect and its sources has that ``mfa_serial``."""
+        name = self.profile or "default"
+        for each in self._sources:
+            if self.profiles.get(each, {}).get("mfa_serial") == serial:
+                name = each
+        return name
+
+    @property
+    def named_role(self) -> str:
+        """The role that was, or was to be, assumed, and where it is configured."""
+        if self.is_of_configured_role:
+            return f"{self.request.role_arn} (from {self.settings.config_file})"
+        return f"of {self.named_profile}"
+
+    @property
+    def is_of_configured_role(self) -> bool:
+        """Whether it is about the role that our config file names, not about what assumes it."""
+        return bool(self.settings.role_arn) and self.phase in ("role", "call")
+
+    def no_account(self) -> BadConfiguration:
+        """Return the error for a role whose account nothing says."""
+        return BadConfiguration(
+            f"{self.settings.config_file}: role_arn has {{registry_id}} in it, which ECR "
+            "Public does not have",
+            "put the number of an account there",
+        )
+
+    @property
+    def origin(self) -> str:
+        """The profile at the end of the source_profile chain: it has the first credentials."""
+        return self._sources[-1]
+
+    @property
+    def _sources(self) -> list[str]:
+        """The profile in effect, its source_profile, and so on."""
+        names = [self.profile or "default"]
+        while (
+            (source := self.profiles.get(names[-1], {}).get("source_profile"))
+            and source in self.profiles
+            and source not in names
+        ):
+            names.append(source)
+        return names
+
+    @property
+    def named_origin(self) -> str:
+        """The origin, and how one gets there from the profile in effect."""
+        if self.origin == (self.profile or "default"):
+            return self.named_profile
+        return f'profile "{self.origin}" (source of {self.named_profile})'
+
+    @property
+    def origin_settings(self) -> Mapping[str, Any]:
+        """The settings of the origin."""
+        return self.profiles.get(self.origin, {})
+
+    @property
+    def takes_keys_from_environment(self) -> bool:
+        """Whether a profile was named that assumes a role with the environment's keys."""
+        return bool(self.profile) and self.origin_settings.get("credential_source") == "Environment"
+
+    @property
+    def option(self) -> str:
+        """What to add to an ``aws`` command so that it means the origin."""
+        if not self.profile and self.origin == "default":
+            return ""
+        return f" --profile {_quoted(self.origin)}"
+
+    @property
+    def config_file(self) -> str:
+        """The AWS config file, as its user would name it."""
+        return self.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+
+    @property
+    def credentials_file(self) -> str:
+        """The shared credentials file, as its user would name it."""
+        return self.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+
+    @property
+    def source(self) -> str:
+        """The credentials that sign, and where they came from."""
+        key = f"access key ...{self.access_key[-4:]}" if self.access_key else "the credentials"
+        if self.phase == "call" and self.is_of_configured_role:
+            return f"{key} of the role {self.named_role}"
+        if self.is_from_environment:
+            return f"{key} in the environment"
+        if self.method == "iam-role":
+            return f"{key} of the instance role"
+        if self.method == "container-role":
+            return f"{key} of the container"
+        return f"{key} of {self.named_origin}"
+
+    @property
+    def is_from_environment(self) -> bool:
+        """Whether the keys that sign stand in the environment."""
+        if self.phase in ("role", "call"):
+            return self.method == "env"
+        return self.origin_settings.get("credential_source") == "Environment"
+
+    @property
+    def web_identity(self) -> str:
+        """Where the web identity was configured."""
+        if self.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            return "AWS_WEB_IDENTITY_TOKEN_FILE"
+        return self.named_origin
+
+    @property
+    def see_log(self) -> str:
+        """The hint that says where the details are."""
+        directory = writable_directory(self.environ)
+        return f"see the log, {directory}/log/ecr-login.log" if directory else ""
+
+    @property
+    def renewal(self) -> str:
+        """What to do about credentials that AWS no longer takes."""
+        if self.phase == "call" and self.is_of_configured_role:
+            return "remove its session from ~/.aws/cli/cache"
+        if self.is_from_environment:
+            return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+        settings = self.origin_settings
+        if "credential_process" in settings:
+            return "run its credential_process by hand to see what it gives"
+        if "sso_account_id" in settings:
+            return f"run: aws sso login{self.option}"
+        if "aws_session_token" in settings:
+            return f"put new keys and session token into {self.credentials_file}"
+        if "aws_access_key_id" in settings:
+            return f"run: aws configure{self.option}"
+        return self.see_log
+
+    def no_credentials(self) -> NoCredentials:
+        """Say that the chain ended without credentials."""
+        for name in (self.config_file, self.credentials_file):
+            path = expand(name, self.environ)
+            if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+                return NoCredentials(
+                    f"no AWS credentials found: {path} cannot be read by this user",
+                    "correct its owner and mode, or set AWS_PROFILE and HOME for this user",
+                )
+        known = [name for name in self.profiles if name != (self.profile or "default")]
+        remedy = "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        if self.profile:
+            remedy = f"run: aws configure{self.option}"
+        elif known:
+            remedy = f"set AWS_PROFILE to one of {listed(known)}"
+        places = f"not in the environment, not in {self.named_profile}, not from a container"
+        if found := self._said_by_instance:
+            return NoCredentials(
+                f"no AWS credentials found: {places}; {found[0]}", f"{found[1]}, or {remedy}"
+            )
+        return NoCredentials(f"no AWS credentials found: {places} or an instance role", remedy)
+
+    def no_instance_role(self) -> NoCredentials:
+        """Say that a profile names the instance's role, and there is none."""
+        said, remedy = self._said_by_instance or (
+            "the instance metadata service does not answer",
+            "use another profile if this is no EC2 instance",
+        )
+        return NoCredentials(f"no credentials for {self.named_profile}: {said}", remedy)
+
+    @property
+    def _said_by_instance(self) -> tuple[str, str] | None:
+        """Why the instance gives no credentials, and what to do; None if it does not answer."""
+        status = self.metadata.status if self.metadata else None
+        if status not in _METADATA_ANSWERS:
+            return None
+        reason, aim, command = _METADATA_ANSWERS[status]
+        return reason, f"on EC2, {aim}: aws ec2 {command} --instance-id ..."
+
+
+def leaves_config_unread(environ: Mapping[str, str]) -> bool:
+    """Say whether ``AWS_SDK_LOAD_CONFIG`` is false: then the AWS config file is not read."""
+    return environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false")
+
+
+def _quoted(name: str) -> str:
+    """Return a profile name as a shell takes it, a space in double quotes as all shells do."""
+    return f'"{name}"' if re.fullmatch(r"[\w .@/-]* [\w .@/-]*", name) else shlex.quote(name)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, in order, on one line."""
+    listed = ", ".join(sorted(names)[:_MAX_PROFILES_NAMED])
+    return f"{listed}, …" if len(names) > _MAX_PROFILES_NAMED else listed
+
+
+Explanation = tuple[
+    type[Exception] | tuple[type[Exception], ...], Callable[[Any, Attempt], HelperError]
+]
+"""Which exceptions a function explains, and the function."""

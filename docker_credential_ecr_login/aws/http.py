@@ -1,0 +1,79 @@
+"""HTTP answers that are whole, and no larger than an answer of AWS can be.
+
+botocore takes what came before a connection broke off for an answer, and reads one that does not
+end for as long as there is memory.
+"""
+
+from collections.abc import Iterator
+from http.client import HTTPException
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError
+
+from ..errors import HelperError, UnusableAnswer
+
+MAX_SIZE = 1024 * 1024
+"""Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
+
+
+class CheckedSession:
+    """Sends requests as the HTTP session of botocore's that it stands for.
+
+    ``status`` is that of the last answer, None if there was none.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self.status: int | None = None
+        self._session = session
+
+    def send(self, request: Any) -> AWSResponse:
+        """Return the whole answer.
+
+        Raises what botocore raises, and tries again, if it breaks off, and `UnusableAnswer` if it
+        is too large.
+        """
+        request.stream_output = True  # or else it is read there
+        answer = self._session.send(request)
+        self.status = answer.status_code
+        whole = AWSResponse(answer.url, answer.status_code, answer.headers, _Body(answer.raw))
+        try:
+            _ = whole.content  # which is read now, and kept
+        except HelperError:
+            raise
+        except Exception as error:  # as botocore has it, too
+            raise ConnectionClosedError(
+                error=error, request=request, endpoint_url=request.url
+            ) from error
+        return whole
+
+    def close(self) -> None:
+        """End all connections."""
+        self._session.close()
+
+
+class _Body:
+    """The body of an answer, which urllib3 gives as ``raw``."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield its parts. Raises what is said at `CheckedSession.send`."""
+        size = 0
+        for part in self._raw.stream():
+            size += len(part)
+            if size > MAX_SIZE:
+                self._raw.close()
+                raise unusable_answer(f"it is larger than {MAX_SIZE // 1024**2} MiB")
+            yield part
+        if self._raw.length_remaining:
+            raise HTTPException("the answer broke off")
+
+
+def unusable_answer(reason: str) -> UnusableAnswer:
+    """Return what to say of an answer that is none of AWS, or not one to use."""
+    return UnusableAnswer(
+        f"AWS's answer makes no sense: {reason}",
+        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
+    )

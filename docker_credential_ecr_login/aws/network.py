@@ -1,0 +1,117 @@
+"""What fails on the way to AWS and back: the network, TLS, proxies."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from ..errors import BadConfiguration, EndpointUnreachable, HelperError
+from ..redaction import one_line
+from .attempt import Attempt, Explanation
+from .http import unusable_answer
+
+_OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
+
+
+def _tls_failed(error: Any, attempt: Attempt) -> HelperError:
+    bundle, causes = attempt.environ.get("AWS_CA_BUNDLE"), list(_causes(error))
+    endpoint, said = _endpoint(error), _innermost(error)
+    refusals = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
+    if refusals:
+        return EndpointUnreachable(
+            f"the certificate of {endpoint} is not trusted: {said}",
+            "check the clock of this machine, and have the certificate renewed if that is right"
+            if refusals[0].verify_code in _OUT_OF_DATE
+            else f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+            if bundle
+            else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
+        )
+    if bundle and any(_is_about_bundle(cause) for cause in causes):
+        return BadConfiguration(
+            f"the certificates of AWS_CA_BUNDLE cannot be read: {bundle}: {said}",
+            "correct the path or the file",
+        )
+    return EndpointUnreachable(  # a certificate of another host is among these
+        f"TLS with {endpoint} failed: {said}",
+        "check the endpoint, AWS_CA_BUNDLE and the proxy settings",
+    )
+
+
+def _is_about_bundle(cause: BaseException) -> bool:
+    """Say whether a file of certificates could not be read, or holds none."""
+    if isinstance(cause, ssl.SSLError):
+        return "CERTIFICATE_OR_CRL" in (cause.reason or "")
+    return isinstance(cause, OSError) and cause.errno is not None
+
+
+def _proxy_unreachable(error: Any, _attempt: Attempt) -> HelperError:
+    proxy = one_line(str(error.kwargs.get("proxy_url")))
+    return EndpointUnreachable(
+        f"the proxy {proxy} cannot be used: {_innermost(error)}", "check HTTPS_PROXY and NO_PROXY"
+    )
+
+
+def _endpoint_unreachable(error: Any, attempt: Attempt) -> HelperError:
+    endpoint, causes = _endpoint(error), list(_causes(error))
+    is_configured = any(name.startswith("AWS_ENDPOINT_URL") for name in attempt.environ)
+    hint = f"check {'AWS_ENDPOINT_URL, ' if is_configured else ''}the network and HTTPS_PROXY"
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return EndpointUnreachable(
+            f"the name of {endpoint} cannot be resolved", f"{hint}, and the region in the host name"
+        )
+    return EndpointUnreachable(f"{endpoint} cannot be reached: {_innermost(error)}", hint)
+
+
+def answer_unusable(error: Exception, _attempt: Attempt) -> HelperError:
+    """Explain an answer that broke off, or that is none of AWS."""
+    # What Python says of a wrong type would help nobody; the log has it.
+    said = str(error) if isinstance(error, boto.BotoCoreError | ResponseParserError) else ""
+    return unusable_answer(one_line(said) or "it cannot be read")
+
+
+def _endpoint(error: Any) -> str:
+    """Return scheme and host of the endpoint in a botocore error, without user or path."""
+    url = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else "AWS"
+
+
+def _causes(error: Any) -> Iterator[BaseException]:
+    """Yield the chain of errors below a botocore error, which keeps the first as an argument."""
+    cause: BaseException | None = error.kwargs.get("error")
+    while isinstance(cause, BaseException):
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _innermost(error: Any) -> str:
+    """Return what the system, OpenSSL or HTTP said, at the bottom of a chain of errors."""
+    text = str(error.kwargs.get("error") or error)
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and (said := cause.strerror or str(cause)):
+            text = said
+        elif isinstance(cause, HTTPException):  # an answer that broke off
+            text = str(cause)
+    return one_line(re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", text))
+
+
+# The first that fits applies: derived classes stand before their bases.
+EXPLANATIONS: tuple[Explanation, ...] = (
+    (boto.SSLError, _tls_failed),
+    (boto.ProxyConnectionError, _proxy_unreachable),
+    (
+        (
+            ResponseParserError,
+            boto.ResponseStreamingError,
+            boto.IncompleteReadError,
+            boto.ChecksumError,
+        ),
+        answer_unusable,
+    ),
+    ((boto.ConnectionError, boto.HTTPClientError), _endpoint_unreachable),
+)

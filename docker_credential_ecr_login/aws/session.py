@@ -1,0 +1,182 @@
+"""botocore's session, with the profile, region and endpoint in effect, and its clients."""
+
+import os
+import ssl  # noqa: F401 - first: urllib3 takes one that there is no memory for as one that is missing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.config import Config
+from botocore.configprovider import ConstantProvider
+from botocore.exceptions import BotoCoreError
+from botocore.session import Session
+
+from ..errors import HelperError, is_for_want_of_resources
+from ..identity import PROFILE_VARIABLES, named_profile
+from ..protocol import NAME, __version__
+from ..registry import Registry
+from ..request import NO_SETTINGS, Request
+from .attempt import Attempt, leaves_config_unread
+from .failures import explain
+from .http import CheckedSession
+from .models import create_loader
+
+# botocore's setting -> its variable and default
+_FILES = {
+    "config_file": ("AWS_CONFIG_FILE", "~/.aws/config"),
+    "credentials_file": ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+}
+
+CONNECT_TIMEOUT = 3
+"""Seconds to connect, for each try."""
+
+READ_TIMEOUT = 5
+"""Seconds between two bytes of an answer, for each try."""
+
+ATTEMPTS = 3
+"""Tries by botocore's standard retry mode, which waits with full jitter in between."""
+
+
+@contextmanager
+def explained(attempt: Attempt) -> Iterator[None]:
+    """Raise `HelperError` for whatever fails within, in words that fit the ``attempt``.
+
+    But for what this process alone lacks: that is to be told to no other.
+    """
+    try:
+        yield
+    except HelperError:
+        raise
+    except Exception as error:  # botocore lets others' through, of processes and parsers
+        if is_for_want_of_resources(error):
+            raise
+        raise explain(error, attempt) from error
+
+
+def open_session(attempt: Attempt) -> Session:
+    """Return a session with the profile in effect, and note that among the ``attempt``.
+
+    Raises what botocore raises.
+    """
+    session = _session(attempt.environ, attempt.settings.profile)
+    attempt.profile = session.get_config_variable("profile")
+    attempt.profiles = session.full_config.get("profiles", {})
+    return session
+
+
+def default_registry(
+    environ: Mapping[str, str], region: str | None = None, profile: str = ""
+) -> Registry | None:
+    """Return the caller's own registry in ``region`` or the configured one, its account unknown.
+
+    ``profile`` wins over that of the environment. None where no region is configured. Raises
+    `HelperError`.
+    """
+    try:
+        session = _session(environ, profile)
+        region = region or configured_region(session, environ)
+        if not region:
+            return None
+        partition = session.get_partition_for_region(region)
+    except BotoCoreError as error:
+        raise explain(error, Attempt(Request("", None, NO_SETTINGS, environ, ""))) from error
+    return Registry("", "", region, partition)
+
+
+def takes_keys_from_environment(environ: Mapping[str, str], profile: str) -> bool:
+    """Say whether a profile assumes a role with the keys in the environment."""
+    try:
+        profiles = _session(environ, profile).full_config.get("profiles", {})
+    except BotoCoreError:  # which who asks for a token is told
+        return False
+    request = Request("", None, NO_SETTINGS, environ, "")
+    attempt = Attempt(request, profile=profile, profiles=profiles)
+    return attempt.takes_keys_from_environment
+
+
+def configured_region(session: Session, environ: Mapping[str, str]) -> str | None:
+    """Return the region in effect: AWS_REGION, as all SDKs but boto3 have it, or boto3's."""
+    return environ.get("AWS_REGION") or session.get_config_variable("region")
+
+
+def configured_endpoint(session: Session, request: Request) -> str | None:
+    """Return the endpoint URL that the environment or the profile names for the service asked.
+
+    The order of the AWS SDKs and Tools Reference Guide, "Service-specific
+    endpoints": the service's variable, the general one, the service in the
+    profile's services section, the profile.
+    """
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    environ, key = request.environ, request.ecr.service.replace("-", "_")
+    profile = session.get_scoped_config()
+    services = session.full_config.get("services", {}).get(profile.get("services"), {})
+    of_service = services.get(key, {})
+    return (
+        environ.get(f"AWS_ENDPOINT_URL_{key.upper()}")
+        or environ.get("AWS_ENDPOINT_URL")
+        or (of_service.get("endpoint_url") if isinstance(of_service, dict) else None)
+        or profile.get("endpoint_url")
+        or None
+    )
+
+
+class _Session(Session):
+    """botocore's, whose clients take no other answers than `CheckedSession` gives."""
+
+    def create_client(self, *arguments: Any, **options: Any) -> Any:
+        """Return a client; as in botocore."""
+        client: Any = super().create_client(*arguments, **options)
+        endpoint = client._endpoint  # noqa: SLF001 - no public way to it
+        endpoint.http_session = CheckedSession(endpoint.http_session)
+        return client
+
+
+def _session(environ: Mapping[str, str], profile: str) -> Session:
+    """Return a session with the profile of a registry, or else with that of the environment."""
+    session = _Session(profile=profile or None)
+    # Empty is unset: `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it so.
+    for name, (variable, default) in _FILES.items():
+        if environ.get(variable) == "":
+            session.set_config_variable(name, default)
+    if not profile and "" in (environ.get(name) for name in PROFILE_VARIABLES):
+        named = named_profile(environ) or None
+        store = session.get_component("config_store")
+        store.set_config_provider("profile", ConstantProvider(named))
+    session.lazy_register_component(
+        "data_loader", lambda: create_loader(session.get_config_variable("data_path"))
+    )
+    if leaves_config_unread(environ):
+        session.set_config_variable("config_file", os.devnull)
+    session.set_default_client_config(
+        Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            user_agent_extra=f"{NAME}/{__version__}",
+        )
+    )
+    return session
+
+
+def create_client(session: Session, request: Request) -> Any:
+    """Return the client of the service that authorises for a registry, at the endpoint in effect.
+
+    Raises what botocore raises.
+    """
+    registry = request.ecr
+    endpoint_url = request.settings.endpoint_url or configured_endpoint(session, request)
+    if endpoint_url:  # botocore refuses both a custom endpoint and a variant
+        variant = Config(use_fips_endpoint=False, use_dualstack_endpoint=False)
+    else:
+        # None leaves it to AWS_USE_FIPS_ENDPOINT and its like.
+        variant = Config(
+            use_fips_endpoint=registry.fips or None,
+            use_dualstack_endpoint=registry.dual_stack or None,
+        )
+    return session.create_client(
+        registry.service,
+        region_name=registry.region,
+        endpoint_url=endpoint_url,
+        config=variant,
+    )

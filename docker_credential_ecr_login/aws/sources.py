@@ -1,0 +1,171 @@
+"""What fails before AWS is asked: the configuration, and where credentials come from."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from botocore import exceptions as boto
+
+from ..errors import BadConfiguration, CredentialsRefused, HelperError
+from ..redaction import one_line
+from .attempt import Attempt, Explanation, leaves_config_unread, listed
+
+
+def _profile_missing(error: Any, attempt: Attempt) -> HelperError:
+    attempt.profile = error.kwargs["profile"]
+    unread = leaves_config_unread(attempt.environ)
+    return BadConfiguration(
+        f"{attempt.named_profile} does not exist in the AWS configuration"
+        + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
+        + f"; profiles there: {listed(list(attempt.profiles)) or 'none'}",
+        f"{_did_you_mean(attempt)}run: aws configure{attempt.option}",
+    )
+
+
+def _did_you_mean(attempt: Attempt) -> str:
+    near = get_close_matches(attempt.profile or "", attempt.profiles, 1)
+    return f"did you mean {near[0]}? else " if near else ""
+
+
+def _config_broken(error: Any, _attempt: Attempt) -> HelperError:
+    cause = error.kwargs.get("error") or error.__context__
+    line = getattr(cause, "lineno", None)
+    if line is None and (errors := getattr(cause, "errors", None)):
+        line = errors[0][0]
+    # What configparser says quotes the line, which can hold a secret: not for the log.
+    error.__cause__ = error.__context__ = None
+    at = f", line {line}" if line else ""
+    return BadConfiguration(
+        f"the AWS configuration file {one_line(str(error.kwargs.get('path')))} cannot be read{at}",
+        "correct the file",
+    )
+
+
+def setting_wrong(error: Any, attempt: Attempt) -> HelperError:
+    """Explain a setting that botocore does not take."""
+    return BadConfiguration(
+        f"the AWS configuration of {attempt.named_profile} cannot be used: {one_line(str(error))}",
+        f"correct {attempt.config_file} or the environment",
+    )
+
+
+def _partial(error: Any, attempt: Attempt) -> HelperError:
+    missing, provider = one_line(str(error.kwargs.get("cred_var"))), error.kwargs.get("provider")
+    if provider == "env":
+        return BadConfiguration(
+            f"half of the credentials is missing in the environment: {missing}",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither",
+        )
+    if provider == "assume-role":
+        return BadConfiguration(
+            f"{attempt.named_profile} has a role_arn but no {missing}",
+            f"add one to it in {attempt.config_file}",
+        )
+    return BadConfiguration(
+        f"half of the credentials is missing in {attempt.named_origin}: {missing}",
+        f"run: aws configure{attempt.option}",
+    )
+
+
+def _dependency_missing(error: Any, attempt: Attempt) -> HelperError:
+    return BadConfiguration(
+        f"{attempt.named_profile} needs a library that is not installed: "
+        f"{one_line(str(error.kwargs.get('msg')))}",
+        'run: pip install "botocore[crt]" where this helper is installed',
+    )
+
+
+def _sso_login(error: Any, attempt: Attempt) -> HelperError:
+    origin = attempt.named_origin
+    return CredentialsRefused(
+        f"nobody has signed in to SSO for {origin} yet"
+        if isinstance(error, boto.SSOTokenLoadError)
+        else f"the SSO session of {origin} has expired",
+        f"run: aws sso login{attempt.option}",
+    )
+
+
+def _aws_login(_error: Any, attempt: Attempt) -> HelperError:
+    return CredentialsRefused(
+        f"the session of {attempt.named_origin} has expired",
+        f"run: aws login{attempt.option}",
+    )
+
+
+def _retrieval_failed(error: Any, attempt: Attempt) -> HelperError:
+    said = one_line(str(error.kwargs.get("error_msg") or "no message"))
+    said = said.removeprefix("Error retrieving metadata: ")
+    if error.kwargs.get("provider") == "custom-process":
+        return _process_failed(said, attempt)
+    if error.kwargs.get("provider") == "container-role":
+        return _container_failed(said)
+    if error.kwargs.get("provider") == "Ec2InstanceMetadata":
+        return attempt.no_instance_role()
+    return CredentialsRefused(
+        f"no credentials for {attempt.named_profile}: {said}", attempt.see_log
+    )
+
+
+def _process_failed(said: str, attempt: Attempt) -> HelperError:
+    return CredentialsRefused(
+        f"credential_process of {attempt.named_origin} failed: {said}",
+        "run the command by hand to see why",
+    )
+
+
+def _container_failed(said: str) -> HelperError:
+    return CredentialsRefused(
+        f"the container gave no credentials: {said}",
+        "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod",
+    )
+
+
+def _metadata_failed(error: Any, _attempt: Attempt) -> HelperError:
+    return CredentialsRefused(
+        f"the metadata service gave no credentials: {one_line(str(error.kwargs['error_msg']))}",
+        "check the instance role or the container's role",
+    )
+
+
+def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
+    """Explain what Python raised while a file or a program was to give credentials."""
+    settings, environ = attempt.origin_settings, attempt.environ
+    # What Python says of a wrong type would help nobody; the log has it.
+    said = one_line(str(error)) if isinstance(error, ValueError) else "what is there makes no sense"
+    if isinstance(error, OSError):
+        said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
+            "web_identity_token_file"
+        )
+        if error.filename and error.filename == token_file:
+            return CredentialsRefused(
+                f"the web identity token from {attempt.web_identity} cannot be read: {said}",
+                "correct the path, or have the token put there",
+            )
+    if "credential_process" in settings:
+        if not isinstance(error, OSError):
+            said = "what it prints is not the JSON that AWS asks for"
+        return _process_failed(said, attempt)
+    if "sso_account_id" in settings:
+        return CredentialsRefused(
+            f"the SSO session of {attempt.named_origin} cannot be read: {said}",
+            f"run: aws sso login{attempt.option}",
+        )
+    if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in environ):
+        return _container_failed(said)
+    return CredentialsRefused(
+        f"the credentials of {attempt.named_profile} cannot be got: {said}",
+        attempt.see_log,
+    )
+
+
+EXPLANATIONS: tuple[Explanation, ...] = (
+    (boto.NoCredentialsError, lambda _error, attempt: attempt.no_credentials()),
+    (boto.PartialCredentialsError, _partial),
+    (boto.ProfileNotFound, _profile_missing),
+    ((boto.ConfigParseError, boto.ConfigNotFound), _config_broken),
+    (boto.MissingDependencyException, _dependency_missing),
+    ((boto.SSOError, boto.TokenRetrievalError), _sso_login),
+    (getattr(boto, "LoginError", ()), _aws_login),  # older releases do not have it
+    (boto.CredentialRetrievalError, _retrieval_failed),
+    (boto.MetadataRetrievalError, _metadata_failed),
+)

@@ -1,0 +1,207 @@
+"""Private files: where they are, and how they are read and written.
+
+Files are 0600 and directories 0700; a file is written beside its name, flushed and renamed.
+Whatever is wrong with one (another owner, readable by others, a link, a pipe) makes it empty.
+"""
+
+import time
+
+from ..identity import expand, is_regular
+
+try:
+    import posix as system
+except ImportError:  # Windows
+    import os as system  # type: ignore[no-redef]
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MAX_FILE_SIZE = 256 * 1024
+_READ_FLAGS = (
+    system.O_RDONLY
+    | getattr(system, "O_NOFOLLOW", 0)
+    | getattr(system, "O_NONBLOCK", 0)  # a pipe in a file's place is not waited for
+    | getattr(system, "O_BINARY", 0)
+)
+CREATE_FLAGS = (
+    system.O_WRONLY
+    | system.O_CREAT
+    | system.O_EXCL
+    | getattr(system, "O_NOFOLLOW", 0)
+    | getattr(system, "O_BINARY", 0)
+)
+"""To make a file that is not there yet, nor a link in its place."""
+
+_FILE_TYPE, _SYMBOLIC_LINK = 0o170000, 0o120000  # of stat(2)
+_OPEN_TO_OTHERS = 0o077
+
+
+def is_disabled(environ: "Mapping[str, str]") -> bool:
+    """Say whether ``AWS_ECR_DISABLE_CACHE`` is set to anything but the empty string."""
+    return bool(environ.get("AWS_ECR_DISABLE_CACHE"))
+
+
+def default_directory(environ: "Mapping[str, str]") -> str:
+    """Return ``AWS_ECR_CACHE_DIR``, else ``~/.ecr``."""
+    return expand(environ.get("AWS_ECR_CACHE_DIR") or "~/.ecr", environ)
+
+
+def directories(environ: "Mapping[str, str]") -> "Iterator[str]":
+    """Yield the directories in which a cache can be.
+
+    The default one, and platformdirs' user cache directory, which is for when the former
+    cannot be written.
+    """
+    yield default_directory(environ)
+    import platformdirs
+
+    try:
+        yield platformdirs.user_cache_dir("ecr-login", appauthor=False)
+    except RuntimeError:  # there is no home
+        pass
+
+
+def writable_directory(environ: "Mapping[str, str]") -> str | None:
+    """Return the cache directory to write in, made if need be, or None."""
+    return next(filter(is_writable, directories(environ)), None)
+
+
+def make_directory(path: str) -> None:
+    """Make ``path`` and its parents where they are missing, 0700. Raises OSError."""
+    try:
+        system.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        from os.path import dirname
+
+        if dirname(path) in ("", path):
+            raise
+        make_directory(dirname(path))
+        try:
+            system.mkdir(path, 0o700)  # not by way of ourselves: see a dangling link
+        except FileExistsError:
+            pass  # another process was faster
+
+
+def is_writable(directory: str) -> bool:
+    """Say whether a cache can be kept in ``directory``, which is made if need be."""
+    if directory.startswith("~"):  # nobody knows where the home is
+        return False
+    try:
+        make_directory(directory)
+    except (OSError, ValueError):
+        return False
+    # Root may have made these, by `sudo -E`.
+    within = [f"{directory}/{name}" for name in names(directory) if name in ("tokens", "logins")]
+    mode = system.R_OK | system.W_OK | system.X_OK
+    return all(system.access(each, mode) for each in (directory, *within))
+
+
+def read_text(path: str) -> str:
+    """Return a private file's text, or the empty string whatever is wrong with it."""
+    try:
+        descriptor = system.open(path, _READ_FLAGS)
+    except (OSError, ValueError):
+        return ""
+    try:
+        state = system.fstat(descriptor)
+        if not is_regular(state) or state.st_size > _MAX_FILE_SIZE:
+            return ""
+        if hasattr(system, "geteuid") and (
+            state.st_uid != system.geteuid()
+            or state.st_mode & _OPEN_TO_OTHERS
+            or state.st_nlink > 1  # none where it was replaced since it was opened
+        ):
+            return ""
+        return system.read(descriptor, _MAX_FILE_SIZE).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+    finally:
+        system.close(descriptor)
+
+
+def write_text(path: str, text: str, *, durable: bool = True) -> None:
+    """Put a private file with ``text`` at ``path``, whole or not at all. Raises OSError.
+
+    Only a ``durable`` one is waited for until it is on the disk.
+    """
+    make_directory(path.rpartition("/")[0])
+    temporary = f"{path}.{system.getpid()}.{time.monotonic_ns()}.tmp"
+    descriptor = system.open(temporary, CREATE_FLAGS, 0o600)
+    try:
+        try:
+            rest = text.encode("utf-8", "surrogateescape")
+            while rest:
+                rest = rest[system.write(descriptor, rest) :]
+            if durable:
+                system.fsync(descriptor)
+        finally:
+            system.close(descriptor)
+        try:
+            system.replace(temporary, path)
+        except FileNotFoundError:
+            pass  # erased meanwhile, as if it had been just after
+    except OSError:
+        remove(temporary)
+        raise
+
+
+def is_our_own(state: "system.stat_result") -> bool:
+    """Say whether that is a file of this user alone, under one name: nobody put it in the way."""
+    is_of_user = not hasattr(system, "geteuid") or state.st_uid == system.geteuid()
+    return is_regular(state) and is_of_user and state.st_nlink <= 1
+
+
+def touch(path: str) -> None:
+    """Set the times of a file or directory to those of this machine's clock. Raises OSError."""
+    now = time.time()  # whatever the disk's is
+    system.utime(path, (now, now))
+
+
+def remove(path: str) -> bool:
+    """Remove the file at ``path``; say whether there was one. Raises OSError if it cannot be."""
+    try:
+        system.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def remove_all(paths: "list[str]", failures: "list[OSError]") -> int:
+    """Remove files; return how many there were, and add to ``failures``."""
+    number = 0
+    for path in paths:
+        try:
+            number += _remove_answerable(path)
+        except OSError as error:
+            failures.append(error)
+    return number
+
+
+def _remove_answerable(path: str) -> bool:
+    """Remove a file that could be answered; say whether there was one. Raises OSError."""
+    try:
+        return remove(path)
+    except OSError:
+        if read_text(path):
+            raise
+        return False  # what could not be answered is as good as gone
+
+
+def names_here(directory: str) -> list[str]:
+    """Return what may be removed from a directory: nothing that lies elsewhere, behind a link."""
+    try:
+        is_here = system.lstat(directory).st_mode & _FILE_TYPE != _SYMBOLIC_LINK
+    except OSError:
+        return []
+    return names(directory) if is_here else []
+
+
+def names(directory: str) -> list[str]:
+    """Return the names in a directory; none if it cannot be read."""
+    try:
+        return system.listdir(directory)
+    except OSError:
+        return []

@@ -1,0 +1,195 @@
+"""A token that the cache does not have: one call of AWS for however many callers."""
+
+import time
+
+from .cache import storage
+from .cache.recall import FAILURE_MEMORY, recall, remember_failure
+from .cache.tokens import Cache
+from .deadline import Deadline, answer_timeout
+from .identity import configured_identity
+from .process import complete_python
+from .registry import identify
+from .request import NO_SETTINGS, Request
+from .turn import Turn
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than what waiters do
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .aws.client import AuthorizationToken
+    from .cache.tokens import Entry
+
+
+def fetch(request: Request, started: float) -> "Entry":
+    """Return a token, from AWS unless another process was faster.
+
+    In time for a call that ``started`` then (of `time.monotonic`). Raises `HelperError`.
+    """
+    deadline = Deadline(answer_timeout(request), started)
+    cache = _writable_cache(request)
+    with Turn(cache, request, deadline) as turn:
+
+        def recalled() -> "Entry | None":
+            found = recall(cache, request, time.time()) if cache else None
+            if found and request.logs_answers:
+                from .log import logger
+
+                logger(request.environ).debug("%s: answered with the %s", request.host, found[1])
+            return found[0] if found else None
+
+        if entry := turn.wait(recalled):
+            return entry
+        entry = _ask(turn, may_ask=True).entry
+        if cache:
+            _keep(cache, request, entry)
+        return entry
+
+
+def refresh(request: Request) -> None:
+    """Replace a token that is past its refresh time. Raises `HelperError`."""
+    cache = _writable_cache(request)
+    if cache is None:
+        return
+
+    def is_done() -> bool | None:
+        old = cache.token(request)
+        # It was erased, or another process was faster.
+        return old is None or old.young(time.time()) or None
+
+    with Turn(cache, request, Deadline(answer_timeout(request))) as turn:
+        if turn.wait(is_done):
+            return
+        entry = _ask(turn, may_ask=False).entry
+        if cache.token(request) is not None:  # `docker logout` meanwhile means it
+            _keep(cache, request, entry)
+
+
+def fetch_default(
+    general: Request, resolve: "Callable[[str], Request | None]", timeout: float
+) -> list[str]:
+    """Return the hosts that ``get`` answers from the cache, or else from the token fetched here.
+
+    That is the one of the caller's own registry in the configured region, if there is one.
+    ``general`` is the request of no registry; ``resolve`` says what is asked by a name, None if
+    that is not answered by a token. ``timeout`` is in seconds. Raises `HelperError`.
+    """
+    deadline = Deadline(min(timeout, answer_timeout(general)))
+    request = _own_request(general, None, deadline)
+    if request is None:
+        return []
+    cache = _writable_cache(request)
+    with Turn(cache, request, deadline) as turn:
+        found = turn.wait(lambda: cache.hosts(resolve, time.time()) or None if cache else None)
+        if found is None:
+            own = _fetch_own(turn, resolve, may_ask=False)
+            found = [own.host] if own else []
+        return found
+
+
+def fetch_own(
+    general: Request, resolve: "Callable[[str], Request | None]", region: str
+) -> str | None:
+    """Fetch the token of the caller's own registry in ``region``, and return its host.
+
+    None if the config file wants others to ask for that one. ``general`` and ``resolve`` are as
+    for `fetch_default`. Raises `HelperError`.
+    """
+    deadline = Deadline(answer_timeout(general))
+    request = _own_request(general, region, deadline)
+    if request is None:
+        return None
+    with Turn(_writable_cache(request), request, deadline) as turn:
+        turn.wait(lambda: None)
+        own = _fetch_own(turn, resolve, may_ask=True)
+        return own.host if own else None
+
+
+def _own_request(general: Request, region: str | None, deadline: Deadline) -> Request | None:
+    """Return the request for the caller's own registry, whose account and host are not known.
+
+    Anyone else's settings do not apply to it. None where no region is configured.
+    """
+    complete_python()
+    from .aws.session import default_registry
+    from .aws.worker import Worker
+
+    registry = Worker(deadline).run(lambda: default_registry(general.environ, region))
+    return (
+        Request("", registry, NO_SETTINGS, general.environ, general.identity) if registry else None
+    )
+
+
+def _fetch_own(
+    turn: Turn, resolve: "Callable[[str], Request | None]", *, may_ask: bool
+) -> Request | None:
+    """Return the request for the caller's own registry, now that its token is fetched."""
+    token = _ask(turn, may_ask=may_ask)
+    registry, host = identify(token.proxy_host)
+    own = resolve(host) if registry else None
+    if own is None or own.scope != turn.request.scope:
+        return None  # by the config file, others are to ask for that one
+    if turn.cache:
+        _keep(turn.cache, own, token.entry)
+    return own
+
+
+def _ask(turn: Turn, *, may_ask: bool) -> "AuthorizationToken":
+    """Ask AWS; a person, too, for an MFA code, if they ``may_ask``. Raises `HelperError`."""
+    complete_python()
+    from .aws.worker import Worker
+    from .errors import HelperError, MfaCodeNeeded, MfaCodeRefused
+    from .log import logger
+
+    request, worker = turn.request, Worker(turn.deadline)
+
+    def ask() -> "AuthorizationToken":
+        from .aws.client import get_authorization_token
+
+        return get_authorization_token(request, worker, turn, may_ask=may_ask)
+
+    started = time.monotonic()
+    try:
+        token = worker.run(ask)
+    except HelperError as error:
+        if turn.cache is None or (isinstance(error, MfaCodeNeeded) and not may_ask):
+            raise  # of the next one, who may, a code can be had
+        # Who mistyped a code is to type it again at once; it is those who wait that are answered.
+        memory = 0 if isinstance(error, MfaCodeRefused) else FAILURE_MEMORY
+        try:
+            remember_failure(turn.cache, request, str(error), time.time() + memory)
+        except OSError:
+            pass
+        raise
+    logger(request.environ).info(
+        "%s: a new token from AWS in %.0f ms, credentials by %s, expires in %.0f s",
+        request.host or request.scope,
+        (time.monotonic() - started) * 1000,
+        token.credential_source,
+        token.entry.expires_at - time.time(),
+    )
+    return token
+
+
+def _writable_cache(request: Request) -> Cache | None:
+    if storage.is_disabled(request.environ):
+        return None
+    directory = storage.writable_directory(request.environ)
+    return Cache(directory, request.identity) if directory else None
+
+
+def _keep(cache: Cache, request: Request, entry: "Entry") -> None:
+    if configured_identity(request.environ) != cache.identity:
+        return  # the configuration changed while AWS was asked: nobody knows whose token it is
+    try:
+        cache.store_token(request, entry)
+        cache.store_settings(request.host, request.settings)
+    except OSError as error:
+        from .log import logger
+
+        logger(request.environ).warning("%s: the token cannot be cached: %s", request.host, error)
+    from .cache.removal import sweep
+
+    try:
+        sweep(cache.directory, time.time())
+    except OSError:
+        pass

@@ -1,0 +1,46 @@
+"""The process that runs this: whether it is ours alone, and whether a person can be asked in it."""
+
+import sys
+
+is_ours = False
+"""Whether the process does nothing but answer; `__main__` says so. Else it is that of a Python
+program, whose warnings, garbage and children are its own business."""
+
+
+def complete_python() -> None:
+    """Give a Python that was started with -S all its site directories.
+
+    The launcher leaves them out because a cached answer needs none. From here
+    on other people's code runs, whose warnings must not reach the client, and
+    which makes so much that stays that looking for garbage would only take time.
+    """
+    if not is_ours:
+        return
+    import gc
+    import warnings
+
+    gc.disable()
+    warnings.simplefilter("ignore")
+    if sys.flags.no_site:
+        import site
+
+        site.main()
+
+
+def has_terminal() -> bool:
+    """Say whether a person can be asked at the controlling terminal.
+
+    Not if this process runs in its background, where to read from it would stop us.
+    """
+    import os
+
+    try:
+        descriptor = os.open("CONIN$" if os.name == "nt" else "/dev/tty", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return os.name == "nt" or os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,159 @@
+"""What is asked, under which configuration: the one object that is passed on to the call of AWS."""
+
+from .registry import fingerprint, parse
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
+
+    from .registry import Registry
+
+
+class Settings:
+    """What the config file says of a registry, checked by `config`; never changed.
+
+    A text is empty, and ``anonymous`` false, where it says nothing. ``config_file`` is its path.
+    ``defaults`` are the environment variables that it sets where the environment has none of
+    its own. ``values`` is all of it by the names of the keys, as it is kept in the cache.
+    """
+
+    __slots__ = (
+        "anonymous",
+        "config_file",
+        "defaults",
+        "endpoint_url",
+        "external_id",
+        "fallback",
+        "profile",
+        "region",
+        "registry",
+        "role_arn",
+        "role_session_name",
+        "values",
+    )
+
+    def __init__(self, values: "Mapping[str, str]") -> None:
+        self.values: "Final" = values
+        self.anonymous: "Final" = values.get("anonymous") == "true"
+        self.config_file: "Final" = values.get("config_file", "")
+        self.endpoint_url: "Final" = values.get("endpoint_url", "")
+        self.external_id: "Final" = values.get("external_id", "")
+        self.fallback: "Final" = values.get("fallback", "")
+        self.profile: "Final" = values.get("profile", "")
+        self.region: "Final" = values.get("region", "")
+        self.registry: "Final" = values.get("registry", "")
+        self.role_arn: "Final" = values.get("role_arn", "")
+        self.role_session_name: "Final" = values.get("role_session_name", "")
+        self.defaults: "Final" = {
+            variable: values[name] for name, variable in _VARIABLES.items() if name in values
+        }
+
+
+_VARIABLES = {
+    "log_level": "AWS_ECR_LOG_LEVEL",
+    "strict": "AWS_ECR_STRICT",
+    "timeout": "AWS_ECR_TIMEOUT",
+}
+"""The keys of the config file that are defaults of environment variables."""
+
+NO_SETTINGS = Settings({})
+"""What no config file says."""
+
+
+class Request:
+    """A registry that a client asks about, and all that decides about the answer; never changed.
+
+    ``host`` is its canonical name, empty if it has none; ``registry`` is what that means, None if
+    it is not of ECR. ``environ`` has the general settings of the config file where it has none of
+    its own. ``identity`` is the configured one from before that file was read: what follows from
+    its content is kept under no other, even if it is changed meanwhile.
+    """
+
+    __slots__ = ("environ", "host", "identity", "registry", "settings")
+
+    def __init__(
+        self,
+        host: str,
+        registry: "Registry | None",
+        settings: Settings,
+        environ: "Mapping[str, str]",
+        identity: str,
+    ) -> None:
+        self.host: "Final" = host
+        self.registry: "Final" = registry
+        self.settings: "Final" = settings
+        self.environ: "Final" = {
+            **environ,
+            **{name: value for name, value in settings.defaults.items() if not environ.get(name)},
+        }
+        self.identity: "Final" = identity
+
+    @property
+    def ecr(self) -> "Registry":
+        """The registry of ECR, of a request for one."""
+        if self.registry is None:
+            raise TypeError(self.host)
+        return self.registry
+
+    @property
+    def fallback(self) -> str:
+        """The helper to ask instead, empty if there is none: never for a registry of ECR."""
+        return "" if self.registry else self.settings.fallback
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it is to be used without credentials."""
+        is_public = self.registry is not None and self.registry.is_public
+        return self.settings.anonymous or (is_public and self.is_set("AWS_ECR_PUBLIC_ANONYMOUS"))
+
+    @property
+    def logs_answers(self) -> bool:
+        """Whether each answer is to be logged, not only what AWS is asked for."""
+        return self.environ.get("AWS_ECR_LOG_LEVEL", "").lower() == "debug"
+
+    def is_set(self, variable: str) -> bool:
+        """Say whether an environment variable switches something on, as `is_true` has it."""
+        return is_true(self.environ, variable)
+
+    @property
+    def role_arn(self) -> str:
+        """The role that the config file wants assumed for this registry, or empty."""
+        account, region = self.ecr.registry_id or "", self.ecr.region
+        return self.settings.role_arn.replace("{registry_id}", account).replace("{region}", region)
+
+    @property
+    def signer(self) -> str:
+        """What the config file says of who is to ask, and where; empty if it says nothing."""
+        settings = self.settings
+        values = {
+            "endpoint_url": settings.endpoint_url,
+            "external_id": settings.external_id,
+            "profile": settings.profile,
+            "role_arn": self.role_arn,
+            "role_session_name": settings.role_session_name,
+        }
+        return "\n".join(f"{name}={value}" for name, value in values.items() if value)
+
+    @property
+    def scope(self) -> str:
+        """What one authorization token is good for, as a file name.
+
+        Two requests with equal scope share a token under one identity: a token belongs to a
+        principal and a region, not to an account.
+        """
+        endpoint, signer = self.ecr.endpoint, self.signer
+        return f"{endpoint}.{fingerprint(signer)}" if signer else endpoint
+
+    @property
+    def endpoints(self) -> list[str]:
+        """All API endpoints whose tokens open the registry."""
+        found = self.ecr.endpoints
+        # Before the config file said otherwise, it may have been asked for by its own region's.
+        named = parse(self.host)
+        return list(dict.fromkeys(found + named.endpoints)) if named else found
+
+
+def is_true(environ: "Mapping[str, str]", name: str) -> bool:
+    """Say whether a variable is set to one of 1, t, true, y, yes, on, in any case."""
+    return environ.get(name, "").lower() in ("1", "t", "true", "y", "yes", "on")

@@ -1,0 +1,53 @@
+"""What a client asks by a ServerURL, under the configuration in effect."""
+
+from .cache.recall import note
+from .cache.tokens import open_cache
+from .identity import config_file, configured_identity
+from .registry import identify, parse
+from .request import NO_SETTINGS, Request
+
+TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .request import Settings
+
+
+def resolve(url: str, environ: "Mapping[str, str]") -> Request:
+    """Return what a client asks by ``url``, under the config file if there is one.
+
+    The file is read for a name that was not asked for since it was changed. Raises
+    `BadConfiguration` if that cannot be done.
+    """
+    identity = configured_identity(environ)
+    path = config_file(environ)
+    plain = unconfigured(url, environ, identity)
+    if path is None:
+        return plain
+    cache = open_cache(plain) if plain.host else None
+    settings = cache.settings(plain.host) if cache else None
+    if settings is not None:
+        return under(settings, plain)
+    from .config import load
+
+    request = under(load(path).settings(plain.host), plain)
+    if cache:
+        note(cache, request)
+    return request
+
+
+def unconfigured(url: str, environ: "Mapping[str, str]", identity: str = "") -> Request:
+    """Return what is asked by ``url`` where no config file says anything."""
+    registry, host = identify(url)
+    return Request(host, registry, NO_SETTINGS, environ, identity)
+
+
+def under(settings: "Settings", plain: Request) -> Request:
+    """Return what is asked when ``settings`` apply to a ``plain`` request, without any.
+
+    They alone can make a name that is not of ECR mean a registry of ECR.
+    """
+    registry = parse(settings.registry) if settings.registry else plain.registry
+    if registry and settings.region and not registry.is_public:
+        registry = registry.authorized_in(settings.region)
+    return Request(plain.host, registry, settings, plain.environ, plain.identity)

@@ -1,0 +1,45 @@
+"""What is asked under settings of the config file, and whose token answers it."""
+
+from docker_credential_ecr_login.request import Request, Settings
+from docker_credential_ecr_login.resolve import under
+from tests.tokens import asked
+
+ACCOUNT = "123456789012"
+HOST = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com"
+SETTINGS = {
+    "profile": "prod",
+    "role_arn": "arn:aws:iam::{registry_id}:role/{region}",
+    "config_file": "config.toml",
+}
+
+
+def configured(name: str, settings: dict[str, str]) -> Request:
+    """What is asked by a name to which settings apply."""
+    return under(Settings(settings), asked(name))
+
+
+def test_what_settings_make_of_a_name() -> None:
+    """Settings make a name mean a registry of another region and principal, by its own name."""
+    own = configured("images.example.com", {**SETTINGS, "registry": HOST, "region": "cn-north-1"})
+    assert (own.host, own.ecr.registry_id) == ("images.example.com", ACCOUNT)
+    assert (own.ecr.region, own.ecr.partition) == ("cn-north-1", "aws-cn")
+    assert own.role_arn == f"arn:aws:iam::{ACCOUNT}:role/cn-north-1"
+    assert own.signer == f"profile=prod\nrole_arn={own.role_arn}"
+    assert own.scope.startswith("aws-cn.cn-north-1.ecr.")
+    assert configured("images.example.com", SETTINGS).registry is None
+
+
+def test_whose_token_opens_what() -> None:
+    """A token of a principal of its own is for that one; without settings it is for all."""
+    plain, other = asked(HOST), configured(HOST, {**SETTINGS, "profile": "dev"})
+    one, another = configured(HOST, SETTINGS), configured(HOST, dict(SETTINGS))
+    assert one.scope == another.scope
+    assert len({plain.scope, one.scope, other.scope}) == 3
+    assert plain.scope == plain.ecr.endpoint == one.ecr.endpoint == "aws.eu-central-1.ecr"
+    assert (plain.role_arn, plain.signer, plain.is_anonymous) == ("", "", False)
+    public = configured("public.ecr.aws", {"region": "eu-west-1", "anonymous": "true"})
+    assert (public.ecr.region, public.is_anonymous, public.ecr.is_public) == (
+        "us-east-1",
+        True,
+        True,
+    )
