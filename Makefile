@@ -54,9 +54,10 @@ fuzz: install ## fuzz what is read from outside for SECONDS, and the launcher wi
 stress: install ## 200 callers at once for SECONDS, and 300 that are killed
 	$(BIN)/python -m tests.stress --seconds $(or $(SECONDS),60)
 
-lint: install ## check style
+lint: install ## check style, and that imports run one way
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: install ## check types
 	$(BIN)/mypy
