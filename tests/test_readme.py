@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from docker_credential_ecr_login.errors import BadConfiguration
 from docker_credential_ecr_login.registry import parse
 from tests.bench.rows import ROWS
 from tests.emulator import AwsEmulator
-from tests.helper_process import HelperProcess
+from tests.helper_process import HOST, HelperProcess
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -58,10 +59,10 @@ def test_the_config_file_is_right() -> None:
     _, block = blocks("toml")
     config = parse_text(block, "README.md")
     assert config.general["fallback"] == "desktop"
-    assert config.settings("123456789012.dkr.ecr.us-east-1.amazonaws.com")["profile"] == "prod"
-    assert "role_arn" in config.settings("210987654321.dkr.ecr.us-east-1.amazonaws.com")
-    assert parse(config.settings("images.example.com")["registry"])
-    assert config.settings("public.ecr.aws")["anonymous"] == "true"
+    assert config.settings("123456789012.dkr.ecr.us-east-1.amazonaws.com").profile == "prod"
+    assert config.settings("210987654321.dkr.ecr.us-east-1.amazonaws.com").role_arn
+    assert parse(config.settings("images.example.com").registry)
+    assert config.settings("public.ecr.aws").anonymous
     section = README.partition("### Config file")[2].partition("###")[0]
     with pytest.raises(BadConfiguration) as caught:
         parse_text("[[registry]]\nbogus = 1\n", "README.md")
@@ -126,3 +127,40 @@ def test_the_table_of_speed_is_one_of_the_benchmark() -> None:
         ratio_least, ratio_most = rounded(ratio)
         assert least / their_most <= ratio_most, name
         assert most / their_least >= ratio_least, name
+
+
+TRACED = """
+import sys, threading
+sys.path.append(sys.argv[1])
+seen = []
+
+def note(frame, event, _):
+    if event == "call" and (name := frame.f_globals.get("__name__", "")).startswith(PACKAGE):
+        seen.append(f"{name.removeprefix(PACKAGE)}.{frame.f_code.co_qualname}")
+
+PACKAGE = "docker_credential_ecr_login."
+from docker_credential_ecr_login import __main__
+threading.setprofile(note)
+sys.setprofile(note)
+answer, _, status = __main__.run(["get"], __main__._environ())
+sys.setprofile(None)
+print(status, *dict.fromkeys(seen))
+"""
+
+
+def test_the_walk_of_get(signed_in: HelperProcess) -> None:
+    """A cold ``get`` calls the functions that the README names, in its order."""
+    section = README.partition("The walk of a cold `get`")[2].partition("\n\n")[2]
+    named = re.findall(r"^\| `([\w.]+)` \|", section.partition("\n\n")[0], re.MULTILINE)
+    completed = subprocess.run(
+        [sys.executable, "-c", TRACED, sysconfig.get_path("purelib")],
+        input=HOST,
+        capture_output=True,
+        text=True,
+        env=signed_in.environment(),
+        check=True,
+    )
+    status, *called = completed.stdout.split()
+    assert status == "0"
+    assert len(named) > 10
+    assert [name for name in called if name in named] == named
