@@ -1,6 +1,6 @@
 """``configure`` on files as other programs and people write them.
 
-Each is kept byte for byte, apart from one place, or refused.
+Each is kept byte for byte, apart from one place, or laid out anew, or refused.
 """
 
 import json
@@ -115,7 +115,6 @@ KEPT = {
     "macOS keychain": '{\n\t"auths": {\n\t\t"ghcr.io": {}\n\t},\n\t"credsStore": "osxkeychain"\n}',
     "Windows": '{\r\n\t"auths": {},\r\n\t"credsStore": "wincred"\r\n}\r\n',
     "pass": '{\n    "credsStore": "pass"\n}\n',
-    "secretservice": '{ "credsStore": "secretservice" }\n',
     "Colima": '{\n\t"auths": {},\n\t"currentContext": "colima"\n}',
     "Colima, with Homebrew's plugins": (
         '{\n\t"auths": {},\n\t"currentContext": "colima",\n\t"cliPluginsExtraDirs": [\n'
@@ -139,32 +138,42 @@ KEPT = {
     "jq": '{\n  "auths": {\n    "ghcr.io": {\n      "auth": "dTpw"\n    }\n  }\n}\n',
     "jq --compact-output": '{"auths":{"ghcr.io":{"auth":"dTpw"}},"detachKeys":"ctrl-q,q"}\n',
     "Python": '{"auths": {"ghcr.io": {"auth": "dTpw"}}, "plugins": {}}',
-    "PowerShell": '{\r\n    "auths":  {\r\n              },\r\n    "debug":  true\r\n}\r\n',
     # As people write it.
-    "all that docker knows": EVERYTHING,
     "aliases": '{\n  "aliases": {\n    "builder": "buildx"\n  }\n}\n',
     "for this host another helper": f'{{"credHelpers": {{"{HOST}": "other", "gcr.io": "gcr"}}}}\n',
     "empty objects": '{"auths": {}, "credHelpers": {}}\n',
     "null": '{"auths": null, "credHelpers": null, "credsStore": null, "debug": true}\n',
     "an empty object": "{}",
-    "an empty object, by an editor": "{\n\n}\n",
-    "blank lines": '\n\n{\n\n  "auths": {},\n\n  "debug": true\n\n}\n\n\n',
-    "odd indentation": '{"auths":\n      {\n  "ghcr.io" :{"auth":"dTpw"} }\n,\t"debug"\t:\ttrue}',
-    "commas first": '{ "auths": {}\n, "debug": true\n, "plugins": {}\n}\n',
     "odd order": '{"plugins": {}, "credHelpers": {"gcr.io": "gcr"}, "auths": {}, "a": 1}',
     "names in another case": '{\n  "AUTHS": {},\n  "CredHelpers": {\n    "gcr.io": "gcr"\n  }\n}\n',
-    "escapes": r'{"\u0061uths": {}, "\u0063redHelpers": {"gcr.io": "\u0067cr"}, "x": "\ud83d"}',
     "other scripts": '{\n  "HttpHeaders": {\n    "X-Vorname": "Jürgen 日本 😀"\n  }\n}\n',
-    "keys twice": '{"plugins": {"a": 1}, "auths": {"a": {}, "a": {"auth": ""}}, "plugins": {}}',
     "braces in texts": r'{"psFormat": "{\"credHelpers\": {", "x": "}}\\", "y": "/* // */"}',
     "nested arrays": '{"x": [[{"credHelpers": {}}], [], [[["credsStore"]]], {}], "y": null}',
     "odd numbers": '{"a": -0.0, "b": 1E400, "c": 123456789012345678901234567890, "d": 1.10}',
     "a huge file": json.dumps({"auths": MANY}, indent="\t"),
     "a huge line": json.dumps({"auths": MANY}),
+    "markup, as docker escapes it": '{\n\t"psFormat": "\\u003cno\\u003e \\u0026 ü"\n}',
+    "a path of Windows": '{"cliPluginsExtraDirs": ["C:\\\\users\\\\Jürgen"]}',
 }
-"""What is accepted."""
+"""What is kept byte for byte."""
+
+LAID_OUT_ANEW = {
+    "secretservice": '{ "credsStore": "secretservice" }\n',
+    "PowerShell": '{\r\n    "auths":  {\r\n              },\r\n    "debug":  true\r\n}\r\n',
+    "all that docker knows": EVERYTHING,
+    "an empty object, by an editor": "{\n\n}\n",
+    "blank lines": '\n\n{\n\n  "auths": {},\n\n  "debug": true\n\n}\n\n\n',
+    "odd indentation": '{"auths":\n      {\n  "ghcr.io" :{"auth":"dTpw"} }\n,\t"debug"\t:\ttrue}',
+    "commas first": '{ "auths": {}\n, "debug": true\n, "plugins": {}\n}\n',
+    "escapes": r'{"\u0061uths": {}, "\u0063redHelpers": {"gcr.io": "\u0067cr"}, "x": "\ud83d"}',
+    "a short list": '{\n  "auths": {},\n  "cliPluginsExtraDirs": ["/opt/a", "/opt/b"]\n}\n',
+    "half a character": '{"x": "ü\\ud83d"}',
+}
+"""What is kept but for blank space and escapes, as `json` writes it."""
 
 REFUSED: dict[str, bytes] = {
+    "keys twice": b'{"plugins": {"a": 1}, "plugins": {}}',
+    "keys twice, further inside": b'{"auths": {"a": {}, "a": {"auth": ""}}}',
     "a byte order mark": b'\xef\xbb\xbf{"auths": {}}',
     "UTF-16, as PowerShell redirects": '{"auths": {}}\r\n'.encode("utf-16"),
     "Latin-1": '{"x": "Jürgen"}'.encode("latin-1"),
@@ -207,10 +216,11 @@ class Home:
         # Without PATH: these are not the tests of who finds the executable.
         self._environ = {"HOME": str(directory), "XDG_RUNTIME_DIR": str(directory / "run")}
 
-    def configure(self, *arguments: str) -> None:
-        """Run ``configure``, which must succeed."""
-        _, _, status = commands.run(["configure", *arguments], self._environ)
+    def configure(self, *arguments: str) -> str:
+        """Run ``configure``, which must succeed; return what it says it did."""
+        said, _, status = commands.run(["configure", *arguments], self._environ)
         assert status == 0
+        return said
 
     @property
     def text(self) -> str:
@@ -249,7 +259,7 @@ def test_a_registry(home: Home, name: str) -> None:
     """One entry is added or changed, at one place, and --remove gives the file back as it was."""
     before = KEPT[name]
     home.path.write_bytes(before.encode())
-    home.configure(HOST)
+    assert "laid out anew" not in home.configure(HOST)
     helpers = dict(meaning(before).get("credhelpers") or [])
     added = [*(helpers | {HOST: "ecr-login"}).items()]
     assert meaning(home.text) == meaning(before) | {"credhelpers": added}
@@ -285,6 +295,21 @@ def test_all_registries(home: Home, name: str) -> None:
         assert home.text == '{"auths": null, "credHelpers": null, "debug": true}\n'
     else:
         assert home.text == before or meaning(home.text) == meaning(before) == {}
+
+
+@pytest.mark.parametrize("name", LAID_OUT_ANEW)
+def test_another_layout(home: Home, name: str) -> None:
+    """What json cannot lay out as it was says the same in another layout, and that is told."""
+    before = LAID_OUT_ANEW[name]
+    home.path.write_bytes(before.encode())
+    said = home.configure(HOST).splitlines()
+    assert said[1:] == [
+        "~/.docker/config.json: laid out anew: only an editor could have kept its layout"
+    ]
+    added = [*(meaning(before).get("credhelpers") or []), (HOST, "ecr-login")]
+    assert meaning(home.text) == meaning(before) | {"credhelpers": added}
+    assert "laid out anew" not in home.configure(HOST, "--remove")
+    assert meaning(home.text) == meaning(before)
 
 
 @pytest.mark.parametrize("arguments", [[HOST], ["--global"], [HOST, "--remove"]], ids=" ".join)

@@ -168,73 +168,13 @@ def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:
     ``path`` is for messages; ``restored`` is what was credsStore before this helper, or "".
     Raises `BadConfiguration`.
     """
-    before = text if text.strip() else "{}\n"
-    json_text.check(before, path)
-    edit = Edit(before, [], [])
-    edit = _edit_helpers(edit, request)
+    fields = json_text.load(text, path)
+    edit = Edit(text, [], [])
+    _edit_helpers(fields, request, edit)
     if request.for_all:
-        edit = _edit_store(edit, request, restored)
-    edit = _edit_logins(edit, request)
-    return edit if edit.text != before else edit._replace(text=text)
-
-
-def _edit_helpers(edit: Edit, request: Request) -> Edit:
-    text, done, warnings = edit
-    helpers = json_text.entries(text, "credHelpers")
-    for host in request.hosts:
-        present = helpers.get(host)
-        if request.remove and present == OWN_NAME:
-            text = json_text.without_entry(text, "credHelpers", host)
-            done.append(f"removed credHelpers {host}")
-        elif not request.remove and present != OWN_NAME:
-            text = json_text.with_entry(text, "credHelpers", host, OWN_NAME)
-            what = f"changed credHelpers {host} from {_shown(present)}"
-            done.append(what if present else f"added credHelpers {host}")
-    if request.remove and done and not json_text.entries(text, "credHelpers"):
-        text = json_text.without_field(text, "credHelpers")
-    return Edit(text, done, warnings)
-
-
-def _edit_store(edit: Edit, request: Request, restored: str) -> Edit:
-    text, done, warnings = edit
-    present = json_text.string(text, "credsStore")
-    if not request.remove and present != OWN_NAME:
-        logins = json_text.entries(text, "auths").items()
-        lost = [
-            _shown(key) for key, entry in logins if json_text.is_login(entry) and not parse(key)
-        ]
-        if lost and not present:
-            warnings.append(
-                f"docker no longer uses the logins that auths holds for {', '.join(lost)}: name a "
-                "fallback in our own config file and log in again, or name registries instead of "
-                "--global"
-            )
-        text = json_text.with_string(text, "credsStore", OWN_NAME)
-        done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")
-    elif request.remove and present == OWN_NAME and restored:
-        text = json_text.with_string(text, "credsStore", restored)
-        done.append(f"set credsStore to {_shown(restored)} again")
-    elif request.remove and present == OWN_NAME:
-        text = json_text.without_field(text, "credsStore")
-        done.append("removed credsStore")
-    return Edit(text, done, warnings)
-
-
-def _edit_logins(edit: Edit, request: Request) -> Edit:
-    text, done, warnings = edit
-    for key, entry in json_text.entries(text, "auths").items():
-        concerned = identify(key)[1] in request.hosts or (request.for_all and parse(key))
-        if not concerned or not json_text.is_login(entry):
-            continue
-        if request.clean:
-            text = json_text.without_entry(text, "auths", key)
-            done.append(f"removed auths {_shown(key)}")
-        elif not request.remove:
-            warnings.append(
-                f"an earlier login left a token for {_shown(key)} under auths, which expires and "
-                "can get in the way: add --clean to remove it"
-            )
-    return Edit(text, done, warnings)
+        _edit_store(fields, request, restored, edit)
+    _edit_logins(fields, request, edit)
+    return _written(fields, path, edit)
 
 
 def edit_runtime(text: str, path: str, request: Request) -> Edit:
@@ -242,18 +182,83 @@ def edit_runtime(text: str, path: str, request: Request) -> Edit:
 
     ``path`` is for messages. Raises `BadConfiguration`.
     """
-    if not text.strip():
-        return Edit(text, [], [])
-    json_text.check(text, path)
-    edit = _edit_logins(Edit(text, [], []), request)
-    helpers = json_text.entries(text, "credHelpers")
+    fields = json_text.load(text, path)
+    edit = Edit(text, [], [])
+    _edit_logins(fields, request, edit)
+    _, helpers = json_text.field(fields, "credHelpers")
     for host in request.hosts:
         if not request.remove and helpers.get(host, OWN_NAME) != OWN_NAME:
             edit.warnings.append(
                 f"credHelpers {host} names {_shown(helpers[host])} there, which podman asks first: "
                 "remove that entry"
             )
-    return edit
+    return _written(fields, path, edit)
+
+
+def _edit_helpers(fields: dict[str, Any], request: Request, edit: Edit) -> None:
+    name, helpers = json_text.field(fields, "credHelpers")
+    for host in request.hosts:
+        present = helpers.get(host)
+        if request.remove and present == OWN_NAME:
+            del helpers[host]
+            edit.done.append(f"removed credHelpers {host}")
+        elif not request.remove and present != OWN_NAME:
+            helpers[host] = OWN_NAME
+            what = f"changed credHelpers {host} from {_shown(present)}"
+            edit.done.append(what if present else f"added credHelpers {host}")
+    if helpers:
+        fields[name] = helpers
+    elif edit.done:
+        del fields[name]
+
+
+def _edit_store(fields: dict[str, Any], request: Request, restored: str, edit: Edit) -> None:
+    name, present = json_text.field(fields, "credsStore")
+    if not request.remove and present != OWN_NAME:
+        logins = json_text.field(fields, "auths")[1].items()
+        lost = [
+            _shown(key) for key, entry in logins if json_text.is_login(entry) and not parse(key)
+        ]
+        if lost and not present:
+            edit.warnings.append(
+                f"docker no longer uses the logins that auths holds for {', '.join(lost)}: name a "
+                "fallback in our own config file and log in again, or name registries instead of "
+                "--global"
+            )
+        fields[name] = OWN_NAME
+        edit.done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")
+    elif request.remove and present == OWN_NAME and restored:
+        fields[name] = restored
+        edit.done.append(f"set credsStore to {_shown(restored)} again")
+    elif request.remove and present == OWN_NAME:
+        del fields[name]
+        edit.done.append("removed credsStore")
+
+
+def _edit_logins(fields: dict[str, Any], request: Request, edit: Edit) -> None:
+    _, logins = json_text.field(fields, "auths")
+    for key, entry in list(logins.items()):
+        concerned = identify(key)[1] in request.hosts or (request.for_all and parse(key))
+        if not concerned or not json_text.is_login(entry):
+            continue
+        if request.clean:
+            del logins[key]
+            edit.done.append(f"removed auths {_shown(key)}")
+        elif not request.remove:
+            edit.warnings.append(
+                f"an earlier login left a token for {_shown(key)} under auths, which expires and "
+                "can get in the way: add --clean to remove it"
+            )
+
+
+def _written(fields: dict[str, Any], path: str, edit: Edit) -> Edit:
+    """Return ``edit`` with the text that says what is now in ``fields``."""
+    if not edit.done:
+        return edit
+    text = edit.text
+    if text.strip() and json_text.dump(json_text.load(text, path), text, path) != text:
+        edit.done.append("laid out anew: only an editor could have kept its layout")
+    return edit._replace(text=json_text.dump(fields, text, path))
 
 
 def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
@@ -311,7 +316,7 @@ def _changes(
     mark_free = own.text.removeprefix(_BYTE_ORDER_MARK)
     restored = toml_text.fallback(mark_free, path) if request.for_all and request.remove else ""
     client_edit = edit_client(client.text, client.shown, request, restored)
-    store = json_text.string(client.text, "credsStore") if client.text.strip() else ""
+    _, store = json_text.field(json_text.load(client.text, client.shown), "credsStore")
     own_edit = edit_own(own.text, path, request, store)
     if path != users and own_edit.text != own.text:
         if request.remove:  # that of all users was not written here
@@ -360,14 +365,10 @@ def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
 
 def _difference(file: TextFile, text: str) -> str:
     """Return how ``text`` differs from that of the file, without secrets, as ``diff -u`` does."""
-    before, after = (
-        list(
-            io.StringIO(
-                json_text.masked(each) if file.is_json and each.strip() else each, newline="\n"
-            )
-        )
-        for each in (file.text, text)
-    )
+    texts = [file.text, text]
+    if file.is_json:
+        texts = [json_text.masked(each, file.shown) for each in texts]
+    before, after = (list(io.StringIO(each, newline="\n")) for each in texts)
     name = file.shown if file.exists else os.devnull
     lines = difflib.unified_diff(before, after, name, file.shown)
     return "".join(

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from ..errors import BadConfiguration
 from ..identity import expand
@@ -133,11 +134,9 @@ class ClientConfiguration(TextFile):
 
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         super().__init__(path, environ)
-        if not self.text.strip():
-            self.text = "{}"
-        json_text.check(self.text, self.shown)
-        self.helpers = json_text.entries(self.text, "credHelpers")
-        self.store = json_text.string(self.text, "credsStore")
+        fields = json_text.load(self.text, self.shown)
+        self.helpers: dict[str, Any] = json_text.field(fields, "credHelpers")[1]
+        self.store: str = json_text.field(fields, "credsStore")[1]
 
     @property
     def own_hosts(self) -> list[str]:
@@ -150,9 +149,8 @@ def logins_in(text: str, shown: str) -> list[str]:
 
     ``shown`` is its name for messages. Raises `BadConfiguration`.
     """
-    json_text.check(text, shown)
-    entries = json_text.entries(text, "auths").items()
-    found = [parse(key) for key, entry in entries if json_text.is_login(entry)]
+    _, logins = json_text.field(json_text.load(text, shown), "auths")
+    found = [parse(key) for key, entry in logins.items() if json_text.is_login(entry)]
     return list(dict.fromkeys(registry.host for registry in found if registry))
 
 

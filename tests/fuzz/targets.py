@@ -100,11 +100,12 @@ def docker_config(data: bytes) -> None:
     except BadConfiguration as error:
         _check_line(error, "config.json: ")
         return
-    assert json_text.entries(edited, "credHelpers")[HOST] == "ecr-login"
+    helpers = json_text.field(json_text.load(edited, ""), "credHelpers")[1]
+    assert helpers[HOST] == "ecr-login"
     assert edit_client(edited, "config.json", request, "").text == edited
     before, after = (_without_helper(each) for each in (text if text.strip() else "{}", edited))
     assert before == after
-    json_text.masked(edited)
+    json_text.masked(edited, "config.json")
 
 
 def _check_line(error: HelperError, start: str = "") -> None:
