@@ -403,16 +403,12 @@ class TestAllRegistries:
         ("before", "after"),
         [
             (None, 'fallback = "desktop"\n'),
-            ("# mine\ntimeout = 3 # s\n", '# mine\ntimeout = 3 # s\nfallback = "desktop"\n'),
+            ("# mine\ntimeout = 3 # s\n", 'fallback = "desktop"\n# mine\ntimeout = 3 # s\n'),
             (
                 '# of one\n[[registry]]\nmatch = "a.example.com"\n',
-                'fallback = "desktop"\n\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
+                'fallback = "desktop"\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
             ),
-            (
-                '# mine\n\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
-                '# mine\nfallback = "desktop"\n\n# of one\n[[registry]]\nmatch = "a.example.com"\n',
-            ),
-            ("strict = true\r\n", 'strict = true\r\nfallback = "desktop"\r\n'),
+            ("strict = true\r\n", 'fallback = "desktop"\r\nstrict = true\r\n'),
         ],
     )
     def test_the_store_becomes_the_fallback(
@@ -512,17 +508,20 @@ class TestOwnConfigFile:
         ]
 
     def test_before_what_would_hide_it(self, home: Home) -> None:
-        """It stands before the first table that fits one of the hosts, and its comment."""
-        first = '# one\'s own\n[[registry]]\nmatch = "a.example.com"\nanonymous = true\n\n'
-        second = '# all\n[[ registry ]] # of them\nmatch = [\n  # any\n  "*", ]\nprofile = "all"\n'
-        home.helper.write_own_config(first + second)
+        """It stands before all other tables, and the comment above the first of them."""
+        top = "timeout = 3\n\n"
+        others = (
+            '# one\'s own\n[[registry]]\nmatch = "a.example.com"\nanonymous = true\n\n'
+            '# all\n[[ registry ]] # of them\nmatch = [\n  # any\n  "*", ]\nprofile = "all"\n'
+        )
+        home.helper.write_own_config(top + others)
         home.done(HOST, PUBLIC, "--profile", "one")
         table = f'{HEAD}match = ["{HOST}", "{PUBLIC}"]\nprofile = "one"\n\n'
-        assert home.own.read_text() == first + table + second
+        assert home.own.read_text() == top + table + others
         home.configure(HOST, "--remove")
-        assert home.own.read_text() == first + table + second
+        assert home.own.read_text() == top + table + others
         home.done(PUBLIC, HOST, "--remove")
-        assert home.own.read_text() == first + second
+        assert home.own.read_text() == top + others
 
     def test_what_is_in_effect_already(self, home: Home) -> None:
         """Where another table says the same already, none is written."""
@@ -532,16 +531,15 @@ class TestOwnConfigFile:
         assert home.own.read_text() == text
 
     def test_its_own_table_is_changed(self, home: Home) -> None:
-        """Another profile for the same hosts changes the table, and keeps its comments."""
+        """Another profile for the same hosts changes the table, and nothing around it."""
+        end = '\n# the end\n[[registry]]\nmatch = "*"\n'
         home.done(HOST, "--profile", "one", "--role-arn", ROLE)
-        text = home.own.read_text().replace('"one"', "'one'  # for now") + "# the end\n"
-        home.helper.write_own_config(text)
+        home.helper.write_own_config(home.own.read_text() + end)
         (line,) = home.done(HOST, "--profile", "two")
         assert line == f"{OWN_SHOWN}: changed [[registry]] {HOST}: profile two"
-        changed = f'{HEAD}match = "{HOST}"\nprofile = "two"  # for now\n# the end\n'
-        assert home.own.read_text() == changed
+        assert home.own.read_text() == f'{HEAD}match = "{HOST}"\nprofile = "two"\n{end}'
         home.done(HOST, "--role-arn", ROLE)
-        assert home.own.read_text() == f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\n# the end\n'
+        assert home.own.read_text() == f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\n{end}'
 
     def test_a_table_for_more_stays(self, home: Home) -> None:
         """A table that was written for more registries than are removed stays, and is named."""
@@ -561,13 +559,14 @@ class TestOwnConfigFile:
         home.helper.write_own_config(text)
         assert home.done(HOST, "--remove") == [NOTHING.strip()]
         assert home.own.read_text() == text
-        text = f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\nexternal_id = "x1"\n'
-        home.helper.write_own_config(text)
-        outcome = home.configure(HOST, "--remove")
-        assert outcome.stdout == NOTHING
-        words = "[[registry]] 1 was left, for somebody wrote external_id into it"
-        assert outcome.stderr == f"ecr-login: {OWN_SHOWN}: {words}\n"
-        assert home.own.read_text() == text
+        for more in ('external_id = "x1"\n', '\n # mine\n\n external_id = "x1"'):
+            text = f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\n{more}'
+            home.helper.write_own_config(text)
+            outcome = home.configure(HOST, "--remove")
+            assert outcome.stdout == NOTHING
+            words = f"[[registry]] 1 still says who asks for {HOST}: remove all its names at once,"
+            assert outcome.stderr == f"ecr-login: {OWN_SHOWN}: {words} or edit it\n"
+            assert home.own.read_text() == text
 
     @pytest.mark.parametrize(
         ("text", "options", "words"),
@@ -578,11 +577,10 @@ class TestOwnConfigFile:
             ("", ["--profile", " "], "profile must be the name of a profile"),
             ("", ["--profile", "a\x7fb"], "profile must be a text on one line"),
             ('registry = [{match = "a.b"}]\n', ["--profile", "p"], "it cannot be edited here"),
-            ("registry = []\n", ["--profile", "p"], "it cannot be edited here"),
             (
-                f'[[registry]]\nmatch="*"\n\n{HEAD}match="{HOST}"\nprofile="a"\n',
-                ["--profile", "b"],
-                f"an earlier [[registry]] table than the one for {HOST} applies to it",
+                "registry = []\n",
+                ["--profile", "p"],
+                "it cannot be edited here; write by hand, above all others: [[registry]] match = ",
             ),
         ],
     )
@@ -1003,16 +1001,16 @@ def config_files(draw: st.DrawFn) -> str:
 def test_a_table_in_any_file(text: str, hosts: list[str], with_role: bool) -> None:
     """A table is added, changed and removed in any file, and all the rest is kept to the byte."""
     who = {"profile": "one"} | ({"role_arn": ROLE} if with_role else {})
-    added, done = toml_text.registry(text, "x", hosts, who)
+    added, done = toml_text.with_registry(text, "x", hosts, who)
     assert done == "added"
-    assert toml_text.registry(added, "x", hosts, who) == (added, "")
+    assert toml_text.with_registry(added, "x", hosts, who) == (added, "")
     config, before = parse_text(added, "x"), parse_text(text, "x")
     for host in hosts:
         settings = config.settings(host).values
         assert {key: settings[key] for key in ("profile", "role_arn") if key in settings} == who
     for host in (SECOND_ACCOUNT, "a.example.com", "b.org"):
         assert config.settings(host).values == before.settings(host).values
-    changed, done = toml_text.registry(added, "x", hosts, {"profile": "two"})
+    changed, done = toml_text.with_registry(added, "x", hosts, {"profile": "two"})
     assert done == "changed"
     assert toml_text.without_registry(added, "x", hosts) == (text, "")
     assert toml_text.without_registry(changed, "x", hosts) == (text, "")

@@ -283,7 +283,7 @@ def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
                 done.append(f"removed fallback {fallback}")
         return Edit(mark + edited, done, warnings)
     if request.who:
-        text, what = toml_text.registry(text, path, request.hosts, request.who)
+        text, what = toml_text.with_registry(text, path, request.hosts, request.who)
         if what:
             who = ", ".join(f"{key} {one_line(value)}" for key, value in request.who.items())
             done.append(f"{what} [[registry]] {names}: {who}")

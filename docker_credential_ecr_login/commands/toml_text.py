@@ -1,39 +1,33 @@
-"""Edits of our own config file as text: comments, order and all that is not ours stay.
+"""Edits of our own config file as text: all that was not written here stays, to the byte.
 
-Where they begin and end is found by lines, and what comes of an edit is compared with what
-was meant: of a file that is written in another way than lines can tell, the edit is refused.
+What is written here has one form, by which it is found again. What comes of an edit is compared
+with what was meant: in a file where a line is not what it looks like, the edit is refused.
 """
 
 import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..config import parse_text
 from ..errors import BadConfiguration
 
-_MARK = "# by docker-credential-ecr-login configure"
+_HEAD = "[[registry]]  # by docker-credential-ecr-login configure"
 _WHO = ("profile", "role_arn")  # the keys that are written, beside match
-_HEADER = re.compile(
-    r"""^[ \t]*\[\[[ \t]*(?:registry|"registry"|'registry')[ \t]*\]\]"""
-    r"[ \t]*(?P<comment>#.*)?\r?$",
+_VALUE = r'(?:"(?:[^"\\\r\n]|\\.)*"|\[[^\]\r\n]*\])'
+_TABLE = re.compile(
+    rf"^{re.escape(_HEAD)}\r?\n"
+    rf"(?:(?:match|{'|'.join(_WHO)}) = {_VALUE}\r?\n)++"
+    r"(?!(?:[ \t\r]*(?:#.*)?\n)*+[ \t\r]*[^\s#\[])",  # unless somebody wrote more into it
     re.MULTILINE,
 )
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_TEXT = r"""(?:"(?:[^"\\\r\n]|\\.)*"|'[^'\r\n]*')"""
 
 
-class _Table(NamedTuple):
-    """A ``[[registry]]`` table: its lines in the text, and whether it was written here."""
-
-    lead: int  # the comment above it
-    start: int
-    end: int  # what blank lines and comments follow belongs to the next
-    is_ours: bool
-
-
-def registry(text: str, path: str, hosts: Sequence[str], who: dict[str, str]) -> tuple[str, str]:
+def with_registry(
+    text: str, path: str, hosts: Sequence[str], who: Mapping[str, str]
+) -> tuple[str, str]:
     """Return ``text`` with a table that says ``who`` is to ask for ``hosts``, and what was done.
 
     ``who`` has a profile, a role_arn or both. Nothing is done if it is in effect already.
@@ -42,60 +36,33 @@ def registry(text: str, path: str, hosts: Sequence[str], who: dict[str, str]) ->
     config = parse_text(text, path)
     if all(_who(config.settings(host).values) == who for host in hosts):
         return text, ""
-    data = tomllib.loads(text)
-    tables = data.setdefault("registry", [])
-    places = _tables(text, path, len(tables))
-    own = _own(places, tables, hosts)
-    if own is None:
-        # Of all tables, the first that fits applies.
-        numbers = [number for host in hosts if (number := config.table(host)) is not None]
-        number = min(numbers, default=len(tables))
-        table = {"match": hosts[0] if len(hosts) == 1 else list(hosts), **who}
-        tables.insert(number, table)
-        edited = _inserted(text, places, number, table)
-        done = "added"
-    else:
-        table = tables[own]
-        for key in _WHO:
-            table.pop(key, None)
-        table.update(who)
-        place = places[own]
-        lines = _with_who(text[place.start : place.end], who)
-        edited = text[: place.start] + lines + text[place.end :]
-        done = "changed"
-    _verify(edited, path, data)
-    for host in hosts:
-        if _who(parse_text(edited, path).settings(host).values) != who:
-            raise BadConfiguration(
-                f"{path}: an earlier [[registry]] table than the one for {host} applies to it",
-                "of all tables, the first that fits does: move that one down",
-            )
-    return edited, done
+    others = _without_table(text, path, hosts)
+    table = {"match": hosts[0] if len(hosts) == 1 else list(hosts), **who}
+    lines = [f"{key} = {_quoted(value)}" for key, value in table.items()]
+    # Of all tables the first that fits applies, so it is the first.
+    start = _start_of_tables(others)
+    edited = _with_block(others, start, "".join(line + _newline(text) for line in [_HEAD, *lines]))
+    data = tomllib.loads(others)
+    data["registry"] = [table, *data.get("registry", ())]
+    _verify(edited, path, data, f"write by hand, above all others: [[registry]] {'; '.join(lines)}")
+    return edited, "added" if others == text else "changed"
 
 
 def without_registry(text: str, path: str, hosts: Sequence[str]) -> tuple[str, str]:
     """Return ``text`` without the table that was written for exactly these ``hosts``.
 
-    And a warning, or "": what somebody has written into it since is not removed. Raises
-    `BadConfiguration`.
+    And a warning, or "": what was written for more of them, or what somebody has written into it
+    since, is not removed. Raises `BadConfiguration`.
     """
     parse_text(text, path)
-    data = tomllib.loads(text)
-    tables = data.get("registry", [])
-    if not any(_names(table) & set(hosts) for table in tables):
-        return text, ""
-    places = _tables(text, path, len(tables))
-    own = _own(places, tables, hosts)
-    if own is None:
-        return text, _still_for(places, tables, hosts)
-    others = sorted(set(tables[own]) - {"match", *_WHO})
-    if others:
-        return text, f"[[registry]] {own + 1} was left, for somebody wrote {others[0]} into it"
-    del tables[own]
-    if not tables:
-        del data["registry"]
-    edited = _cut(text, places[own].start, places[own].end)
-    _verify(edited, path, data)
+    edited = _without_table(text, path, hosts)
+    for number, table in enumerate(tomllib.loads(edited).get("registry", ()), 1):
+        names = sorted(_names(table).intersection(hosts))
+        if names and _who(table) and _HEAD in edited:
+            return edited, (
+                f"[[registry]] {number} still says who asks for {', '.join(names)}: "
+                "remove all its names at once, or edit it"
+            )
     return edited, ""
 
 
@@ -114,16 +81,9 @@ def with_fallback(text: str, path: str, name: str) -> str:
             f'{path}: the fallback is "{present}" already, and the credsStore "{name}"',
             "decide for one: remove fallback there, or credsStore from Docker's configuration",
         )
-    data = tomllib.loads(text)
-    line = f"fallback = {_quoted(name)}{_newline(text)}"
-    top = text[: _end_of_top(text)].rstrip()
-    if top:
-        before, after = text[: len(top)], text[len(top) :]
-        first, newline, rest = after.partition("\n")
-        edited = f"{before}{first}{newline or _newline(text)}{line}{rest}"
-    else:
-        edited = line + (_newline(text) if text else "") + text
-    _verify(edited, path, {"fallback": name, **data})
+    line = f"fallback = {_quoted(name)}"
+    edited = line + _newline(text) + text
+    _verify(edited, path, {"fallback": name, **tomllib.loads(text)}, f"write by hand: {line}")
     return edited
 
 
@@ -131,18 +91,10 @@ def without_fallback(text: str, path: str) -> str:
     """Return ``text`` without a fallback. Raises `BadConfiguration`."""
     if not fallback(text, path):
         return text
+    edited = re.sub(r"^[ \t]*fallback[ \t]*=.*\n?", "", text, count=1, flags=re.MULTILINE)
     data = tomllib.loads(text)
     del data["fallback"]
-    line = re.compile(
-        rf"""^[ \t]*(?:fallback|"fallback"|'fallback')[ \t]*=[ \t]*{_TEXT}.*\n?""", re.MULTILINE
-    )
-    found = line.search(text, 0, _end_of_top(text))
-    edited = text
-    if found:
-        edited = text[: found.start()] + text[found.end() :]
-        if not text[: found.start()].strip():
-            edited = edited.removeprefix("\r").removeprefix("\n")
-    _verify(edited, path, data)
+    _verify(edited, path, data, "remove fallback by hand")
     return edited
 
 
@@ -150,53 +102,17 @@ def _who(settings: Mapping[str, str]) -> dict[str, str]:
     return {key: settings[key] for key in _WHO if key in settings}
 
 
-def _is_for(table: dict[str, Any], hosts: Sequence[str]) -> bool:
-    return _names(table) == set(hosts)
-
-
-def _names(table: dict[str, Any]) -> set[str]:
+def _names(table: Mapping[str, Any]) -> set[str]:
     match = table["match"]
     return {match} if isinstance(match, str) else set(match)
 
 
-def _still_for(places: list[_Table], tables: list[dict[str, Any]], hosts: Sequence[str]) -> str:
-    """Return what to say of a table that was written here for these ``hosts`` and for others."""
-    for number, (place, table) in enumerate(zip(places, tables, strict=True), 1):
-        if place.is_ours and (names := _names(table).intersection(hosts)):
-            return (
-                f"[[registry]] {number} still says who asks for {', '.join(sorted(names))}: "
-                "remove all its names at once, or edit it"
-            )
-    return ""
-
-
-def _own(places: list[_Table], tables: list[dict[str, Any]], hosts: Sequence[str]) -> int | None:
-    """Return the number of the table that was written here for exactly these ``hosts``."""
-    for number, (place, table) in enumerate(zip(places, tables, strict=True)):
-        if place.is_ours and _is_for(table, hosts):
-            return number
-    return None
-
-
-def _tables(text: str, path: str, count: int) -> list[_Table]:
-    """Return the places of all ``count`` tables. Raises `BadConfiguration` if that is not so."""
-    headers = list(_HEADER.finditer(text))
-    if len(headers) != count:
-        raise _not_editable(path)
-    ends = [*(header.start() for header in headers), len(text)][1:]
-    return [
-        _Table(
-            _start_of_comment(text, header.start()),
-            header.start(),
-            _end_of_table(text, header.start(), end),
-            (header["comment"] or "").rstrip() == _MARK,
-        )
-        for header, end in zip(headers, ends, strict=True)
-    ]
-
-
-def _start_of_comment(text: str, start: int) -> int:
-    """Return where the comment lines directly above ``start`` begin."""
+def _start_of_tables(text: str) -> int:
+    """Return where the first table begins, with the comment lines directly above it."""
+    found = re.search(r"^[ \t]*\[", text, re.MULTILINE)
+    if not found:
+        return len(text)
+    start = found.start()
     for line in reversed(_LINE.findall(text[:start])):
         if not line.lstrip(" \t").startswith("#"):
             break
@@ -204,85 +120,56 @@ def _start_of_comment(text: str, start: int) -> int:
     return start
 
 
-def _end_of_table(text: str, start: int, end: int) -> int:
-    """Return where the last line between ``start`` and ``end`` ends that says anything."""
-    for line in reversed(_LINE.findall(text[start:end])):
-        if line.strip() and not line.lstrip(" \t").startswith("#"):
-            break
-        end -= len(line)
-    return end
+def _with_block(text: str, start: int, block: str) -> str:
+    """Return ``text`` with lines at ``start``, which a blank line parts from those below or above.
+
+    `_without_table` takes that out again.
+    """
+    before, after, newline = text[:start], text[start:], _newline(text)
+    if before and not before.endswith("\n"):
+        before += newline
+    if after:
+        return before + block + newline + after
+    return before + newline * bool(before) + block
 
 
-def _end_of_top(text: str) -> int:
-    """Return where the part that is for all registries ends."""
-    header = _HEADER.search(text)
-    return _start_of_comment(text, header.start()) if header else len(text)
-
-
-def _inserted(text: str, places: list[_Table], number: int, table: dict[str, Any]) -> str:
-    """Return ``text`` with ``table`` in front of the one with that number, or at the end."""
-    newline = _newline(text)
-    lines = [f"[[registry]]  {_MARK}"]
-    lines += [f"{key} = {_quoted(value)}" for key, value in table.items()]
-    block = "".join(line + newline for line in lines)
-    if number < len(places):
-        start = places[number].lead
-        return text[:start] + block + newline + text[start:]
-    if not text:
-        return block
-    return text + ("" if text.endswith("\n") else newline) + newline + block
-
-
-def _with_who(lines: str, who: dict[str, str]) -> str:
-    """Return the ``lines`` of a table with ``who``; a comment behind a value stays."""
-    for key in _WHO:
-        found = re.search(rf"^([ \t]*{key}[ \t]*=[ \t]*){_TEXT}(.*\n?)", lines, re.MULTILINE)
-        if found and key in who:
-            line = found[1] + _quoted(who[key]) + found[2]
-        elif key in who:
-            newline = _newline(lines)
-            lines += "" if lines.endswith("\n") else newline
-            line = f"{key} = {_quoted(who[key])}{newline}"
+def _without_table(text: str, path: str, hosts: Sequence[str]) -> str:
+    """Return ``text`` without the table that was written for exactly these ``hosts``."""
+    data = tomllib.loads(text)
+    for found in _TABLE.finditer(text):
+        (table,) = tomllib.loads(found[0])["registry"]
+        if _names(table) != set(hosts):
+            continue
+        before, after = text[: found.start()], text[found.end() :]
+        if after:
+            after = re.sub(r"\A\r?\n", "", after)
         else:
-            line = ""
-        start, end = found.span() if found else (len(lines), len(lines))
-        lines = lines[:start] + line + lines[end:]
-    return lines
+            before = re.sub(r"(?<=\n)\r?\n\Z", "", before)
+        data["registry"].remove(table)
+        if not data["registry"]:
+            del data["registry"]
+        _verify(before + after, path, data, f"remove the table for {', '.join(hosts)} by hand")
+        return before + after
+    return text
 
 
-def _cut(text: str, start: int, end: int) -> str:
-    """Return ``text`` without a block, and without the blank line that parted it from others."""
-    before, after = text[:start], text[end:]
-    for blank in ("\r\n", "\n"):
-        if after.strip() and after.startswith(blank):
-            return before + after.removeprefix(blank)
-        if not after.strip() and before.endswith("\n" + blank):
-            return before.removesuffix(blank) + after
-    return before + after
-
-
-def _verify(text: str, path: str, meant: dict[str, Any]) -> None:
+def _verify(text: str, path: str, meant: Mapping[str, Any], hint: str) -> None:
     """Raise `BadConfiguration` unless ``text`` says what is ``meant``, and that is allowed."""
     try:
         as_meant = tomllib.loads(text) == meant
     except tomllib.TOMLDecodeError:
         as_meant = False
     if not as_meant:
-        raise _not_editable(path)
+        raise BadConfiguration(
+            f"{path}: it is written in a way in which it cannot be edited here", hint
+        )
     parse_text(text, path)
-
-
-def _not_editable(path: str) -> BadConfiguration:
-    return BadConfiguration(
-        f"{path}: it is written in a way in which it cannot be edited here",
-        "edit it by hand, or head each table with a line [[registry]]",
-    )
 
 
 def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: str | list[str]) -> str:
     """Return a text, or a list of texts, as TOML has it: as JSON, but for one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -87,7 +87,7 @@ def own_config(data: bytes) -> None:
     assert all("\n" not in value for value in config.settings(HOST).values.values())
     under(config.settings(HOST), asked(HOST))
     with suppress(BadConfiguration):
-        added, _ = toml_text.registry(text, "config.toml", [HOST], {"profile": "fuzz"})
+        added, _ = toml_text.with_registry(text, "config.toml", [HOST], {"profile": "fuzz"})
         assert parse_text(added, "config.toml").settings(HOST).profile == "fuzz"
 
 
