@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 LOCK := tests/requirements.txt
 BIN := $(VENV)/bin
-SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*')
+SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*' -o -path '*/building/*.*')
 
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 

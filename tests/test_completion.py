@@ -62,13 +62,12 @@ print -r -- "${${seen#*$'\0'}%$'\0'*}"
 
 
 class Shell:
-    """A shell in which somebody presses TAB, with the script that the program prints."""
+    """A shell in which somebody presses TAB, with the script that is installed."""
 
-    def __init__(self, name: str, helper: HelperProcess, directory: Path) -> None:
+    def __init__(self, name: str, helper: HelperProcess) -> None:
         self._name = name
         self._helper = helper
-        self._script = directory / f"_{NAME}"
-        self._script.write_text(helper.run("completion", name).stdout)
+        self._script = Path(sys.prefix, completion.SCRIPTS[name])
 
     def offered(self, line: str, **changes: str) -> list[str]:
         """Return the words offered at the end of a line that begins with the program's name."""
@@ -109,24 +108,30 @@ class Shell:
         for name in sorted(completion.SCRIPTS)
     ]
 )
-def shell(request: pytest.FixtureRequest, helper: HelperProcess, tmp_path: Path) -> Shell:
+def shell(request: pytest.FixtureRequest, helper: HelperProcess) -> Shell:
     """Each shell in turn, with an empty home."""
-    return Shell(request.param, helper, tmp_path)
+    return Shell(request.param, helper)
 
 
-def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The commands that there are, with what understands their arguments."""
-    (action,) = (
-        action
-        for action in commands.parser()._actions  # noqa: SLF001
-        if isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
+def checked(*command: str | Path) -> str:
+    """What a program that checks a file complains of; skips the test without the program."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    completed = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    return dict(action.choices)
+    return completed.stdout
 
 
-def options(parser: argparse.ArgumentParser) -> list[str]:
-    """All options of a command."""
-    return [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [("bash", ["-n"]), ("fish", ["--no-execute"]), ("shellcheck", ["-s", "bash"]), ("zsh", ["-n"])],
+)
+def test_the_shells_own_check(program: str, options: list[str]) -> None:
+    """What is written by hand for a shell is free of faults for it, and for shellcheck."""
+    extension = program.replace("shellcheck", "bash")
+    directory = Path(__file__).parent.parent / "docker_credential_ecr_login" / "building"
+    assert checked(program, *options, directory / f"completion.{extension}") == ""
 
 
 class TestOffers:
