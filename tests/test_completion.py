@@ -123,6 +123,28 @@ def checked(*command: str | Path) -> str:
     return completed.stdout
 
 
+def readme_names(name: str) -> list[str]:
+    """What the table in README.md that has a row for ``name`` has rows for."""
+    (table,) = (part for part in README.split("\n\n") if f"\n| `{name}` |" in part)
+    cells = [line.split(" |")[0] for line in table.splitlines()]
+    return re.findall(r"`(\w+)`", "\n".join(cells))
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The commands that there are, with what understands their arguments."""
+    (action,) = (
+        action
+        for action in commands.parser()._actions  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
+    )
+    return dict(action.choices)
+
+
+def options(parser: argparse.ArgumentParser) -> list[str]:
+    """All options of a command."""
+    return [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001
+
+
 @pytest.mark.parametrize(
     ("program", "options"),
     [("bash", ["-n"]), ("fish", ["--no-execute"]), ("shellcheck", ["-s", "bash"]), ("zsh", ["-n"])],
@@ -277,9 +299,10 @@ class TestManual:
         return Path(sys.prefix, man_page.PATH)
 
     def test_holds_all_that_help_says(self, path: Path) -> None:
-        """Every command, option and variable is in it, with what --help or the README says."""
-        text = path.read_text()
-        assert re.findall(r"^\.SH (.*)", text, re.MULTILINE) == [
+        """Every command and option is in it, and every name for which README.md has a table."""
+        plain = path.read_text().replace(r"\-", "-")
+        sections = dict(re.findall(r"^\.SH (.*)\n((?:(?!\.SH ).*\n)*)", plain, re.MULTILINE))
+        assert list(sections) == [
             "NAME",
             "SYNOPSIS",
             "DESCRIPTION",
@@ -290,14 +313,16 @@ class TestManual:
             "EXIT STATUS",
             "SEE ALSO",
         ]
-        assert re.findall(r"^\.SS (.*)", text, re.MULTILINE) == sorted(parsers())
-        plain = text.replace(r"\-", "-")
+        chapters = dict(
+            re.findall(r"^\.SS (.*)\n((?:(?!\.SS ).*\n)*)", sections["COMMANDS"], re.MULTILINE)
+        )
+        assert list(chapters) == sorted(parsers())
         for name, parser in parsers().items():
-            chapter = plain.partition(f".SS {name}\n")[2]
-            found = set(re.findall(r"--[a-z-]+", re.split(r"\n\.S[SH] ", chapter)[0]))
+            found = set(re.findall(r"--[a-z-]+", chapters[name]))
             assert set(options(parser)) - {"-h", "--help"} <= found
-        variables = re.findall(r"^\| `(AWS_ECR_\w+)` \|", README, re.MULTILINE)
-        assert re.findall(r"^\\fB(AWS_ECR_\w+)", text, re.MULTILINE) == variables
+        for section, name in (("ENVIRONMENT", "AWS_ECR_TIMEOUT"), ("CONFIG FILE", "match")):
+            tags = re.findall(r"^\.TP\n\.BR? (.*)", sections[section], re.MULTILINE)
+            assert " ".join(tags).replace('", "', "").split() == readme_names(name)
         assert f"{NAME} {__version__}" in plain
 
     @pytest.mark.parametrize(
@@ -307,16 +332,7 @@ class TestManual:
     )
     def test_is_without_faults(self, command: list[str], path: Path) -> None:
         """The programs that show it do not complain, but for a date, which would have to lie."""
-        if not shutil.which(command[0]):
-            pytest.skip(f"{command[0]} is not installed")
-        completed = subprocess.run(
-            [*command, str(path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        complaints = completed.stdout.splitlines()
+        complaints = checked(*command, path).splitlines()
         assert [line for line in complaints if "missing date" not in line] == []
 
     def test_shows_any_text_as_it_is(self) -> None:
@@ -326,7 +342,7 @@ class TestManual:
         command = commands.add_parser("try", description=".so /etc/passwd \\n it's ~^`…")
         command.add_argument("--way", choices=["a-b"], help="'tis 100%% %(dest)s", default="x")
         command.add_argument("--secret", help=argparse.SUPPRESS)
-        text = man_page.text(parser, "1", README).partition(".SS try\n")[2].partition(".SH")[0]
+        text = man_page.text(parser, "1").partition(".SS try\n")[2].partition(".SH")[0]
         assert text == (
             "\\&.so /etc/passwd \\en it\\(aqs \\(ti\\(ha\\(ga\\[u2026]\n"
             ".TP\n\\fB\\-\\-way\\fR \\fIWAY\\fR\n\\(aqtis 100% way\n"

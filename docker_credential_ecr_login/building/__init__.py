@@ -1,6 +1,6 @@
 """What is made of the arguments when the wheel is built; itself not part of it.
 
 hook.py         called by hatchling
-completions.py  the scripts for shells
-man_page.py     the manual
+completions.py  the scripts for shells, with the functions in completion.*
+man_page.py     the manual, of manual.1
 """

@@ -27,8 +27,7 @@ class BuildHook(BuildHookInterface[Any]):
 
         parser = commands.parser()
         scripts = {shell: completions.script(parser, shell) for shell in SCRIPTS}
-        readme = Path(self.root, "README.md").read_text(encoding="utf-8")
-        manual = self._write("manual", man_page.text(parser, __version__, readme))
+        manual = self._write("manual", man_page.text(parser, __version__))
         build_data["shared_data"][manual] = man_page.PATH
         for shell, text in scripts.items():
             build_data["shared_data"][self._write(f"shared-{shell}", text)] = SCRIPTS[shell]
