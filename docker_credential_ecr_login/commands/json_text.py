@@ -22,7 +22,7 @@ _KINDS: dict[str, tuple[type, str]] = {
 _PRIVATE = ("auths", "httpheaders", "proxies")  # where clients keep passwords and tokens
 _TOO_DEEP = "not JSON that can be read: nested too deeply"
 _MARK = uuid.uuid4().hex
-_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*+")(\s*+:)?')
+_TEXT = r'"(?:[^"\\]|\\.)*+"'
 
 
 class _Number:
@@ -94,7 +94,8 @@ def dump(fields: dict[str, Any], text: str, path: str) -> str:
     body = text.strip()
     indentation = re.search(r'\n([ \t]*)"', text)
     is_line = '"' in body and "\n" not in body
-    colon = found[1] if (found := re.search(r'"([ \t]*:[ \t]*)', text)) else ": "
+    key = re.search(rf"{_TEXT}([ \t]*:[ \t]*)", text)
+    colon = key[1] if key else ": "
     try:
         written = json.dumps(
             fields,
@@ -121,8 +122,10 @@ def masked(text: str, path: str) -> str:
     fields = load(text, path)
     private = [value for name, value in fields.items() if name.casefold() in _PRIVATE]
     secrets = set(_texts(private))
-    return _TOKEN.sub(
-        lambda found: found[0] if found[2] or json.loads(found[1]) not in secrets else '"***"', text
+    return re.sub(
+        rf"({_TEXT})(\s*:)?",
+        lambda found: found[0] if found[2] or json.loads(found[1]) not in secrets else '"***"',
+        text,
     )
 
 
