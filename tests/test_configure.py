@@ -863,7 +863,7 @@ def ordered(text: str) -> Any:
 
 def edited(text: str, *hosts: str, **options: Any) -> str:
     """What becomes of Docker's configuration."""
-    return configure.edit_client(text, "x", configure.Request(hosts, {}, **options), "").text
+    return configure.edit_client(text, "x", configure.Plan(hosts, {}, **options), "").text
 
 
 @given(documents([(" ,", " :  "), ("\n,", "\t: ")]), st.sampled_from([HOST, PUBLIC]))

@@ -178,7 +178,7 @@ def test_the_sdist_can_be_built_and_tested(sdist: Path) -> None:
         "tests/conftest.py",
         "tests/demo/__main__.py",
     } <= names
-    assert [name for name in names if name.endswith((".pyc", ".log")) or "cache/" in name] == []
+    assert [name for name in names if name.endswith((".pyc", ".log")) or "_cache/" in name] == []
 
 
 def test_builds_are_equal(wheel: Path, sdist: Path, tmp_path: Path) -> None:

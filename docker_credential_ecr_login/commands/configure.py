@@ -24,7 +24,7 @@ _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-class Request(NamedTuple):
+class Plan(NamedTuple):
     """What is to be done: the arguments, understood."""
 
     hosts: tuple[str, ...]
@@ -80,16 +80,16 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     path = client_path(environ, podman=options.podman)
     client = TextFile(path, environ)
     ours = ClientConfiguration(path, environ).own_hosts if options.remove else ()
-    request = requested(options, environ, ours)
-    changes = _changes(client, request, environ)
+    plan = planned(options, environ, ours)
+    changes = _changes(client, plan, environ)
     warnings = []
-    if not request.for_all:
+    if not plan.for_all:
         try:
-            changes += _runtime_changes(client, request, environ)
+            changes += _runtime_changes(client, plan, environ)
         except HelperError as error:  # podman's affair, and maybe nobody has podman
             warnings.append(str(error))
     warnings += [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
-    if not request.remove:
+    if not plan.remove:
         warnings += _path_warnings(environ, "podman" if options.podman else "docker")
         if options.podman:
             warnings += _podman_warnings(environ)
@@ -112,9 +112,9 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     return "".join(lines), "\necr-login: ".join(warnings), status
 
 
-def requested(
+def planned(
     options: argparse.Namespace, environ: Mapping[str, str], ours: Collection[str] = ()
-) -> Request:
+) -> Plan:
     """Return what the arguments ask for. Raises `HelperError`.
 
     ``ours`` are further names that can be removed, whatever they mean.
@@ -159,10 +159,10 @@ def requested(
             'write credential-helpers = ["containers-auth.json", "ecr-login"]'
             " into /etc/containers/registries.conf",
         )
-    return Request(tuple(dict.fromkeys(found)), who, options.for_all, options.remove, options.clean)
+    return Plan(tuple(dict.fromkeys(found)), who, options.for_all, options.remove, options.clean)
 
 
-def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:
+def edit_client(text: str, path: str, plan: Plan, restored: str) -> Edit:
     """Return what becomes of ``text``, the configuration of docker or podman.
 
     ``path`` is for messages; ``restored`` is what was credsStore before this helper, or "".
@@ -170,24 +170,24 @@ def edit_client(text: str, path: str, request: Request, restored: str) -> Edit:
     """
     fields = json_text.load(text, path)
     edit = Edit(text, [], [])
-    _edit_helpers(fields, request, edit)
-    if request.for_all:
-        _edit_store(fields, request, restored, edit)
-    _edit_logins(fields, request, edit)
+    _edit_helpers(fields, plan, edit)
+    if plan.for_all:
+        _edit_store(fields, plan, restored, edit)
+    _edit_logins(fields, plan, edit)
     return _written(fields, path, edit)
 
 
-def edit_runtime(text: str, path: str, request: Request) -> Edit:
+def edit_runtime(text: str, path: str, plan: Plan) -> Edit:
     """Return what becomes of ``text``, the file that podman has for logins and reads first.
 
     ``path`` is for messages. Raises `BadConfiguration`.
     """
     fields = json_text.load(text, path)
     edit = Edit(text, [], [])
-    _edit_logins(fields, request, edit)
+    _edit_logins(fields, plan, edit)
     _, helpers = json_text.field(fields, "credHelpers")
-    for host in request.hosts:
-        if not request.remove and helpers.get(host, OWN_NAME) != OWN_NAME:
+    for host in plan.hosts:
+        if not plan.remove and helpers.get(host, OWN_NAME) != OWN_NAME:
             edit.warnings.append(
                 f"credHelpers {host} names {_shown(helpers[host])} there, which podman asks first: "
                 "remove that entry"
@@ -195,14 +195,14 @@ def edit_runtime(text: str, path: str, request: Request) -> Edit:
     return _written(fields, path, edit)
 
 
-def _edit_helpers(fields: dict[str, Any], request: Request, edit: Edit) -> None:
+def _edit_helpers(fields: dict[str, Any], plan: Plan, edit: Edit) -> None:
     name, helpers = json_text.field(fields, "credHelpers")
-    for host in request.hosts:
+    for host in plan.hosts:
         present = helpers.get(host)
-        if request.remove and present == OWN_NAME:
+        if plan.remove and present == OWN_NAME:
             del helpers[host]
             edit.done.append(f"removed credHelpers {host}")
-        elif not request.remove and present != OWN_NAME:
+        elif not plan.remove and present != OWN_NAME:
             helpers[host] = OWN_NAME
             what = f"changed credHelpers {host} from {_shown(present)}"
             edit.done.append(what if present else f"added credHelpers {host}")
@@ -212,9 +212,9 @@ def _edit_helpers(fields: dict[str, Any], request: Request, edit: Edit) -> None:
         del fields[name]
 
 
-def _edit_store(fields: dict[str, Any], request: Request, restored: str, edit: Edit) -> None:
+def _edit_store(fields: dict[str, Any], plan: Plan, restored: str, edit: Edit) -> None:
     name, present = json_text.field(fields, "credsStore")
-    if not request.remove and present != OWN_NAME:
+    if not plan.remove and present != OWN_NAME:
         logins = json_text.field(fields, "auths")[1].items()
         lost = [
             _shown(key) for key, entry in logins if json_text.is_login(entry) and not parse(key)
@@ -227,24 +227,24 @@ def _edit_store(fields: dict[str, Any], request: Request, restored: str, edit: E
             )
         fields[name] = OWN_NAME
         edit.done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")
-    elif request.remove and present == OWN_NAME and restored:
+    elif plan.remove and present == OWN_NAME and restored:
         fields[name] = restored
         edit.done.append(f"set credsStore to {_shown(restored)} again")
-    elif request.remove and present == OWN_NAME:
+    elif plan.remove and present == OWN_NAME:
         del fields[name]
         edit.done.append("removed credsStore")
 
 
-def _edit_logins(fields: dict[str, Any], request: Request, edit: Edit) -> None:
+def _edit_logins(fields: dict[str, Any], plan: Plan, edit: Edit) -> None:
     _, logins = json_text.field(fields, "auths")
     for key, entry in list(logins.items()):
-        concerned = identify(key)[1] in request.hosts or (request.for_all and parse(key))
+        concerned = identify(key)[1] in plan.hosts or (plan.for_all and parse(key))
         if not concerned or not json_text.is_login(entry):
             continue
-        if request.clean:
+        if plan.clean:
             del logins[key]
             edit.done.append(f"removed auths {_shown(key)}")
-        elif not request.remove:
+        elif not plan.remove:
             edit.warnings.append(
                 f"an earlier login left a token for {_shown(key)} under auths, which expires and "
                 "can get in the way: add --clean to remove it"
@@ -261,7 +261,7 @@ def _written(fields: dict[str, Any], path: str, edit: Edit) -> Edit:
     return edit._replace(text=json_text.dump(fields, text, path))
 
 
-def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
+def edit_own(text: str, path: str, plan: Plan, store: str) -> Edit:
     """Return what becomes of ``text``, our own config file at ``path``.
 
     ``store`` is the credsStore of docker so far, or "". Raises `BadConfiguration`.
@@ -269,25 +269,25 @@ def edit_own(text: str, path: str, request: Request, store: str) -> Edit:
     mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
     text = text.removeprefix(mark)
     done, warnings = [], []
-    names = ", ".join(request.hosts)
-    if request.remove:
-        edited, warning = toml_text.without_registry(text, path, request.hosts)
+    names = ", ".join(plan.hosts)
+    if plan.remove:
+        edited, warning = toml_text.without_registry(text, path, plan.hosts)
         if edited != text:
             done.append(f"removed [[registry]] {names}")
         if warning:
             warnings.append(warning)
-        if request.for_all and store == OWN_NAME:
+        if plan.for_all and store == OWN_NAME:
             fallback = toml_text.fallback(edited, path)
             edited = toml_text.without_fallback(edited, path)
             if fallback:
                 done.append(f"removed fallback {fallback}")
         return Edit(mark + edited, done, warnings)
-    if request.who:
-        text, what = toml_text.with_registry(text, path, request.hosts, request.who)
+    if plan.who:
+        text, what = toml_text.with_registry(text, path, plan.hosts, plan.who)
         if what:
-            who = ", ".join(f"{key} {one_line(value)}" for key, value in request.who.items())
+            who = ", ".join(f"{key} {one_line(value)}" for key, value in plan.who.items())
             done.append(f"{what} [[registry]] {names}: {who}")
-    if request.for_all and store not in ("", OWN_NAME):
+    if plan.for_all and store not in ("", OWN_NAME):
         edited = toml_text.with_fallback(text, path, store)
         if edited != text:
             done.append(f"set fallback to {_shown(store)}")
@@ -300,37 +300,37 @@ def _shown(value: object) -> str:
 
 
 def _changes(
-    client: TextFile, request: Request, environ: Mapping[str, str]
+    client: TextFile, plan: Plan, environ: Mapping[str, str]
 ) -> list[tuple[TextFile, Edit]]:
     """Return the files with what is to become of them, in the order to write them in.
 
     Whatever stops it halfway: a credsStore that was replaced is kept as fallback.
     """
-    if not request.remove and not request.who and not request.for_all:
-        return [(client, edit_client(client.text, client.shown, request, ""))]
+    if not plan.remove and not plan.who and not plan.for_all:
+        return [(client, edit_client(client.text, client.shown, plan, ""))]
     users = users_config_file(environ)
     path = config_file(environ) or users
     if os.path.exists(path):
         config.load(path)  # which says what is wrong with it
     own = TextFile(path, environ, is_json=False)
     mark_free = own.text.removeprefix(_BYTE_ORDER_MARK)
-    restored = toml_text.fallback(mark_free, path) if request.for_all and request.remove else ""
-    client_edit = edit_client(client.text, client.shown, request, restored)
+    restored = toml_text.fallback(mark_free, path) if plan.for_all and plan.remove else ""
+    client_edit = edit_client(client.text, client.shown, plan, restored)
     _, store = json_text.field(json_text.load(client.text, client.shown), "credsStore")
-    own_edit = edit_own(own.text, path, request, store)
+    own_edit = edit_own(own.text, path, plan, store)
     if path != users and own_edit.text != own.text:
-        if request.remove:  # that of all users was not written here
+        if plan.remove:  # that of all users was not written here
             return [(client, client_edit)]
         raise BadConfiguration(
             f"{path} is for all users, and a config file of your own would hide it",
             f"copy it to {users} first, or name it with AWS_ECR_CONFIG to have it changed",
         )
     changes = [(own, own_edit), (client, client_edit)]
-    return changes[::-1] if request.remove else changes
+    return changes[::-1] if plan.remove else changes
 
 
 def _runtime_changes(
-    client: TextFile, request: Request, environ: Mapping[str, str]
+    client: TextFile, plan: Plan, environ: Mapping[str, str]
 ) -> list[tuple[TextFile, Edit]]:
     """Return podman's file for logins with what is to become of it, if there is one.
 
@@ -340,7 +340,7 @@ def _runtime_changes(
     if not path or os.path.realpath(path) == client.target:
         return []
     runtime = TextFile(path, environ)
-    return [(runtime, edit_runtime(runtime.text, runtime.shown, request))]
+    return [(runtime, edit_runtime(runtime.text, runtime.shown, plan))]
 
 
 def _podman_warnings(environ: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ from docker_credential_ecr_login.aws.client import _token
 from docker_credential_ecr_login.aws.session import explained
 from docker_credential_ecr_login.cache import tokens
 from docker_credential_ecr_login.commands import json_text, toml_text
-from docker_credential_ecr_login.commands.configure import Request, edit_client
+from docker_credential_ecr_login.commands.configure import Plan, edit_client
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration, BadInput, HelperError
 from docker_credential_ecr_login.registry import identify, parse
@@ -94,15 +94,15 @@ def own_config(data: bytes) -> None:
 def docker_config(data: bytes) -> None:
     """Docker's configuration is edited so that all else in it stays, or refused in one line."""
     text = data.decode(errors="replace")
-    request = Request((HOST,), {})
+    plan = Plan((HOST,), {})
     try:
-        edited = edit_client(text, "config.json", request, "").text
+        edited = edit_client(text, "config.json", plan, "").text
     except BadConfiguration as error:
         _check_line(error, "config.json: ")
         return
     helpers = json_text.field(json_text.load(edited, ""), "credHelpers")[1]
     assert helpers[HOST] == "ecr-login"
-    assert edit_client(edited, "config.json", request, "").text == edited
+    assert edit_client(edited, "config.json", plan, "").text == edited
     before, after = (_without_helper(each) for each in (text if text.strip() else "{}", edited))
     assert before == after
     json_text.masked(edited, "config.json")
