@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-EXECUTABLE = Path(sys.executable).parent / "docker-credential-ecr-login"
+from tests import installation
+
+EXECUTABLE = installation.EXECUTABLE
 
 HOST = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
 SECOND_ACCOUNT = "222222222222.dkr.ecr.us-east-1.amazonaws.com"

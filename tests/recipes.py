@@ -22,6 +22,7 @@ from typing import Any, Self
 import yaml
 
 from tests import stand_ins
+from tests.installation import PYTHON
 
 README = Path(__file__).parent.parent / "README.md"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -108,7 +109,7 @@ class Machine:
             path.mkdir(parents=True)
         search = self.environ["PATH"]
         missing = [name for name in ("curl", "jq") if not shutil.which(name, path=search)]
-        stand_ins.install([*self.programs, *missing], self._programs)
+        stand_ins.install([*self.programs, *missing], self._programs, PYTHON)
         self.prepare(self)
 
     @property

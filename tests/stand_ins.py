@@ -18,14 +18,15 @@ from pathlib import Path
 OURS = "docker-credential-ecr-login"
 
 
-def install(names: Iterable[str], state: Path) -> None:
-    """Put programs into ``bin`` of a directory, where they also keep what they know and note."""
+def install(names: Iterable[str], state: Path, python: str | Path = sys.executable) -> None:
+    """Put programs into ``bin`` of a directory, where they also keep what they know and note.
+
+    They run by ``python``, which has the helper beside it.
+    """
     (state / "bin").mkdir(parents=True, exist_ok=True)
     for name in names:
         program = state / "bin" / name
-        program.write_text(
-            f"#!/bin/sh\nexec '{sys.executable}' -IS '{__file__}' '{state}' {name} \"$@\"\n"
-        )
+        program.write_text(f"#!/bin/sh\nexec '{python}' -IS '{__file__}' '{state}' {name} \"$@\"\n")
         program.chmod(0o755)
 
 

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-import sysconfig
 from threading import Thread
 
 import pytest
 
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, NOT_FOUND, HelperProcess, users_of, wait_for
+from tests.installation import LIBRARY
 
 # No os, json, re, site, logging, boto3, filelock, platformdirs: each costs more than all of these.
 ALLOWED = {
@@ -44,7 +44,7 @@ sys.stdout.write(repr((answer, set(sys.modules) - before)))
 def modules_after(helper: HelperProcess, action: str, stdin: str) -> tuple[str, set[str]]:
     """Run an action as the launcher does; return its answer and what it imported."""
     completed = subprocess.run(
-        [sys.executable, "-IS", "-c", RUN, sysconfig.get_path("purelib"), action],
+        [sys.executable, "-IS", "-c", RUN, str(LIBRARY), action],
         input=stdin,
         capture_output=True,
         text=True,

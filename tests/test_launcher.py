@@ -15,8 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.helper_process import EXECUTABLE
-
 NAME = "docker-credential-ecr-login"
 PACKAGE = "docker_credential_ecr_login"
 LAUNCHERS = Path(__file__).parent.parent / PACKAGE / "launcher"
@@ -161,12 +159,6 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
     found = shutil.which(program)
     assert found
     return [found, *options]
-
-
-def test_the_launcher_is_what_is_installed() -> None:
-    """The executable that all other tests run is the launcher, byte for byte."""
-    assert EXECUTABLE.read_bytes() == (LAUNCHERS / NAME).read_bytes()
-    assert os.access(EXECUTABLE, os.X_OK)
 
 
 class TestInAnyShell:

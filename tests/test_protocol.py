@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,7 @@ from docker_credential_ecr_login import __version__, commands, protocol
 from docker_credential_ecr_login.errors import BadInput
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess
+from tests.installation import PYTHON
 
 VERSION_LINE = f"docker-credential-ecr-login (docker_credential_ecr_login) {__version__}\n"
 
@@ -68,7 +68,7 @@ def test_unknown_action(helper: HelperProcess, action: str) -> None:
 def test_module_is_the_executable(helper: HelperProcess) -> None:
     """``python -m docker_credential_ecr_login`` does what the executable does."""
     completed = subprocess.run(
-        [sys.executable, "-m", "docker_credential_ecr_login", "version"],
+        [str(PYTHON), "-m", "docker_credential_ecr_login", "version"],
         capture_output=True,
         text=True,
         env=helper.environment(),

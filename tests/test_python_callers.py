@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from docker_credential_ecr_login.cache.tokens import Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.installation import PYTHON
 from tests.tokens import asked
 
 
@@ -26,7 +26,7 @@ def run(helper: HelperProcess, code: str, **changes: str) -> Any:
         "print(json.dumps(result))\n"
     )
     completed = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [str(PYTHON), "-W", "error", "-c", program],
         env=helper.environment(changes),
         cwd=helper.home,
         capture_output=True,

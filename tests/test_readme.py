@@ -3,8 +3,6 @@
 import json
 import re
 import subprocess
-import sys
-import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from docker_credential_ecr_login.registry import parse
 from tests.bench.rows import ROWS
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, HelperProcess
+from tests.installation import LIBRARY, PYTHON
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -75,7 +74,7 @@ def test_the_python_example_runs(signed_in: HelperProcess, aws: AwsEmulator) -> 
     """The program that the README shows prints what it says."""
     (block,) = blocks("python")
     completed = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block],
+        [str(PYTHON), "-W", "error", "-c", block],
         env=signed_in.environment(),
         capture_output=True,
         text=True,
@@ -153,7 +152,7 @@ def test_the_walk_of_get(signed_in: HelperProcess) -> None:
     section = README.partition("The walk of a cold `get`")[2].partition("\n\n")[2]
     named = re.findall(r"^\| `([\w.]+)` \|", section.partition("\n\n")[0], re.MULTILINE)
     completed = subprocess.run(
-        [sys.executable, "-c", TRACED, sysconfig.get_path("purelib")],
+        [PYTHON, "-c", TRACED, LIBRARY],
         input=HOST,
         capture_output=True,
         text=True,

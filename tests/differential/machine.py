@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from tests.faults import prefix
 from tests.helper_process import EXECUTABLE, HelperProcess, wait_for
+from tests.installation import LIBRARY
 
 _VERSION = f"python3.{sys.version_info.minor}"
 _MAIN = """import sys
@@ -105,7 +105,7 @@ class Machine:
         python.chmod(0o755)
         library = directory / "lib" / _VERSION
         library.mkdir(parents=True)
-        (library / "site-packages").symlink_to(sysconfig.get_path("purelib"))
+        (library / "site-packages").symlink_to(LIBRARY)
         return launcher
 
     @property

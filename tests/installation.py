@@ -1,0 +1,60 @@
+"""An installation of the working tree, for whoever runs the executable: an edit is seen at once.
+
+It is laid out as pip leaves one: the launcher beside a Python, and the package, as of now, in a
+library with all that this Python has installed. The first process makes it, and removes it in the
+end; those that it starts share it.
+"""
+
+import atexit
+import compileall
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+NAME = "docker-credential-ecr-login"
+PACKAGE = "docker_credential_ecr_login"
+_VERSION = f"python3.{sys.version_info.minor}"
+_SOURCE = Path(__file__).parent.parent / PACKAGE
+_VARIABLE = "ECR_LOGIN_INSTALLATION"  # the directory, for processes that this one starts
+
+
+def _install(directory: Path) -> None:
+    directory.chmod(0o755)  # other users run it, too
+    programs = directory / "bin"
+    library = directory / "lib" / _VERSION / "site-packages"
+    programs.mkdir()
+    library.mkdir(parents=True)
+    shutil.copy(_SOURCE / "launcher" / NAME, programs)
+    for name in ("python", "python3", _VERSION):
+        (programs / name).symlink_to(sys.executable)
+    shutil.copy(Path(sys.prefix, "pyvenv.cfg"), directory)
+    (directory / "share").symlink_to(Path(sys.prefix, "share"))  # completions, manual: as built
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.name != PACKAGE:
+            (library / path.name).symlink_to(path)
+    # A copy, compiled: the tree can be changed while tests run, or be read-only.
+    package = library / PACKAGE
+    shutil.copytree(_SOURCE, package, ignore=shutil.ignore_patterns("building", "launcher"))
+    for parent, _, _ in os.walk(package):
+        Path(parent).chmod(0o755)
+    compileall.compile_dir(package, quiet=1)
+
+
+def _directory() -> Path:
+    if os.environ.get("ECR_LOGIN_CLIENT_TESTS") == "inside":  # they test what is installed
+        return Path(sys.prefix)
+    if _VARIABLE not in os.environ:
+        directory = tempfile.mkdtemp(prefix="ecr-login-")
+        atexit.register(shutil.rmtree, directory)
+        _install(Path(directory))
+        os.environ[_VARIABLE] = directory
+    return Path(os.environ[_VARIABLE])
+
+
+DIRECTORY = _directory()
+EXECUTABLE = DIRECTORY / "bin" / NAME
+PYTHON = DIRECTORY / "bin" / _VERSION
+LIBRARY = DIRECTORY / "lib" / _VERSION / "site-packages"
