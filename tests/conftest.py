@@ -1,6 +1,7 @@
 """What all tests share: an AWS emulator, and the executable in a home of its own."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def helper(tmp_path: Path, aws: AwsEmulator) -> Iterator[HelperProcess]:
     """
     home = tmp_path / "home"
     home.mkdir()
-    helper = HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url})
+    helper = HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url}, may_fork=sys.platform == "linux")
     yield helper
     assert leaks(helper, aws.secrets) == []
 

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from tests import installation
+from tests.fork_server import LARGEST_INPUT, ForkServer
 
 EXECUTABLE = installation.EXECUTABLE
 
@@ -67,8 +69,9 @@ class HelperProcess:
 
     ``environ`` is the whole environment of the process but for PATH: nothing of
     the developer's own AWS settings reaches it. Tests add to it. ``prefix`` is the beginning of
-    the command line: a program that runs another one. ``said`` is all that runs wrote, but for
-    the answers that are to hold a password.
+    the command line: a program that runs another one. ``may_fork`` lets `run` save the time of
+    imports, by `ForkServer`, where nothing needs a Python of its own. ``said`` is all that runs
+    wrote, but for the answers that are to hold a password.
     """
 
     home: Path
@@ -76,6 +79,7 @@ class HelperProcess:
     executable: Path = EXECUTABLE
     user: int | None = None
     prefix: tuple[str, ...] = ()
+    may_fork: bool = False
     said: list[str] = field(default_factory=list)
 
     def environment(self, changes: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -92,23 +96,37 @@ class HelperProcess:
         self, *arguments: str, stdin: str | bytes = "", changes: Mapping[str, str] | None = None
     ) -> Outcome:
         """Run the executable to its end."""
-        completed = subprocess.run(
-            [*self.prefix, str(self.executable), *arguments],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
-            env=self.environment(changes),
-            cwd=self.home,
-            user=self.user,
-            start_new_session=True,  # without the terminal of whoever runs the tests
-            timeout=60,
-            check=False,
-        )
+        frame = stdin.encode() if isinstance(stdin, str) else stdin
+        environ = self.environment(changes)
+        if self._can_be_forked(frame, environ):
+            completed = _fork_server().run(arguments, frame, environ, self.home, timeout=60)
+        else:
+            completed = subprocess.run(
+                [*self.prefix, str(self.executable), *arguments],
+                input=frame,
+                capture_output=True,
+                env=environ,
+                cwd=self.home,
+                user=self.user,
+                start_new_session=True,  # without the terminal of whoever runs the tests
+                timeout=60,
+                check=False,
+            )
         outcome = Outcome(
             completed.stdout.decode(), completed.stderr.decode(), completed.returncode
         )
         answers_secret = "get" in arguments or "--output" in arguments
         self.said += [outcome.stderr] if answers_secret else [outcome.stdout, outcome.stderr]
         return outcome
+
+    def _can_be_forked(self, frame: bytes, environ: Mapping[str, str]) -> bool:
+        return (
+            self.may_fork
+            and (self.executable, self.user, self.prefix) == (EXECUTABLE, None, ())
+            and environ.get("HOME", "")[:1] == "/"
+            and len(frame) <= LARGEST_INPUT
+            and not any(name.startswith(("LANG", "LC_")) for name in environ)
+        )
 
     def get(self, host: str = HOST, **changes: str) -> Outcome:
         """Run ``get`` for a host, with further environment variables."""
@@ -175,6 +193,11 @@ class HelperProcess:
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+@cache
+def _fork_server() -> ForkServer:
+    return ForkServer(EXECUTABLE, installation.PYTHON, installation.LIBRARY)
 
 
 def as_nobody(helper: HelperProcess, *paths: Path) -> HelperProcess:
