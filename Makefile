@@ -29,7 +29,7 @@ lock: ## renew the versions and hashes of the development tools
 		--extra dev --upgrade pyproject.toml -o $(LOCK)
 
 test: install ## run the tests, in parallel
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 oldest: ## run the tests with the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest

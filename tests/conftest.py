@@ -1,5 +1,6 @@
 """What all tests share: an AWS emulator, and the executable in a home of its own."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ def pytest_sessionstart() -> None:
     """Let Ctrl-C be heard."""
     # A shell that starts the tests in the background has all their children ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Have more workers than processors: many tests wait for a time limit."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.fixture

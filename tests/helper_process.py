@@ -248,6 +248,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)  # for what is waited for needs the processor
 
 
 def users_of(path: Path) -> set[int]:
