@@ -21,13 +21,16 @@ from tests.differential.machine import (
     SHELLS,
     Machine,
     Question,
+    alike,
 )
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, NOT_FOUND, HelperProcess, wait_for
+from tests.tokens import HOUR, keep_token
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Python answers")
 
-QUESTIONS = 200
+QUESTIONS, PARTS = 200, 4
+INSTALLED = [name for name, command in SHELLS.items() if shutil.which(command[0])]
 HUB = "https://index.docker.io/v1/"
 HALVES = (HOST[:20].encode(), HOST[20:].encode())
 # Not noexec and onecmd, with which bash runs no script that begins with a comment.
@@ -54,9 +57,10 @@ def shell(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def machine(signed_in: HelperProcess, tmp_path: Path, shell: str) -> Machine:
+def machine(signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path, shell: str) -> Machine:
     """The launcher in a shell, and Python, with a token and an answer for Docker Hub cached."""
     machine = Machine(signed_in, tmp_path, shell)
+    keep_token(aws, signed_in, refresh_in=HOUR)
     for name in (HOST, HUB):
         machine.by_python(Question((name.encode(),)))
     return machine
@@ -81,10 +85,13 @@ def check_hit(machine: Machine, question: Question) -> None:
     assert (machine.starts == starts) is machine.can_answer
 
 
-def test_they_agree(shell: str, aws: AwsEmulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("_part", range(PARTS))  # for as many workers
+@pytest.mark.parametrize("shells", alike(INSTALLED), ids=str)
+def test_they_agree(shells: tuple[str, ...], _part: int, aws: AwsEmulator, tmp_path: Path) -> None:
     """Whatever is asked in whatever environment, both give the same answer and exit status."""
-    answered = compare(shell, QUESTIONS, aws, tmp_path)
-    assert (answered > QUESTIONS / 20) is (shell not in LEAVE_IT_TO_PYTHON)
+    number = QUESTIONS // PARTS
+    for shell, answered in compare(shells, number, aws, tmp_path).items():
+        assert (answered > number / 20) is (shell not in LEAVE_IT_TO_PYTHON)
 
 
 @pytest.mark.parametrize("name", [HOST, HUB])
@@ -139,11 +146,20 @@ def test_a_variable_that_names_another_shell(machine: Machine, name: str) -> Non
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("name", ["AWS_PROFILE", "AWS_ROLE_ARN", "AWS_VAULT"])
-def test_values_in_other_scripts(machine: Machine, name: str, locale: str) -> None:
+def test_values_in_other_scripts(
+    signed_in: HelperProcess, tmp_path: Path, name: str, locale: str
+) -> None:
     """A variable whose value a shell cannot decode counts as set: another identity is another."""
-    for value in ("é", "\udcff"):
-        changes = (("LC_ALL", locale), (name, value))
-        agree(machine, asked(HOST.encode(), changes=changes))
+    questions = [
+        asked(HOST.encode(), changes=(("LC_ALL", locale), (name, value)))
+        for value in ("é", "\udcff")
+    ]
+    expected = None
+    for shell in INSTALLED:
+        (tmp_path / shell).mkdir()
+        machine = Machine(signed_in, tmp_path / shell, shell)
+        expected = expected or [machine.by_python(question) for question in questions]
+        assert [machine.by_launcher(question) for question in questions] == expected, shell
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

@@ -1,8 +1,10 @@
 """The comparison itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.differential.machine import GO_ON_WITHOUT_PROCESSES, Machine, Question
 from tests.differential.questions import questions
@@ -10,11 +12,14 @@ from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess
 
 
-def compare(shell: str, number: int, aws: AwsEmulator, directory: Path) -> int:
-    """Put ``number`` questions to the launcher in ``shell`` and to Python.
+def compare(
+    shells: Sequence[str], number: int, aws: AwsEmulator, directory: Path
+) -> dict[str, int]:
+    """Put ``number`` questions to the launcher in each of the ``shells`` and to Python.
 
-    Returns how many the launcher has answered itself, the second time. Raises AssertionError,
-    with the question, if one of them gives another answer.
+    One of the shells is asked before Python has left a record, all of them afterwards. Returns
+    how many the launcher has then answered itself in each. Raises AssertionError, with the
+    question, if one of them gives another answer.
     """
     home = directory / "home"
     home.mkdir()
@@ -29,19 +34,23 @@ def compare(shell: str, number: int, aws: AwsEmulator, directory: Path) -> int:
         },
     )
     assert helper.get().secret
-    machine = Machine(helper, directory, shell)
-    answered = 0
+    machines = {}
+    for shell in shells:
+        (directory / shell).mkdir()
+        machines[shell] = Machine(helper, directory / shell, shell)
+    answered = dict.fromkeys(shells, 0)
+    survives = all(shell in GO_ON_WITHOUT_PROCESSES for shell in shells)
 
     @settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(questions(survives=shell in GO_ON_WITHOUT_PROCESSES))
-    def check(question: Question) -> None:
-        nonlocal answered
-        first = machine.by_launcher(question)
-        expected = machine.by_python(question)
-        starts = machine.starts
-        assert first == expected
-        assert machine.by_launcher(question) == expected
-        answered += machine.starts == starts
+    @given(questions(survives=survives), st.sampled_from(shells))
+    def check(question: Question, first: str) -> None:
+        early = machines[first].by_launcher(question)
+        expected = machines[first].by_python(question)
+        assert early == expected
+        for shell, machine in machines.items():
+            starts = machine.starts
+            assert machine.by_launcher(question) == expected, shell
+            answered[shell] += machine.starts == starts
 
     check()
     return answered

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,14 @@ LEAVE_IT_TO_PYTHON = ("yash",)
 GO_ON_WITHOUT_PROCESSES = ("dash", "busybox", "zsh")
 """The shells that are not at their end where no process can be started; bash, after 15 seconds
 of trying, and yash end, ksh93 and mksh try for ever."""
+
+
+def alike(shells: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return groups of shells that can be asked the same questions."""
+    shells = list(shells)
+    survivors = tuple(shell for shell in shells if shell in GO_ON_WITHOUT_PROCESSES)
+    others = tuple(shell for shell in shells if shell not in GO_ON_WITHOUT_PROCESSES)
+    return [group for group in (survivors, others) if group]
 
 
 @dataclass(frozen=True)
