@@ -1,7 +1,10 @@
 """What is fuzzed: each target takes any bytes, and fails if a promise is broken."""
 
+import atexit
 import json
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -131,7 +134,7 @@ def aws_answer(data: bytes) -> None:
     response = {"status_code": 200, "headers": {}, "body": data}
     now = time.time()
     try:
-        with explained(Attempt(asked(HOST), phase="call")):
+        with explained(Attempt(asked(HOST, _ENVIRON), phase="call")):
             token = _token(create_parser("json").parse(response, _SHAPE), "env", now)
     except HelperError as error:
         _check_line(error)
@@ -142,6 +145,9 @@ def aws_answer(data: bytes) -> None:
     assert entry.refresh_at <= entry.expires_at
 
 
+# Where a line names the log, which must be possible: not in the home of whoever runs this.
+_ENVIRON = {"AWS_ECR_CACHE_DIR": tempfile.mkdtemp()}
+atexit.register(shutil.rmtree, _ENVIRON["AWS_ECR_CACHE_DIR"])
 _SHAPE: Any = (
     ServiceModel(Loader().load_service_model("ecr", "service-2"))
     .operation_model("GetAuthorizationToken")
