@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.credential_sources import SOURCES, Source, keys, write
+from tests.credential_sources import (
+    Source,
+    container_token,
+    credential_process,
+    environment_session,
+    instance_role,
+    keys,
+    source_profile,
+    sso_session_refreshed,
+    web_identity_of_the_environment,
+    write,
+)
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, OTHER_REGION, HelperProcess, leaks
 from tests.tokens import keep_token
@@ -115,8 +126,20 @@ def exposed(traced: HelperProcess, secrets: Iterable[str]) -> list[str]:
     return [text for text in texts if any(secret in text for secret in secrets)]
 
 
+# One of each way in which secrets come to the helper.
+WAYS = (
+    environment_session,
+    source_profile,
+    credential_process,
+    sso_session_refreshed,
+    web_identity_of_the_environment,
+    container_token,
+    instance_role,
+)
+
+
 @needs_strace
-@pytest.mark.parametrize("source", SOURCES, ids=[source.__name__ for source in SOURCES])
+@pytest.mark.parametrize("source", WAYS, ids=lambda source: source.__name__)
 def test_programs_of_get(traced: HelperProcess, aws: AwsEmulator, source: Source) -> None:
     """Neither asking AWS, nor a cached answer, nor the refresh hands a secret to a program."""
     source(aws, traced)
