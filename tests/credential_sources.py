@@ -28,6 +28,14 @@ class Expected:
 Source = Callable[[AwsEmulator, HelperProcess], Expected]
 """Configures one source of credentials in a helper, and says what is expected of it."""
 
+SOURCES: list[Source] = []
+
+
+def source(function: Source) -> Source:
+    """Have a source among `SOURCES`."""
+    SOURCES.append(function)
+    return function
+
 
 def keys(principal: Principal) -> str:
     """Return the lines of a profile that hold a principal's keys."""
@@ -51,12 +59,14 @@ def write(helper: HelperProcess, name: str, text: str) -> Path:
 # Keys
 
 
+@source
 def environment_keys(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Set an access key in the environment."""
     helper.environ |= aws.add_user(arn=DEV).environ
     return Expected(DEV)
 
 
+@source
 def environment_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Set temporary keys, with AWS_SESSION_TOKEN, in the environment."""
     session = aws.start_session(aws.add_role(arn=PULL), "docker", HOUR)
@@ -64,6 +74,7 @@ def environment_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(PULL_SESSION)
 
 
+@source
 def environment_keys_beside_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Set keys in the environment, which win over AWS_PROFILE as in boto3."""
     other = aws.add_user(arn="arn:aws:iam::111111111111:user/other")
@@ -72,18 +83,21 @@ def environment_keys_beside_a_profile(aws: AwsEmulator, helper: HelperProcess) -
     return Expected(DEV)
 
 
+@source
 def default_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Write keys into the default profile of the credentials file."""
     helper.write_credentials(f"[default]\n{keys(aws.add_user(arn=DEV))}")
     return Expected(DEV)
 
 
+@source
 def default_profile_of_the_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Write keys into the default profile of the config file."""
     helper.write_config(f"[default]\n{keys(aws.add_user(arn=DEV))}")
     return Expected(DEV)
 
 
+@source
 def other_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name a credentials file by AWS_SHARED_CREDENTIALS_FILE."""
     path = write(helper, "elsewhere/keys", f"[default]\n{keys(aws.add_user(arn=DEV))}")
@@ -91,6 +105,7 @@ def other_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(DEV)
 
 
+@source
 def other_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name a config file by AWS_CONFIG_FILE."""
     path = write(helper, "elsewhere/config", f"[profile dev]\n{keys(aws.add_user(arn=DEV))}")
@@ -98,6 +113,7 @@ def other_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(DEV)
 
 
+@source
 def aws_profile_in_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name a profile of the credentials file by AWS_PROFILE."""
     helper.write_credentials(f"[dev]\n{keys(aws.add_user(arn=DEV))}")
@@ -105,6 +121,7 @@ def aws_profile_in_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> 
     return Expected(DEV)
 
 
+@source
 def aws_profile_in_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name a profile of the config file by AWS_PROFILE."""
     helper.write_config(f"[profile dev]\n{keys(aws.add_user(arn=DEV))}")
@@ -112,6 +129,7 @@ def aws_profile_in_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expec
     return Expected(DEV)
 
 
+@source
 def aws_default_profile_in_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name a profile of the credentials file by AWS_DEFAULT_PROFILE."""
     helper.write_credentials(f"[dev]\n{keys(aws.add_user(arn=DEV))}")
@@ -119,6 +137,7 @@ def aws_default_profile_in_credentials_file(aws: AwsEmulator, helper: HelperProc
     return Expected(DEV)
 
 
+@source
 def aws_default_profile_in_config_file(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Name a profile of the config file by AWS_DEFAULT_PROFILE."""
     helper.write_config(f"[profile dev]\n{keys(aws.add_user(arn=DEV))}")
@@ -126,6 +145,7 @@ def aws_default_profile_in_config_file(aws: AwsEmulator, helper: HelperProcess) 
     return Expected(DEV)
 
 
+@source
 def profile_with_a_session_token(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Write temporary keys into a profile."""
     session = aws.start_session(aws.add_role(arn=PULL), "docker", HOUR)
@@ -137,6 +157,7 @@ def profile_with_a_session_token(aws: AwsEmulator, helper: HelperProcess) -> Exp
 # Roles
 
 
+@source
 def source_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role with the keys of another profile."""
     aws.add_role(arn=PULL, trusted=[DEV])
@@ -148,6 +169,7 @@ def source_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(PULL_SESSION, ("AssumeRole",))
 
 
+@source
 def external_id(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role that asks for an external id."""
     expected = source_profile(aws, helper)
@@ -157,6 +179,7 @@ def external_id(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return expected
 
 
+@source
 def chained_roles(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role with the session of another role."""
     hop = "arn:aws:iam::111111111111:role/hop"
@@ -172,6 +195,7 @@ def chained_roles(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(PULL_SESSION, ("AssumeRole", "AssumeRole"))
 
 
+@source
 def credential_source_environment(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role with the keys in the environment."""
     aws.add_role(arn=PULL, trusted=[DEV])
@@ -179,6 +203,7 @@ def credential_source_environment(aws: AwsEmulator, helper: HelperProcess) -> Ex
     return _role_with_credential_source(helper, "Environment", ("AssumeRole",))
 
 
+@source
 def credential_source_instance(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role with the role of the instance."""
     instance_role(aws, helper)
@@ -188,6 +213,7 @@ def credential_source_instance(aws: AwsEmulator, helper: HelperProcess) -> Expec
     )
 
 
+@source
 def credential_source_container(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role with the role of the container."""
     container_full_uri(aws, helper)
@@ -211,6 +237,7 @@ def _role_with_credential_source(
 # Web identities
 
 
+@source
 def web_identity_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Exchange the token file that a profile names."""
     aws.add_role(arn=PULL, web_identity_token="header.payload.signature")
@@ -223,6 +250,7 @@ def web_identity_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> Expect
     return Expected(PULL_SESSION, ("AssumeRoleWithWebIdentity",))
 
 
+@source
 def web_identity_of_the_environment(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Exchange the token file that the environment names, as IRSA does."""
     aws.add_role(arn=PULL, web_identity_token="header.payload.signature")
@@ -239,6 +267,7 @@ def web_identity_of_the_environment(aws: AwsEmulator, helper: HelperProcess) -> 
 DEVELOPER = "arn:aws:sts::333333333333:assumed-role/AWSReservedSSO_Developer_*/dev@example.com"
 
 
+@source
 def sso_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Sign in to an sso-session, as `aws sso login` does."""
     name, text = aws.add_sso(region="eu-north-1").cache_file("corp")
@@ -246,6 +275,7 @@ def sso_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return _sso_profile(helper, ("GetRoleCredentials",))
 
 
+@source
 def sso_session_refreshed(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Leave an expired SSO token with a refresh token that is still good."""
     sign_in = aws.add_sso(region="eu-north-1", expired=True, refresh_token="refresh-1")
@@ -266,6 +296,7 @@ def _sso_profile(helper: HelperProcess, operations: tuple[str, ...]) -> Expected
     return Expected(DEVELOPER, operations)
 
 
+@source
 def sso_of_the_older_form(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Sign in by the SSO settings of the profile itself."""
     name, text = aws.add_sso(region="eu-north-1").cache_file()
@@ -279,6 +310,7 @@ def sso_of_the_older_form(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(DEVELOPER, ("GetRoleCredentials",))
 
 
+@source
 def role_from_an_sso_profile(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Assume a role with the session of an SSO profile."""
     sso_session(aws, helper)
@@ -294,6 +326,7 @@ def role_from_an_sso_profile(aws: AwsEmulator, helper: HelperProcess) -> Expecte
 # Programs, containers, instances
 
 
+@source
 def credential_process(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Configure a program that leaves a trace of each run in ~/runs."""
     user = aws.add_user(arn=DEV)
@@ -313,6 +346,7 @@ def credential_process(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(DEV, refresh_hours=1)
 
 
+@source
 def container_full_uri(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Serve credentials at a full URI."""
     task = aws.set_container_credentials("/v2/credentials/task")
@@ -320,6 +354,7 @@ def container_full_uri(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(task.arn, ("GetContainerCredentials",), refresh_hours=1)
 
 
+@source
 def container_token(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Serve credentials at a full URI to those who know the token."""
     task = aws.set_container_credentials("/v2/credentials/task", "let-me-in")
@@ -328,6 +363,7 @@ def container_token(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return Expected(task.arn, ("GetContainerCredentials",), refresh_hours=1)
 
 
+@source
 def eks_pod_identity(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Serve credentials as the agent of EKS Pod Identity does, with a token file."""
     pod = aws.set_container_credentials(
@@ -342,6 +378,7 @@ def eks_pod_identity(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 IMDS_OPERATIONS = ("GetMetadataToken", "ListInstanceRoles", "GetInstanceRoleCredentials")
 
 
+@source
 def instance_role(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Serve the role of the instance by IMDSv2."""
     instance = aws.set_instance_role("ec2-pull")
@@ -350,36 +387,3 @@ def instance_role(aws: AwsEmulator, helper: HelperProcess) -> Expected:
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
     }
     return Expected(instance.arn, IMDS_OPERATIONS, refresh_hours=1)
-
-
-SOURCES: tuple[Source, ...] = (
-    environment_keys,
-    environment_session,
-    environment_keys_beside_a_profile,
-    default_profile,
-    default_profile_of_the_config_file,
-    other_credentials_file,
-    other_config_file,
-    aws_profile_in_credentials_file,
-    aws_profile_in_config_file,
-    aws_default_profile_in_credentials_file,
-    aws_default_profile_in_config_file,
-    profile_with_a_session_token,
-    source_profile,
-    external_id,
-    chained_roles,
-    credential_source_environment,
-    credential_source_instance,
-    credential_source_container,
-    web_identity_of_a_profile,
-    web_identity_of_the_environment,
-    sso_session,
-    sso_session_refreshed,
-    sso_of_the_older_form,
-    role_from_an_sso_profile,
-    credential_process,
-    container_full_uri,
-    container_token,
-    eks_pod_identity,
-    instance_role,
-)

@@ -33,6 +33,7 @@ from tests.helper_process import (
     as_nobody,
     wait_for,
 )
+from tests.tokens import HOUR, issued_to, keep_token, principals
 
 ONE = "arn:aws:iam::111111111111:user/one"
 TWO = "arn:aws:iam::222222222222:user/two"
@@ -59,18 +60,6 @@ def two_profiles(signed_in: HelperProcess, aws: AwsEmulator) -> HelperProcess:
     one, two = aws.add_user(arn=ONE), aws.add_user(arn=TWO)
     signed_in.write_credentials(f"[one]\n{keys(one)}[two]\n{keys(two)}")
     return signed_in
-
-
-def principals(aws: AwsEmulator) -> list[str | None]:
-    """Who asked for tokens, in the order of their calls."""
-    return [call.principal for call in aws.calls if call.operation == "GetAuthorizationToken"]
-
-
-def principal(aws: AwsEmulator, outcome: Outcome) -> str | None:
-    """Who was given the token that was answered."""
-    issued = aws.issued(outcome.secret)
-    assert issued
-    return issued.principal
 
 
 def told(outcome: Outcome, host: str = HOST) -> str:
@@ -111,8 +100,8 @@ class TestPlace:
         two_profiles.environ |= {
             name: value.format(home=two_profiles.home) for name, value in environ.items()
         }
-        assert principal(aws, two_profiles.get()) == ONE
-        assert principal(aws, two_profiles.get(SECOND_ACCOUNT)) == ONE
+        assert issued_to(aws, two_profiles.get()) == ONE
+        assert issued_to(aws, two_profiles.get(SECOND_ACCOUNT)) == ONE
         assert len(principals(aws)) == 1
 
     def test_the_first_counts(self, two_profiles: HelperProcess, aws: AwsEmulator) -> None:
@@ -127,14 +116,14 @@ class TestPlace:
         write(two_profiles, "user/ecr-login/config.toml", table(HOST, profile="two"))
         for unread in ("site", "more", ".config"):
             write(two_profiles, f"{unread}/ecr-login/config.toml", "not TOML")
-        assert principal(aws, two_profiles.get()) == ONE
-        assert principal(aws, two_profiles.get(AWS_ECR_CONFIG="")) == TWO
+        assert issued_to(aws, two_profiles.get()) == ONE
+        assert issued_to(aws, two_profiles.get(AWS_ECR_CONFIG="")) == TWO
         write(two_profiles, "site/ecr-login/config.toml", table(HOST, profile="one"))
-        assert principal(aws, two_profiles.get(AWS_ECR_CONFIG="")) == TWO
+        assert issued_to(aws, two_profiles.get(AWS_ECR_CONFIG="")) == TWO
         (home / "user/ecr-login/config.toml").unlink()
-        assert principal(aws, two_profiles.get(AWS_ECR_CONFIG="")) == ONE
+        assert issued_to(aws, two_profiles.get(AWS_ECR_CONFIG="")) == ONE
         (home / "site/ecr-login/config.toml").unlink()
-        assert principal(aws, two_profiles.get(AWS_ECR_CONFIG="")) == DEV
+        assert issued_to(aws, two_profiles.get(AWS_ECR_CONFIG="")) == DEV
 
     def test_a_missing_one(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
         """What AWS_ECR_CONFIG names has to exist, whatever other files there are."""
@@ -223,7 +212,7 @@ class TestProfile:
         if not with_keys:
             del two_profiles.environ["AWS_ACCESS_KEY_ID"]
             del two_profiles.environ["AWS_SECRET_ACCESS_KEY"]
-        assert principal(aws, two_profiles.get(**environ)) == ONE
+        assert issued_to(aws, two_profiles.get(**environ)) == ONE
 
     def test_one_that_does_not_exist(self, two_profiles: HelperProcess) -> None:
         """The line says that the config file has it, and which profiles there are."""
@@ -259,8 +248,8 @@ class TestProfile:
             "role_session_name = docker\n"
         )
         signed_in.write_own_config(table(HOST, profile="pull"))
-        assert principal(aws, signed_in.get()) == PULL_SESSION
-        assert principal(aws, signed_in.get(SECOND_ACCOUNT)) == DEV
+        assert issued_to(aws, signed_in.get()) == PULL_SESSION
+        assert issued_to(aws, signed_in.get(SECOND_ACCOUNT)) == DEV
 
 
 class TestRole:
@@ -322,7 +311,7 @@ class TestRole:
             table(HOST, **role, external_id="Zephyr/17")
             + table(OTHER_REGION, **role, external_id="Zephyr/18")
         )
-        assert principal(aws, signed_in.get()) == PULL_SESSION
+        assert issued_to(aws, signed_in.get()) == PULL_SESSION
         assert "cannot be assumed" in told(signed_in.get(OTHER_REGION), OTHER_REGION)
 
     def test_a_session_name_is_made_up(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
@@ -340,7 +329,7 @@ class TestRole:
         two_profiles.write_own_config(
             table(HOST, profile="one", role_arn=PULL, role_session_name="docker")
         )
-        assert principal(aws, two_profiles.get()) == PULL_SESSION
+        assert issued_to(aws, two_profiles.get()) == PULL_SESSION
         assert [call.principal for call in aws.calls] == [ONE, PULL_SESSION]
 
     def test_from_a_profile_with_a_role(
@@ -354,7 +343,7 @@ class TestRole:
         two_profiles.write_own_config(
             table(HOST, profile="hop", role_arn=PULL, role_session_name="docker")
         )
-        assert principal(aws, two_profiles.get()) == PULL_SESSION
+        assert issued_to(aws, two_profiles.get()) == PULL_SESSION
         assert aws.count("AssumeRole") == 2
 
     def test_from_an_instance_role(self, helper: HelperProcess, aws: AwsEmulator) -> None:
@@ -362,8 +351,8 @@ class TestRole:
         instance_role(aws, helper)
         aws.add_role(arn=PULL, trusted=["arn:aws:iam::111111111111:role/ec2-pull"])
         helper.write_own_config(table(HOST, role_arn=PULL, role_session_name="docker"))
-        assert principal(aws, helper.get()) == PULL_SESSION
-        assert principal(aws, helper.get(SECOND_ACCOUNT)) != PULL_SESSION
+        assert issued_to(aws, helper.get()) == PULL_SESSION
+        assert issued_to(aws, helper.get(SECOND_ACCOUNT)) != PULL_SESSION
 
     def test_one_that_cannot_be_assumed(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
         """The line names the role, and the file that names it."""
@@ -472,11 +461,11 @@ class TestOwnNames:
     )
     def test_each_spelling(self, named: HelperProcess, aws: AwsEmulator, name: str) -> None:
         """It is answered in every form, echoed as it was asked, with the token of its registry."""
-        secret = named.get(HOST).secret
+        secret = keep_token(aws, named, refresh_in=HOUR)
         for environ in ({}, DEBUG):
             answer = named.get(name, **environ).credentials
             assert (answer["ServerURL"], answer["Secret"]) == (name, secret)
-        assert len(aws.calls) == 1
+        assert aws.calls == []
 
     def test_on_its_own(self, named: HelperProcess, aws: AwsEmulator) -> None:
         """It needs nobody to have asked for the name of ECR before, and is what is listed."""
@@ -545,11 +534,11 @@ class TestOwnNames:
     )
     def test_look_alikes(self, named: HelperProcess, aws: AwsEmulator, name: str) -> None:
         """What only looks like it never gets a token, nor is a login kept for it."""
-        named.get(OWN)
+        keep_token(aws, named, refresh_in=HOUR)
         for environ in ({}, DEBUG):
             assert named.get(name, **environ) == REFUSAL
         assert named.store(name, "c2VjcmV0").status == 1
-        assert len(aws.calls) == 1
+        assert aws.calls == []
 
     def test_login_and_logout(self, named: HelperProcess, aws: AwsEmulator) -> None:
         """``docker login`` under such a name is for that name alone, until ``docker logout``."""
@@ -582,9 +571,9 @@ class TestOwnNames:
         two_profiles.write_own_config(
             table(OWN, registry=HOST, profile="one") + table(HOST, profile="two")
         )
-        assert principal(aws, two_profiles.get(OWN)) == ONE
-        assert principal(aws, two_profiles.get(HOST)) == TWO
-        assert principal(aws, two_profiles.get(OWN)) == ONE
+        assert issued_to(aws, two_profiles.get(OWN)) == ONE
+        assert issued_to(aws, two_profiles.get(HOST)) == TWO
+        assert issued_to(aws, two_profiles.get(OWN)) == ONE
 
     def test_a_name_that_is_no_longer_listed(self, named: HelperProcess, aws: AwsEmulator) -> None:
         """Its token, and a login under it, are neither answered nor listed then."""
@@ -731,24 +720,24 @@ class TestChanges:
         two_profiles.write_own_config(table("*", profile="one"))
         old = two_profiles.get()
         assert two_profiles.get(**environ) == old
-        assert principal(aws, old) == ONE
+        assert issued_to(aws, old) == ONE
         change(two_profiles.home / PLACE)
         new = two_profiles.get(**environ)
         assert new.secret != old.secret
-        assert principal(aws, new) == who
+        assert issued_to(aws, new) == who
 
     @pytest.mark.parametrize("environ", [{}, DEBUG], ids=["launcher", "python"])
     def test_a_new_one_is_noticed(
         self, two_profiles: HelperProcess, aws: AwsEmulator, environ: dict[str, str]
     ) -> None:
         """A file that comes into being counts from then on."""
-        assert principal(aws, two_profiles.get()) == DEV
+        assert issued_to(aws, two_profiles.get()) == DEV
         assert two_profiles.get(OWN) == REFUSAL
         two_profiles.write_own_config(
             table(HOST, profile="one") + table(OWN, registry=HOST, profile="two")
         )
-        assert principal(aws, two_profiles.get(**environ)) == ONE
-        assert principal(aws, two_profiles.get(OWN, **environ)) == TWO
+        assert issued_to(aws, two_profiles.get(**environ)) == ONE
+        assert issued_to(aws, two_profiles.get(OWN, **environ)) == TWO
 
     @pytest.mark.parametrize("environ", [{}, DEBUG], ids=["launcher", "python"])
     def test_another_content_of_the_same_size_and_time(
@@ -807,7 +796,7 @@ class TestChanges:
         assert entry
         cache.store_token(request, Entry(entry.secret, entry.expires_at, 1))
         assert two_profiles.get(name) == old
-        wait_for(lambda: (new := two_profiles.get(name)) != old and principal(aws, new) == ONE)
+        wait_for(lambda: (new := two_profiles.get(name)) != old and issued_to(aws, new) == ONE)
         assert principals(aws) == [ONE, ONE]
 
     def test_many_at_once(self, two_profiles: HelperProcess, aws: AwsEmulator) -> None:
@@ -826,8 +815,8 @@ class TestChanges:
             table(HOST, profile="one") + table(OWN, registry=HOST, profile="two")
         )
         two_profiles.environ["AWS_ECR_DISABLE_CACHE"] = "1"
-        assert principal(aws, two_profiles.get()) == ONE
-        assert principal(aws, two_profiles.get(OWN)) == TWO
+        assert issued_to(aws, two_profiles.get()) == ONE
+        assert issued_to(aws, two_profiles.get(OWN)) == TWO
         assert two_profiles.get(HUB) == REFUSAL
         assert not (two_profiles.cache_directory / "tokens").exists()
 
@@ -854,7 +843,7 @@ class TestBroken:
     def used(self, signed_in: HelperProcess, aws: AwsEmulator) -> HelperProcess:
         """The executable with a token, and a login, from before the file was broken."""
         signed_in.write_own_config(table(OWN, registry=HOST))
-        assert signed_in.get(HOST).secret
+        keep_token(aws, signed_in, refresh_in=HOUR)
         assert signed_in.store(OTHER_REGION, aws.password).status == 0
         return signed_in
 
@@ -870,7 +859,7 @@ class TestBroken:
         outcome = used.get(url, AWS_ECR_STRICT="true")
         expected = NOT_FOUND if url == PUBLIC else f"{url}: {line}\n"
         assert outcome == Outcome(expected, f"ecr-login: {url}: {line}\n", 1)
-        assert len(aws.calls) == 1
+        assert aws.calls == []
 
     @pytest.mark.parametrize(("text", "message"), BROKEN)
     def test_list_store_and_erase(

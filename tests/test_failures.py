@@ -25,6 +25,7 @@ from docker_credential_ecr_login.aws.failures import explain
 from docker_credential_ecr_login.errors import HelperError
 from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
 from docker_credential_ecr_login.redaction import one_line, redact
+from tests.credential_sources import keys, write
 from tests.emulator import AwsEmulator, Fault, Principal
 from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess, matches, told
 from tests.tokens import asked
@@ -35,30 +36,19 @@ PULL = "arn:aws:iam::222222222222:role/pull"
 Case = Callable[[AwsEmulator, HelperProcess], str]
 """Makes ``get`` fail, and returns the line that is to be read."""
 
+CASES: list[Case] = []
+
+
+def seeded(case: Case) -> Case:
+    """Have a case among `CASES`."""
+    CASES.append(case)
+    return case
+
 
 def assert_no_secret(aws: AwsEmulator, *texts: str) -> None:
     """Check that nothing the emulator handed in or out stands in the texts."""
     for text in texts:
         assert not [secret for secret in aws.secrets if secret in text], text
-
-
-def keys(principal: Principal) -> str:
-    """Return the lines of a profile that hold a principal's keys."""
-    lines = [
-        f"aws_access_key_id = {principal.access_key_id}",
-        f"aws_secret_access_key = {principal.secret_access_key}",
-    ]
-    if principal.session_token:
-        lines.append(f"aws_session_token = {principal.session_token}")
-    return "\n".join([*lines, ""])
-
-
-def write(helper: HelperProcess, name: str, text: str) -> Path:
-    """Write a file in the helper's home."""
-    path = helper.home / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
 
 
 def use_profile(helper: HelperProcess, config: str, name: str = "dev") -> None:
@@ -77,6 +67,7 @@ def tls_url(aws: AwsEmulator, authority: trustme.CA) -> str:
 # No credentials, no profile
 
 
+@seeded
 def no_credentials(_aws: AwsEmulator, _helper: HelperProcess) -> str:
     """Configure nothing at all."""
     return (
@@ -86,6 +77,7 @@ def no_credentials(_aws: AwsEmulator, _helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def no_credentials_but_profiles(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Have profiles, and name none of them."""
     user = aws.add_user()
@@ -96,6 +88,7 @@ def no_credentials_but_profiles(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def profile_without_credentials(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a profile that has settings, and no credentials."""
     use_profile(helper, "[profile dev]\nregion = eu-west-1\n")
@@ -106,6 +99,7 @@ def profile_without_credentials(_aws: AwsEmulator, helper: HelperProcess) -> str
     )
 
 
+@seeded
 def profile_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a profile that does not exist."""
     helper.write_credentials(f"[prod]\n{keys(aws.add_user())}")
@@ -117,6 +111,7 @@ def profile_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def default_profile_variable(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a missing profile by AWS_DEFAULT_PROFILE, with a space in its name."""
     helper.environ["AWS_DEFAULT_PROFILE"] = "my dev"
@@ -126,6 +121,7 @@ def default_profile_variable(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def profile_misspelt(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Misspell a profile that there is."""
     helper.write_config("[profile prod]\nregion = eu-west-1\n")
@@ -136,6 +132,7 @@ def profile_misspelt(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def profile_in_unread_config(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a profile of the config file, which AWS_SDK_LOAD_CONFIG leaves unread."""
     use_profile(helper, "[profile dev]\nregion = eu-west-1\n")
@@ -164,6 +161,7 @@ SSO_EXPIRED = (
 )
 
 
+@seeded
 def sso_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Sign in to an sso-session, and let it expire."""
     name, text = aws.add_sso(expired=True).cache_file("corp")
@@ -172,6 +170,7 @@ def sso_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     return SSO_EXPIRED
 
 
+@seeded
 def sso_expired_older_form(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Sign in by the settings of the profile, and let it expire."""
     name, text = aws.add_sso(expired=True).cache_file()
@@ -180,6 +179,7 @@ def sso_expired_older_form(aws: AwsEmulator, helper: HelperProcess) -> str:
     return SSO_EXPIRED
 
 
+@seeded
 def sso_revoked(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Sign in, and have the session ended by an administrator."""
     name, text = aws.add_sso().cache_file("corp")
@@ -189,6 +189,7 @@ def sso_revoked(aws: AwsEmulator, helper: HelperProcess) -> str:
     return SSO_EXPIRED
 
 
+@seeded
 def sso_refresh_refused(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Leave a refresh token that is not good any more."""
     name, text = aws.add_sso(expired=True, refresh_token="refresh-1").cache_file("corp")
@@ -201,6 +202,7 @@ def sso_refresh_refused(aws: AwsEmulator, helper: HelperProcess) -> str:
     return SSO_EXPIRED
 
 
+@seeded
 def sso_never_signed_in(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Configure an sso-session, and never sign in."""
     use_profile(helper, SSO_SESSION)
@@ -210,12 +212,14 @@ def sso_never_signed_in(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def sso_never_signed_in_older_form(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Configure SSO in the default profile, and never sign in."""
     helper.write_config(SSO_OLDER_FORM.replace("profile dev", "default"))
     return 'nobody has signed in to SSO for profile "default" yet; run: aws sso login'
 
 
+@seeded
 def sso_of_the_source_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Assume a role with the session of an SSO profile that has expired."""
     sso_expired(aws, helper)
@@ -228,6 +232,7 @@ def sso_of_the_source_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def sso_cache_broken(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Leave half a file in the cache of `aws sso login`."""
     name, text = aws.add_sso().cache_file("corp")
@@ -239,6 +244,7 @@ def sso_cache_broken(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def sso_role_not_assigned(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Ask for a role that the signed-in person does not have."""
     name, text = aws.add_sso(role_name="Reader").cache_file("corp")
@@ -251,6 +257,7 @@ def sso_role_not_assigned(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def sso_settings_incomplete(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Leave out the region of SSO."""
     use_profile(helper, SSO_OLDER_FORM.replace("sso_region = us-east-1\n", ""))
@@ -264,6 +271,7 @@ def sso_settings_incomplete(_aws: AwsEmulator, helper: HelperProcess) -> str:
 # Keys that AWS does not take
 
 
+@seeded
 def unknown_key(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Set a key that AWS does not know."""
     user = aws.add_user()
@@ -275,6 +283,7 @@ def unknown_key(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def unknown_key_of_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write a key into a profile that AWS does not know."""
     helper.write_credentials(
@@ -288,6 +297,7 @@ def unknown_key_of_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def wrong_secret(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Set a wrong secret key."""
     user = aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE")
@@ -299,6 +309,7 @@ def wrong_secret(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def wrong_secret_of_the_default_profile(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write a wrong secret key into the default profile."""
     user = aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE")
@@ -311,6 +322,7 @@ def wrong_secret_of_the_default_profile(aws: AwsEmulator, helper: HelperProcess)
     )
 
 
+@seeded
 def expired_session(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Set temporary keys that have expired."""
     helper.environ |= _expired(aws).environ
@@ -320,6 +332,7 @@ def expired_session(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def expired_session_of_a_profile(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write temporary keys into a profile that have expired."""
     helper.write_credentials(f"[dev]\n{keys(_expired(aws))}")
@@ -353,6 +366,7 @@ def _role(aws: AwsEmulator, helper: HelperProcess, settings: str = "") -> None:
     )
 
 
+@seeded
 def role_does_not_trust(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Assume a role that trusts others."""
     aws.add_role(arn=PULL, trusted=["arn:aws:iam::111111111111:user/other"])
@@ -364,6 +378,7 @@ def role_does_not_trust(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def role_asks_for_another_external_id(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Assume a role with a wrong external id."""
     aws.add_role(arn=PULL, external_id="Zephyr/17")
@@ -375,6 +390,7 @@ def role_asks_for_another_external_id(aws: AwsEmulator, helper: HelperProcess) -
     )
 
 
+@seeded
 def role_with_unknown_source_key(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Assume a role with keys that AWS does not know."""
     _role(aws, helper)
@@ -388,6 +404,7 @@ def role_with_unknown_source_key(aws: AwsEmulator, helper: HelperProcess) -> str
     )
 
 
+@seeded
 def role_with_unknown_environment_key(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Assume a role with keys of the environment that AWS does not know."""
     use_profile(
@@ -404,6 +421,7 @@ def role_with_unknown_environment_key(_aws: AwsEmulator, helper: HelperProcess) 
     )
 
 
+@seeded
 def role_without_source(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write a profile with a role_arn alone."""
     use_profile(helper, f"[profile pull]\nrole_arn = {PULL}\n", "pull")
@@ -413,6 +431,7 @@ def role_without_source(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def role_with_missing_source(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a source_profile that does not exist."""
     use_profile(helper, f"[profile pull]\nrole_arn = {PULL}\nsource_profile = gone\n", "pull")
@@ -423,6 +442,7 @@ def role_with_missing_source(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def roles_in_a_circle(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Let two roles be each other's source_profile."""
     use_profile(
@@ -437,6 +457,7 @@ def roles_in_a_circle(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def role_with_malformed_arn(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Let STS find fault with a setting of the profile."""
     _role(aws, helper)
@@ -447,6 +468,7 @@ def role_with_malformed_arn(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def role_asks_for_mfa(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Assume a role that wants an MFA code, which nobody can type here."""
     aws.add_role(arn=PULL, mfa_serial="arn:aws:iam::111111111111:mfa/dev", mfa_code="123456")
@@ -458,6 +480,7 @@ def role_asks_for_mfa(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def credential_source_without_credentials(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name an instance role as the source, where there is no instance."""
     use_profile(
@@ -482,6 +505,7 @@ def _web_identity(aws: AwsEmulator, helper: HelperProcess) -> None:
     }
 
 
+@seeded
 def web_identity_refused(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Present a token that is none."""
     _web_identity(aws, helper)
@@ -493,6 +517,7 @@ def web_identity_refused(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def web_identity_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Present a token that has expired."""
     _web_identity(aws, helper)
@@ -506,6 +531,7 @@ def web_identity_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def web_identity_role_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Ask for a role that does not trust the identity provider."""
     _web_identity(aws, helper)
@@ -517,6 +543,7 @@ def web_identity_role_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def web_identity_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a token file that does not exist."""
     _web_identity(aws, helper)
@@ -528,6 +555,7 @@ def web_identity_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def web_identity_file_of_a_profile_missing(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a token file that does not exist in a profile."""
     use_profile(
@@ -541,6 +569,7 @@ def web_identity_file_of_a_profile_missing(_aws: AwsEmulator, helper: HelperProc
     )
 
 
+@seeded
 def web_identity_without_role(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Leave out AWS_ROLE_ARN."""
     _web_identity(aws, helper)
@@ -555,6 +584,7 @@ def web_identity_without_role(aws: AwsEmulator, helper: HelperProcess) -> str:
 # Permissions and limits
 
 
+@seeded
 def token_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Deny ecr:GetAuthorizationToken to a user."""
     helper.environ |= aws.add_user(arn=DEV, deny=["ecr:GetAuthorizationToken"]).environ
@@ -565,6 +595,7 @@ def token_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def token_denied_to_a_role(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Deny ecr:GetAuthorizationToken to an assumed role."""
     aws.add_role(arn=PULL, deny=["ecr:GetAuthorizationToken"])
@@ -577,6 +608,7 @@ def token_denied_to_a_role(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def token_denied_in_other_words(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Deny in a sentence that does not name the principal."""
     helper.environ |= aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE").environ
@@ -588,6 +620,7 @@ def token_denied_in_other_words(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def other_error(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Answer an error that nobody foresaw."""
     helper.environ |= aws.add_user().environ
@@ -601,6 +634,7 @@ def other_error(aws: AwsEmulator, helper: HelperProcess) -> str:
 # The network
 
 
+@seeded
 def endpoint_not_in_the_bundle(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Trust another authority than that of the endpoint."""
     bundle = helper.home / "ca.pem"
@@ -616,6 +650,7 @@ def endpoint_not_in_the_bundle(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def bundle_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a bundle of certificates that does not exist."""
     helper.environ |= {
@@ -638,6 +673,7 @@ def _process(helper: HelperProcess, script: str) -> None:
     use_profile(helper, f"[profile dev]\ncredential_process = {path}\n")
 
 
+@seeded
 def process_fails(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that fails."""
     _process(helper, "echo 'vault: sealed' >&2; exit 1")
@@ -647,6 +683,7 @@ def process_fails(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def process_fails_silently(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that fails without a word."""
     _process(helper, "exit 3")
@@ -656,6 +693,7 @@ def process_fails_silently(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def process_missing(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a credential_process that does not exist."""
     use_profile(helper, "[profile dev]\ncredential_process = no-such-program --now\n")
@@ -665,6 +703,7 @@ def process_missing(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def process_prints_garbage(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that prints no JSON."""
     _process(helper, "echo Welcome to the vault")
@@ -674,6 +713,7 @@ def process_prints_garbage(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def process_prints_another_type(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that prints a JSON array."""
     _process(helper, "echo '[1]'")
@@ -683,6 +723,7 @@ def process_prints_another_type(_aws: AwsEmulator, helper: HelperProcess) -> str
     )
 
 
+@seeded
 def process_prints_half(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that leaves out the secret key."""
     _process(helper, """echo '{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}'""")
@@ -692,6 +733,7 @@ def process_prints_half(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def process_gives_an_unknown_key(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process whose key AWS does not know."""
     _process(
@@ -705,6 +747,7 @@ def process_gives_an_unknown_key(_aws: AwsEmulator, helper: HelperProcess) -> st
     )
 
 
+@seeded
 def container_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Ask the container's agent without its token."""
     aws.set_container_credentials("/v2/credentials/task", "let-me-in")
@@ -716,6 +759,7 @@ def container_refuses(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def container_token_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a token file of EKS Pod Identity that does not exist."""
     aws.set_container_credentials("/v1/credentials", "let-me-in")
@@ -729,6 +773,7 @@ def container_token_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str
     )
 
 
+@seeded
 def container_address_not_allowed(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name an address that is none of a container's agent."""
     helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://192.0.2.1/credentials"
@@ -741,6 +786,7 @@ def container_address_not_allowed(_aws: AwsEmulator, helper: HelperProcess) -> s
 # Files and variables
 
 
+@seeded
 def config_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write a config file that is none."""
     helper.write_config("aws_secret_access_key = no-section-has-it\n")
@@ -750,6 +796,7 @@ def config_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def credentials_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write a line into the credentials file that is no setting."""
     helper.write_credentials("[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\nhunter2\n")
@@ -759,6 +806,7 @@ def credentials_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def half_an_environment(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Set an access key without its secret."""
     helper.environ["AWS_ACCESS_KEY_ID"] = "AKIAIOSFODNN7EXAMPLE"
@@ -768,6 +816,7 @@ def half_an_environment(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def half_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Write an access key without its secret into a profile."""
     helper.write_credentials("[dev]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n")
@@ -778,6 +827,7 @@ def half_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def bundle_without_certificates(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a bundle of certificates that holds none."""
     bundle = write(helper, "ca.pem", "nothing\n")
@@ -792,6 +842,7 @@ def bundle_without_certificates(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
 def endpoint_speaks_no_tls(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name an endpoint by https that serves http."""
     url = aws.url.replace("http:", "https:")
@@ -799,71 +850,7 @@ def endpoint_speaks_no_tls(aws: AwsEmulator, helper: HelperProcess) -> str:
     return f"TLS with {url} failed: *; check the endpoint, AWS_CA_BUNDLE and the proxy settings"
 
 
-CASES: tuple[Case, ...] = (
-    no_credentials,
-    no_credentials_but_profiles,
-    profile_without_credentials,
-    profile_missing,
-    profile_misspelt,
-    default_profile_variable,
-    profile_in_unread_config,
-    sso_expired,
-    sso_expired_older_form,
-    sso_revoked,
-    sso_refresh_refused,
-    sso_never_signed_in,
-    sso_never_signed_in_older_form,
-    sso_of_the_source_expired,
-    sso_cache_broken,
-    sso_role_not_assigned,
-    sso_settings_incomplete,
-    unknown_key,
-    unknown_key_of_a_profile,
-    wrong_secret,
-    wrong_secret_of_the_default_profile,
-    expired_session,
-    expired_session_of_a_profile,
-    role_does_not_trust,
-    role_asks_for_another_external_id,
-    role_with_unknown_source_key,
-    role_with_unknown_environment_key,
-    role_without_source,
-    role_with_missing_source,
-    roles_in_a_circle,
-    role_with_malformed_arn,
-    role_asks_for_mfa,
-    credential_source_without_credentials,
-    web_identity_refused,
-    web_identity_expired,
-    web_identity_role_denied,
-    web_identity_file_missing,
-    web_identity_file_of_a_profile_missing,
-    web_identity_without_role,
-    token_denied,
-    token_denied_to_a_role,
-    token_denied_in_other_words,
-    other_error,
-    endpoint_not_in_the_bundle,
-    bundle_missing,
-    bundle_without_certificates,
-    endpoint_speaks_no_tls,
-    process_fails,
-    process_fails_silently,
-    process_missing,
-    process_prints_garbage,
-    process_prints_another_type,
-    process_prints_half,
-    process_gives_an_unknown_key,
-    container_refuses,
-    container_token_file_missing,
-    container_address_not_allowed,
-    config_broken,
-    credentials_broken,
-    half_an_environment,
-    half_a_profile,
-)
-
-all_cases = pytest.mark.parametrize("case", CASES, ids=[case.__name__ for case in CASES])
+all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 
 
 @all_cases

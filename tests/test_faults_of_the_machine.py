@@ -31,7 +31,7 @@ from tests.helper_process import (
     told,
     wait_for,
 )
-from tests.tokens import asked, stored
+from tests.tokens import asked, issued_to, stored
 
 needs_faults = pytest.mark.skipif(
     not faults.IS_POSSIBLE, reason="system calls are made to fail on Linux only, x86-64 or ARM 64"
@@ -56,13 +56,6 @@ def kept(helper: HelperProcess) -> dict[str, bytes]:
     directory = helper.cache_directory
     paths = [*directory.glob("tokens/*/aws*.ecr"), *directory.glob("logins/*")]
     return {str(path): path.read_bytes() for path in paths}
-
-
-def issued_to(aws: AwsEmulator, outcome: Outcome) -> str | None:
-    """Return who was given the token that was answered."""
-    issued = aws.issued(outcome.secret)
-    assert issued
-    return issued.principal
 
 
 def unfinished(helper: HelperProcess) -> list[Path]:

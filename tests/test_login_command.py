@@ -16,12 +16,7 @@ from docker_credential_ecr_login.protocol import NAME
 from tests.credential_sources import DEV, PULL, PULL_SESSION, keys, source_profile
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
-from tests.tokens import asked, cache_of
-
-
-def principals(aws: AwsEmulator) -> list[str | None]:
-    """Who asked for tokens, in the order of their calls."""
-    return [call.principal for call in aws.calls if call.operation == "GetAuthorizationToken"]
+from tests.tokens import asked, cache_of, principals
 
 
 def test_it_fills_the_cache(signed_in: HelperProcess, aws: AwsEmulator) -> None:

@@ -153,7 +153,7 @@ class TestAnswers:
     def test_no_other_question(self, launcher: HelperProcess) -> None:
         """Whatever stands on stdin, the token is given for the name alone that Python was asked."""
 
-        @settings(max_examples=300)
+        @settings(max_examples=100)  # and those of test_differential.py
         @given(near_names())
         def check(name: str) -> None:
             assert is_answered(launcher, name) == (name == HOST)

@@ -10,7 +10,7 @@ from docker_credential_ecr_login.identity import configured_identity
 from docker_credential_ecr_login.request import NO_SETTINGS, Request
 from docker_credential_ecr_login.resolve import unconfigured
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, HelperProcess
+from tests.helper_process import HOST, HelperProcess, Outcome
 
 HOUR = 3600
 
@@ -29,6 +29,18 @@ def asked(host: str = HOST, environ: Mapping[str, str] | None = None) -> Request
 def cache_of(helper: HelperProcess) -> Cache:
     """The cache that the helper uses."""
     return Cache(str(helper.cache_directory), configured_identity(helper.environment()))
+
+
+def issued_to(aws: AwsEmulator, outcome: Outcome) -> str | None:
+    """Return who was given the token that was answered."""
+    issued = aws.issued(outcome.secret)
+    assert issued
+    return issued.principal
+
+
+def principals(aws: AwsEmulator) -> list[str | None]:
+    """Return who asked for tokens, in the order of their calls."""
+    return [call.principal for call in aws.calls if call.operation == "GetAuthorizationToken"]
 
 
 def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
