@@ -9,11 +9,18 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import surroundings
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess, leaks
 
 hypothesis.settings.register_profile("shared", deadline=None)  # machines are noisy
 hypothesis.settings.load_profile("shared")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget who runs the tests; the parallel workers are started by who has forgotten."""
+    if not hasattr(config, "workerinput"):
+        surroundings.forget()
 
 
 def pytest_sessionstart() -> None:

@@ -8,10 +8,13 @@ end; those that it starts share it.
 import atexit
 import compileall
 import os
+import re
 import shutil
+import stat
 import sys
 import sysconfig
 import tempfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 NAME = "docker-credential-ecr-login"
@@ -32,15 +35,43 @@ def _install(directory: Path) -> None:
         (programs / name).symlink_to(sys.executable)
     shutil.copy(Path(sys.prefix, "pyvenv.cfg"), directory)
     (directory / "share").symlink_to(Path(sys.prefix, "share"))  # completions, manual: as built
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
+    installed = Path(sysconfig.get_path("purelib"))
+    for path in installed.iterdir():
         if path.name != PACKAGE:
             (library / path.name).symlink_to(path)
+    if not _is_open(installed / "botocore" / "__init__.py"):
+        _copy_dependencies(installed, library)
     # A copy, compiled: the tree can be changed while tests run, or be read-only.
     package = library / PACKAGE
     shutil.copytree(_SOURCE, package, ignore=shutil.ignore_patterns("building", "launcher"))
-    for parent, _, _ in os.walk(package):
-        Path(parent).chmod(0o755)
     compileall.compile_dir(package, quiet=1)
+    for path in directory.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.parent == programs else 0o644)
+
+
+def _is_open(path: Path) -> bool:
+    """Say whether every user may read a file."""
+    path = path.resolve()
+    above = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+    return above and bool(path.stat().st_mode & stat.S_IROTH)
+
+
+def _copy_dependencies(installed: Path, library: Path) -> None:
+    """Have what the package imports itself in a library, in place of links to it."""
+    names = {PACKAGE}
+    while new := {each for name in names for each in _requirements(name)} - names:
+        names |= new
+    for name in names - {PACKAGE}:
+        for first in {path.parts[0] for path in distribution(name).files or ()} - {".."}:
+            (library / first).unlink(missing_ok=True)
+            source = installed / first
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, library / first)
+
+
+def _requirements(name: str) -> set[str]:
+    lines = distribution(name).requires or []
+    return {re.split(r"[^\w.-]", line)[0] for line in lines if "extra ==" not in line}
 
 
 def _directory() -> Path:
