@@ -341,7 +341,7 @@ def credential_process(aws: AwsEmulator, helper: HelperProcess) -> Expected:
         f'#!/bin/sh\necho run >>"$HOME/runs"\necho {shlex.quote(json.dumps(answer))}\n',
     )
     path.chmod(0o700)
-    helper.write_config(f"[profile dev]\ncredential_process = {path} --for docker\n")
+    helper.write_config(f"[profile dev]\ncredential_process = '{path}' --for docker\n")
     helper.environ["AWS_PROFILE"] = "dev"
     return Expected(DEV, refresh_hours=1)
 

@@ -364,7 +364,7 @@ def test_no_login_in_the_environment(machine: Machine, text: str) -> None:
 def test_another_program_is_asked_once(machine: Machine, prints: str) -> None:
     """A program in place of this one is asked for its version once, and may print anything."""
     asked = machine.helper.home / "asked"
-    script = f"echo asked >>{asked}; {prints}"
+    script = f"echo asked >>'{asked}'; {prints}"
     machine.put_first_on_path("docker-credential-ecr-login", script)
     (found,) = machine.unhealthy("--no-network")[:1]
     assert (found["check"], found["status"]) == ("program", "failed")
@@ -384,9 +384,9 @@ def test_only_the_credentials_check_looks_for_credentials(machine: Machine) -> N
     """Without the network no credential_process is run; otherwise, one that fails is run once."""
     no_credentials(machine)
     ran = machine.helper.home / "ran"
-    process = write(machine.helper, "process", f"#!/bin/sh\necho ran >>{ran}\nexit 1\n")
+    process = write(machine.helper, "process", f"#!/bin/sh\necho ran >>'{ran}'\nexit 1\n")
     process.chmod(0o700)
-    machine.helper.write_config(f"[default]\ncredential_process = {process}\n")
+    machine.helper.write_config(f"[default]\ncredential_process = '{process}'\n")
     assert len(machine.unhealthy("--no-network")) == 4
     assert not ran.exists()
     assert machine.unhealthy()[0]["check"] == "credentials"
@@ -408,7 +408,7 @@ def test_the_password_of_a_proxy_without_a_scheme(machine: Machine) -> None:
 def test_nobody_reads(machine: Machine, line: str) -> None:
     """Where nobody reads what it finds, it ends without a word."""
     completed = subprocess.run(
-        ["/bin/bash", "-c", f"{machine.helper.executable} {line}"],
+        ["/bin/bash", "-c", f"'{machine.helper.executable}' {line}"],
         env=machine.helper.environment(),
         capture_output=True,
         check=False,
@@ -421,7 +421,7 @@ def test_nobody_reads(machine: Machine, line: str) -> None:
 def test_a_full_disk(machine: Machine) -> None:
     """Where what it finds cannot be written, it says so."""
     completed = subprocess.run(
-        ["/bin/sh", "-c", f"{machine.helper.executable} doctor --no-network >/dev/full"],
+        ["/bin/sh", "-c", f"'{machine.helper.executable}' doctor --no-network >/dev/full"],
         env=machine.helper.environment(),
         capture_output=True,
         check=False,

@@ -670,7 +670,7 @@ def bundle_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
 def _process(helper: HelperProcess, script: str) -> None:
     path = write(helper, "vend", f"#!/bin/sh\n{script}\n")
     path.chmod(0o700)
-    use_profile(helper, f"[profile dev]\ncredential_process = {path}\n")
+    use_profile(helper, f"[profile dev]\ncredential_process = '{path}'\n")
 
 
 @seeded

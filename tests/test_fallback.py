@@ -298,7 +298,7 @@ class TestList:
             "#!/bin/sh\necho '[1]'\n",
             "#!/bin/sh\nprintf '\\377'\n",
             "#!/bin/sh\nhead -c 200000 /dev/zero | tr '\\0' '['\n",
-            f"#!/bin/sh\nexec {EXECUTABLE} list\n",
+            f"#!/bin/sh\nexec '{EXECUTABLE}' list\n",
         ],
         ids=["missing", "no program", "1", "3", "text", "array", "bytes", "deep", "itself"],
     )
@@ -454,7 +454,7 @@ class TestItself:
     @pytest.fixture(params=["link", "script"])
     def circle(self, request: pytest.FixtureRequest, configured: HelperProcess) -> HelperProcess:
         """The executable with itself as its fallback."""
-        path = install(configured, f'#!/bin/sh\nexec {EXECUTABLE} "$@"\n')
+        path = install(configured, f"#!/bin/sh\nexec '{EXECUTABLE}' \"$@\"\n")
         if request.param == "link":
             path.unlink()
             path.symlink_to(EXECUTABLE)

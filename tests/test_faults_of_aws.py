@@ -764,7 +764,7 @@ LATE = (
 def _process(helper: HelperProcess, script: str) -> str:
     path = write(helper, "vend", f"#!/bin/sh\n{script}\n")
     path.chmod(0o700)
-    return f"credential_process = {path}\n"
+    return f"credential_process = '{path}'\n"
 
 
 @typical

@@ -4,6 +4,7 @@ Nothing is downloaded: the dependencies of this Python are linked into every lay
 pipx and ``uv tool`` leave a virtual environment and a link on PATH.
 """
 
+import ast
 import email
 import os
 import re
@@ -98,6 +99,27 @@ def wheel(distributions: Path) -> Path:
 def sdist(distributions: Path) -> Path:
     """The source distribution."""
     return distributions / f"{PACKAGE}-{__version__}.tar.gz"
+
+
+def test_what_touches_a_dependency_is_tried_with_the_oldest() -> None:
+    """No test file that `make oldest` leaves out imports a dependency, or what imports one."""
+    lines = (ROOT / "tests" / "not_with_oldest.txt").read_text().splitlines()
+    names = [line.split()[0] for line in lines if not line.startswith("#")]
+    assert names
+    for name in names:
+        imported = {
+            module
+            for node in ast.walk(ast.parse((ROOT / "tests" / name).read_text()))
+            for module in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [f"{node.module}.{alias.name}" for alias in node.names]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        touching = re.compile(rf"(boto3|botocore|filelock|platformdirs|{PACKAGE}\.aws)\b.*")
+        assert not list(filter(touching.match, imported)), name
 
 
 class TestWheel:

@@ -177,7 +177,7 @@ def test_no_thread_waits_for_a_caller_that_has_left(
         )
     )
     helper.write_config(
-        f"[profile base]\ncredential_process = sh -c 'sleep 1; cat {tmp_path}/keys'\n"
+        f"[profile base]\ncredential_process = sh -c \"sleep 1; cat '{tmp_path}/keys'\"\n"
         "[profile pull]\nsource_profile = base\nrole_arn = arn:aws:iam::111111111111:role/pull\n"
         "mfa_serial = arn:aws:iam::111111111111:mfa/dev\nmfa_process = echo 123456\n"
     )

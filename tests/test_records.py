@@ -580,7 +580,7 @@ class TestWhoseFiles:
             pytest.skip(f"{shell} IS NOT INSTALLED: no record was planted")
         (path,) = records(launcher)
         first, _, *others = path.read_text().splitlines()
-        run = f"a[$(echo >{tmp_path}/run)0]"
+        run = f"a[$(echo >'{tmp_path}/run')0]"
         path.write_text("\n".join([first, f"{run} {run} 0", *others, ""]))
         os.truncate(path, 2**40)
         os.chown(path, 54321, -1)
