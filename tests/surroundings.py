@@ -35,7 +35,8 @@ def forget() -> None:
 
 def _without_helpers(programs: Path, links: Path) -> Path:
     """Return a directory of the same programs but for credential helpers; make it if need be."""
-    helpers = set(programs.glob(_HELPER))
+    can_look = os.access(programs, os.R_OK | os.X_OK)
+    helpers = set(programs.glob(_HELPER)) if can_look else set()
     if not helpers:
         return programs
     links.mkdir()
