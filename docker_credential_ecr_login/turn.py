@@ -3,7 +3,7 @@
 import time
 
 from .cache import storage
-from .cache.locks import Lock
+from .cache.locks import MIN_PATIENCE, Lock
 from .cache.recall import remembered_failure
 from .cache.tokens import Cache
 from .process import has_terminal
@@ -31,7 +31,7 @@ class Turn:
         self.cache = cache
         self.request = request
         self.deadline = deadline
-        self.patience = deadline.seconds / 3
+        self.patience = max(deadline.seconds / 3, MIN_PATIENCE)
         self._since = time.time() - deadline.elapsed()
         self._lock: Lock | None = None
 

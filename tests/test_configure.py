@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from docker_credential_ecr_login import commands
 from docker_credential_ecr_login.commands import configure, files, json_text, toml_text
+from docker_credential_ecr_login.commands.executables import own_path
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration, HelperError
 from tests.emulator import AwsEmulator
@@ -790,7 +791,7 @@ class TestPath:
         assert (outcome.stdout, outcome.status) == (f"{SHOWN}: added credHelpers {HOST}\n", 0)
         assert outcome.stderr == (
             "ecr-login: docker-credential-ecr-login is not on PATH, where docker looks for it:"
-            f" sudo ln -sf {EXECUTABLE} /usr/local/bin/\n"
+            f" sudo ln -sf {own_path()} /usr/local/bin/\n"
         )
 
     def test_another_program(self, home: Home, tmp_path: Path) -> None:

@@ -19,8 +19,11 @@ TYPE_CHECKING = False  # of typing, whose import would cost more than a whole an
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BEAT = 0.5  # seconds between two signs of life
+_BEAT = 0.25  # seconds between two signs of life
 _GRACE = 0.5  # seconds for a new holder to give the first
+MIN_PATIENCE = 4 * _BEAT
+"""Seconds without a sign of life after which a holder may be thought of as stopped, at least."""
+
 _OPEN_FLAGS = (
     system.O_RDWR
     | system.O_CREAT
