@@ -205,7 +205,7 @@ def _file(content: bytes) -> tuple[int, int | None]:
 def _terminal(content: bytes) -> tuple[int, int | None]:
     ours, theirs = pty.openpty()
     modes = termios.tcgetattr(theirs)
-    modes[3] &= ~(termios.ECHO | termios.ISIG)
+    modes[3] &= ~(termios.ECHO | termios.ISIG | termios.IEXTEN)  # no character quotes the end
     termios.tcsetattr(theirs, termios.TCSANOW, modes)
     ends = 1 if content.endswith(b"\n") or not content else 2
     os.write(ours, content.replace(_END_OF_FILE, b"") + ends * _END_OF_FILE)
