@@ -91,7 +91,7 @@ def test_they_agree(shells: tuple[str, ...], _part: int, aws: AwsEmulator, tmp_p
     """Whatever is asked in whatever environment, both give the same answer and exit status."""
     number = QUESTIONS // PARTS
     for shell, answered in compare(shells, number, aws, tmp_path).items():
-        assert (answered > number / 20) is (shell not in LEAVE_IT_TO_PYTHON)
+        assert (answered > 0) is (shell not in LEAVE_IT_TO_PYTHON)
 
 
 @pytest.mark.parametrize("name", [HOST, HUB])

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.differential.machine import GO_ON_WITHOUT_PROCESSES, Machine, Question
 from tests.differential.questions import questions
 from tests.emulator import AwsEmulator
-from tests.helper_process import HelperProcess
+from tests.helper_process import HOST, HelperProcess
 
 
 def compare(
@@ -43,6 +43,7 @@ def compare(
 
     @settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
     @given(questions(survives=survives), st.sampled_from(shells))
+    @example(Question((HOST.encode(),)), shells[0])  # the rest is left to chance
     def check(question: Question, first: str) -> None:
         early = machines[first].by_launcher(question)
         expected = machines[first].by_python(question)
