@@ -1,5 +1,6 @@
 """Holds the launcher, in every shell that can be /bin/sh, against Python.
 
-Each question is put to the launcher, to Python without it, and to the launcher again, which by
-then has a record of it: three equal answers, whatever stands on stdin and in the environment.
+Each question is put to Python without the launcher, and to the launcher in each shell; if that
+leaves a record of the answer, to the launcher once more. The answers are equal, whatever stands
+on stdin and in the environment.
 """

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +121,20 @@ class Machine:
         """How often the launcher has become Python."""
         return len(self._starts.read_bytes())
 
+    @contextmanager
+    def own_records(self) -> Iterator[Callable[[], set[tuple[str, int]]]]:
+        """Have the records of this machine in the home, and keep them for the next time.
+
+        Yields a function that says which there are; one that is written anew is another one.
+        """
+        records = self._helper.cache_directory / "records"
+        kept = self._starts.with_name("records")
+        kept.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(records, ignore_errors=True)  # Python's
+        kept.rename(records)
+        yield lambda: {(entry.name, entry.stat().st_ctime_ns) for entry in os.scandir(records)}
+        records.rename(kept)
+
     def by_launcher(self, question: Question) -> tuple[bytes, int]:
         """Return what the launcher writes to stdout, and its exit status."""
         return self._answer(self._by_launcher, question)
@@ -205,7 +219,7 @@ def _file(content: bytes) -> tuple[int, int | None]:
 def _terminal(content: bytes) -> tuple[int, int | None]:
     ours, theirs = pty.openpty()
     modes = termios.tcgetattr(theirs)
-    modes[3] &= ~(termios.ECHO | termios.ISIG | termios.IEXTEN)  # no character quotes the end
+    modes[3] &= ~(termios.ECHO | termios.ISIG | termios.IEXTEN)
     termios.tcsetattr(theirs, termios.TCSANOW, modes)
     ends = 1 if content.endswith(b"\n") or not content else 2
     os.write(ours, content.replace(_END_OF_FILE, b"") + ends * _END_OF_FILE)
