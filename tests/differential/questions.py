@@ -1,6 +1,7 @@
 """Questions as clients ask them, and as nobody should."""
 
 from itertools import pairwise
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ PIECES = (
 NAMES = (HOST, SECOND_ACCOUNT, f"https://{HOST}", f"{HOST}/app", "https://index.docker.io/v1/")
 OTHER_NAMES = ("ghcr.io", "localhost:5000", "größe.example", "", "\n", f"{HOST}.evil.example")
 
+T = TypeVar("T")
+
 _NOISE = (
     *((name, "en_US.UTF-8") for name in ("LANG", "LC_ALL", "LC_CTYPE")),
     *((name, "C.UTF-8") for name in ("LANG", "LC_ALL")),
@@ -36,7 +39,7 @@ _NOISE = (
     ("AWS_ECR_STRICT", "true"),
 )
 # Not AWS_ECR_DISABLE_CACHE, with which each answer is another one. Nothing leaves the home.
-_SELECTING = (
+_SELECTING: tuple[tuple[str, str | None], ...] = (
     *((name, "x") for name in OUR_SELECTORS if name != "AWS_ECR_DISABLE_CACHE"),
     *((name, "") for name in (*OUR_SELECTORS, *SELECTORS) if name != "HOME"),
     ("AWS_ECR_CONFIG", "/nonexistent"),
@@ -61,11 +64,19 @@ def near_names(draw: st.DrawFn) -> str:
     return name
 
 
+def _weighted(*strategies: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
+    """Return any of the strategies, the more often the more often it is given.
+
+    `hypothesis.strategies.one_of` counts each once.
+    """
+    return st.sampled_from(strategies).flatmap(lambda strategy: strategy)
+
+
 def _frames() -> st.SearchStrategy[bytes]:
     names = st.sampled_from(NAMES)
     ends = st.sampled_from(["", "", "\n", "\r\n", " \n", "\n\n", "\0"])
     plain = st.builds(lambda name, end: f"{name}{end}".encode(), names, ends)
-    return st.one_of(
+    return _weighted(
         plain,
         plain,
         plain,
@@ -88,7 +99,7 @@ def questions(draw: st.DrawFn, *, survives: bool) -> Question:
     before = [(), (), REAPER, IGNORER, *([NO_PROCESS] if survives else [])]
     noise = st.lists(st.sampled_from(_NOISE), max_size=2, unique_by=lambda pair: pair[0])
     selecting = st.sampled_from(_SELECTING).map(lambda pair: [pair])
-    changes = draw(st.one_of(*[noise] * 9, selecting))
+    changes = draw(_weighted(*[noise] * 9, selecting))
     return Question(
         pieces=tuple(frame[start:end] for start, end in pairwise(bounds)),
         through=through,
