@@ -21,8 +21,9 @@ from docker_credential_ecr_login.identity import (
 )
 from docker_credential_ecr_login.registry import fingerprint
 
-# No NUL: no environment variable can hold one. No surrogates but those of undecodable bytes.
-values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+# No NUL: no environment variable can hold one. No surrogates but those of undecodable bytes. Some
+# are names of files, which have 255 bytes at most.
+values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
 
 
 # What botocore and boto3 read that selects neither credentials nor endpoint. A name that ends in an
