@@ -44,7 +44,9 @@ def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -
     """Log ``error``, with its traceback, and return the one line that tells a person."""
     if isinstance(error, BadInput):
         return str(error)
-    traceback = None if isinstance(error, RememberedFailure) else error
+    # Without memory, traceback's look at the source has been seen to go on for ever.
+    is_short = isinstance(error, RememberedFailure) or is_for_want_of_resources(error)
+    traceback = None if is_short else error
     try:
         logger(environ).error("%s: %s", subject, error, exc_info=traceback)
     except Exception:

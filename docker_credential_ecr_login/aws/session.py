@@ -1,7 +1,6 @@
 """botocore's session, with the profile, region and endpoint in effect, and its clients."""
 
 import os
-import ssl  # noqa: F401 - first: urllib3 takes one that there is no memory for as one that is missing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
