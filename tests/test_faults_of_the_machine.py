@@ -238,8 +238,7 @@ class TestAFileSystemOfWholeSeconds:
                     after.st_ctime_ns,
                 )
 
-            if not any(is_done_within_a_second() for _ in range(20)):
-                pytest.skip("this machine is too busy for an answer within a second")
+            wait_for(is_done_within_a_second)
 
 
 class TestARealFileSystem:
@@ -599,14 +598,11 @@ class TestLimits:
         """
         poor = under(signed_in, in_shell(f"ulimit -v {megabytes * 1024}"))
         outcome = poor.get()
-        line = "the system gives this process no more memory, processes or open files (*"
-        last_words = "docker-credential-ecr-login: internal error: \\w*Error"
-        if outcome.status and outcome.stdout != NOT_FOUND:  # not enough even to say more
-            said = outcome.stdout.removesuffix("\n")
-            assert re.fullmatch(last_words, said) or matches(said, line), outcome
-            assert (outcome.stderr, outcome.status) == ("", 1)
+        if re.fullmatch("docker-credential-ecr-login: internal error: \\w*Error\n", outcome.stdout):
+            assert (outcome.stderr, outcome.status) == ("", 1)  # not even to say more
         elif outcome.status:
-            assert outcome.status == 1
+            assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
+            line = "the system gives this process no more memory, processes or open files (*"
             assert matches(told(outcome.stderr), line), outcome
         else:
             assert aws.accepts(outcome.secret)
