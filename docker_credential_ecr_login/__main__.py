@@ -130,7 +130,9 @@ def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     try:
         request = resolve(host, environ)
         if request.registry:
-            actions.refresh(request)
+            from .fetch import refresh
+
+            refresh(request)
             return "", "", 0
     except Exception as error:
         _failure_line(error, host, request.environ if request else environ)

@@ -13,8 +13,8 @@ from .cache import storage
 from .cache.recall import REFRESH_PAUSE, claim_refresh, recall, stored_login
 from .cache.tokens import MAX_TOKEN_LIFETIME, Cache, open_cache
 from .identity import config_file, configured_identity
-from .request import Request
-from .resolve import resolve, unconfigured, under
+from .request import Request, unconfigured
+from .resolve import resolve, under
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
@@ -95,22 +95,14 @@ def token(request: Request) -> "Entry":
         if process.is_ours:
             start_process(request)
         else:
+            from .fetch import refresh
+
             start_thread(request, refresh)
     if request.logs_answers:
         from .log import logger
 
         logger(request.environ).debug("%s: answered with the %s", request.host, kind)
     return entry
-
-
-def refresh(request: Request) -> None:
-    """Replace a token that is past its refresh time; runs in a process of its own.
-
-    Raises `HelperError`.
-    """
-    from .fetch import refresh as fetch_ahead
-
-    fetch_ahead(request)
 
 
 def _keep_answer(

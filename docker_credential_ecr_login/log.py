@@ -45,15 +45,15 @@ def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -
     if isinstance(error, BadInput):
         return str(error)
     # Without memory, traceback's look at the source has been seen to go on for ever.
-    is_short = isinstance(error, RememberedFailure) or is_for_want_of_resources(error)
-    traceback = None if is_short else error
+    is_for_want = is_for_want_of_resources(error)
+    traceback = None if is_for_want or isinstance(error, RememberedFailure) else error
     try:
         logger(environ).error("%s: %s", subject, error, exc_info=traceback)
     except Exception:
         pass  # an answer does not depend on the log
     if isinstance(error, HelperError):
         return str(error)
-    if is_for_want_of_resources(error):
+    if is_for_want:
         return one_line(
             "the system gives this process no more memory, processes or open files"
             f" ({type(error).__name__}: {error}); raise its limits: see ulimit -a"

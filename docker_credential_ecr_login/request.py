@@ -1,6 +1,6 @@
 """What is asked, under which configuration: the one object that is passed on to the call of AWS."""
 
-from .registry import fingerprint, parse
+from .registry import fingerprint, identify, parse
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ class Request:
         self.host: "Final" = host
         self.registry: "Final" = registry
         self.settings: "Final" = settings
-        self.environ: "Final" = {
-            **environ,
-            **{name: value for name, value in settings.defaults.items() if not environ.get(name)},
+        defaults = {
+            name: value for name, value in settings.defaults.items() if not environ.get(name)
         }
+        self.environ: "Final" = {**environ, **defaults} if defaults else environ
         self.identity: "Final" = identity
 
     @property
@@ -152,6 +152,12 @@ class Request:
         # Before the config file said otherwise, it may have been asked for by its own region's.
         named = parse(self.host)
         return list(dict.fromkeys(found + named.endpoints)) if named else found
+
+
+def unconfigured(url: str, environ: "Mapping[str, str]", identity: str = "") -> Request:
+    """Return what is asked by ``url`` where no config file says anything."""
+    registry, host = identify(url)
+    return Request(host, registry, NO_SETTINGS, environ, identity)
 
 
 def is_true(environ: "Mapping[str, str]", name: str) -> bool:

@@ -3,8 +3,8 @@
 from .cache.recall import note
 from .cache.tokens import open_cache
 from .identity import config_file, configured_identity
-from .registry import identify, parse
-from .request import NO_SETTINGS, Request
+from .registry import parse
+from .request import Request, unconfigured
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ def resolve(url: str, environ: "Mapping[str, str]") -> Request:
     if cache:
         note(cache, request)
     return request
-
-
-def unconfigured(url: str, environ: "Mapping[str, str]", identity: str = "") -> Request:
-    """Return what is asked by ``url`` where no config file says anything."""
-    registry, host = identify(url)
-    return Request(host, registry, NO_SETTINGS, environ, identity)
 
 
 def under(settings: "Settings", plain: Request) -> Request:

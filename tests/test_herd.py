@@ -38,6 +38,15 @@ def finish(process: "subprocess.Popen[bytes]") -> tuple[str, str, int]:
     return stdout.decode(), stderr.decode(), process.returncode
 
 
+def asking_in_vain(helper: HelperProcess, aws: AwsEmulator) -> "subprocess.Popen[bytes]":
+    """Start the caller that asks AWS, which does not answer it; the next one has an answer."""
+    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
+    leader = helper.ask()
+    while aws.count("GetAuthorizationToken") == 0:
+        assert leader.poll() is None
+    return leader
+
+
 def test_cold_callers_make_one_call(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Thirty-two helpers with a cold cache give equal answers from one GetAuthorizationToken."""
     outcomes = ask_at_once(signed_in, [HOST] * 32)
@@ -68,10 +77,7 @@ def test_cold_callers_fail_together(signed_in: HelperProcess, aws: AwsEmulator) 
 
 def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """When the caller that asks AWS is killed, one of those who wait asks instead."""
-    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
-    leader = signed_in.ask()
-    while aws.count("GetAuthorizationToken") == 0:
-        assert leader.poll() is None
+    leader = asking_in_vain(signed_in, aws)
     os.kill(leader.pid, signal.SIGKILL)
     outcomes = ask_at_once(signed_in, [HOST] * 4)
     assert finish(leader)[2] == -signal.SIGKILL
@@ -82,10 +88,7 @@ def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """When the caller that all wait for is killed, one of them asks, and all have an answer."""
-    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
-    leader = signed_in.ask()
-    while aws.count("GetAuthorizationToken") == 0:
-        assert leader.poll() is None
+    leader = asking_in_vain(signed_in, aws)
     others = [signed_in.ask() for _ in range(8)]
     (queue,) = signed_in.cache_directory.glob("tokens/*/*.lock")
     wait_for(lambda: users_of(queue) == {leader.pid, *(other.pid for other in others)})
@@ -100,10 +103,7 @@ def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: A
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nobody can be stopped here")
 def test_a_stopped_leader_is_overtaken_by_one(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """When the caller that asks AWS is stopped, one of those who wait does so instead."""
-    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
-    leader = signed_in.ask()
-    while aws.count("GetAuthorizationToken") == 0:
-        assert leader.poll() is None
+    leader = asking_in_vain(signed_in, aws)
     os.kill(leader.pid, signal.SIGSTOP)
     signed_in.environ["AWS_ECR_TIMEOUT"] = "9"
     started = time.monotonic()
@@ -128,10 +128,7 @@ def test_a_slow_aws_is_asked_once(signed_in: HelperProcess, aws: AwsEmulator) ->
 
 def test_who_waits_keeps_the_time_limit(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """A caller that waits for another gives up when its own time is over."""
-    aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
-    leader = signed_in.ask()
-    while aws.count("GetAuthorizationToken") == 0:
-        assert leader.poll() is None
+    leader = asking_in_vain(signed_in, aws)
     started = time.monotonic()
     outcome = signed_in.get(AWS_ECR_TIMEOUT="1")
     assert 1 <= time.monotonic() - started < 3

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from docker_credential_ecr_login.cache.tokens import Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
-from docker_credential_ecr_login.request import NO_SETTINGS, Request
-from docker_credential_ecr_login.resolve import unconfigured
+from docker_credential_ecr_login.request import NO_SETTINGS, Request, unconfigured
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, HelperProcess, Outcome
 

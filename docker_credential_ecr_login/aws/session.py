@@ -14,7 +14,7 @@ from ..errors import HelperError, is_for_want_of_resources
 from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, __version__
 from ..registry import Registry
-from ..request import NO_SETTINGS, Request
+from ..request import Request, unconfigured
 from .attempt import Attempt, leaves_config_unread
 from .failures import explain
 from .http import CheckedSession
@@ -78,7 +78,7 @@ def default_registry(
             return None
         partition = session.get_partition_for_region(region)
     except BotoCoreError as error:
-        raise explain(error, Attempt(Request("", None, NO_SETTINGS, environ, ""))) from error
+        raise explain(error, Attempt(unconfigured("", environ))) from error
     return Registry("", "", region, partition)
 
 
@@ -88,8 +88,7 @@ def takes_keys_from_environment(environ: Mapping[str, str], profile: str) -> boo
         profiles = _session(environ, profile).full_config.get("profiles", {})
     except BotoCoreError:  # which who asks for a token is told
         return False
-    request = Request("", None, NO_SETTINGS, environ, "")
-    attempt = Attempt(request, profile=profile, profiles=profiles)
+    attempt = Attempt(unconfigured("", environ), profile=profile, profiles=profiles)
     return attempt.takes_keys_from_environment
 
 

@@ -37,9 +37,9 @@ def erase(directory: str, request: "Request | None") -> tuple[int, int]:
     """
     logins = Cache(directory, "").logins
     unfinished = _unfinished(logins)  # also of writers that were killed, or are late
-    login_paths = _ours(logins)
+    endpoints = request.endpoints if request else []
+    login_paths = [f"{logins}/{file_name(request.host)}"] if request else _ours(logins)
     if request:
-        login_paths = [f"{logins}/{file_name(request.host)}"]
         unfinished = [path for path in unfinished if path.rsplit(".", 3)[0] == login_paths[0]]
     others = unfinished
     tokens: list[str] = []
@@ -49,7 +49,7 @@ def erase(directory: str, request: "Request | None") -> tuple[int, int]:
         others += [f"{hosts}/{name}" for name in host_names]
         for name in token_names(identity):
             endpoint = ".".join(name.split(".")[:3])
-            is_meant = not request or endpoint in request.endpoints
+            is_meant = not request or endpoint in endpoints
             if is_meant and not name.endswith(IN_USE):
                 is_token = not name.endswith(BESIDE)
                 (tokens if is_token else others).append(f"{identity}/{name}")

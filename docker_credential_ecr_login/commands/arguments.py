@@ -10,7 +10,8 @@ from ..errors import BadInput
 from ..identity import config_file
 from ..redaction import one_line
 from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
-from ..resolve import unconfigured, under
+from ..request import unconfigured
+from ..resolve import under
 
 _KEYS = (
     "AWS_ACCESS_KEY_ID",

@@ -13,11 +13,11 @@ from typing import Any
 from .. import actions
 from ..cache.storage import is_disabled, writable_directory
 from ..errors import BadConfiguration, BadInput, HelperError
-from ..fetch import fetch_own
+from ..fetch import fetch_own, refresh
 from ..identity import configured_identity, named_profile
 from ..log import logger
-from ..request import Request
-from ..resolve import resolve, unconfigured
+from ..request import Request, unconfigured
+from ..resolve import resolve
 from . import output
 from .arguments import (
     add_registries_to,
@@ -144,7 +144,7 @@ def _issued(host: str, profile: str | None, environ: Mapping[str, str]) -> Issue
     if request.registry is None or request.is_anonymous:
         raise BadConfiguration("it is used without credentials, by the configuration")
     with suppress(HelperError):  # then the old one must do, if there is one
-        actions.refresh(request)
+        refresh(request)
     entry = actions.token(request)
     used = request.settings.profile or named_profile(request.environ)
     return IssuedToken(request.host, used, entry.expires_at, entry.secret)

@@ -20,7 +20,8 @@ from ..identity import config_file, expand, users_config_file
 from ..protocol import NAME, __version__
 from ..redaction import one_line
 from ..registry import parse
-from ..resolve import unconfigured, under
+from ..request import unconfigured
+from ..resolve import under
 from . import executables
 from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, logins_in, runtime_path
 from .findings import CheckContext, Finding
