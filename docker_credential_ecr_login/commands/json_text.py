@@ -96,18 +96,19 @@ def dump(fields: dict[str, Any], text: str, path: str) -> str:
     is_line = '"' in body and "\n" not in body
     key = re.search(rf"{_TEXT}([ \t]*:[ \t]*)", text)
     colon = key[1] if key else ": "
+    escapes = set(re.findall(r"\\(u[0-9a-f]{4}|.)", text))
     try:
         written = json.dumps(
             fields,
             default=lambda number: number.marked,
-            ensure_ascii=bool(re.search(r"\\u(?!00[0-3])[0-9a-f]{4}", text)),
+            ensure_ascii=any(re.match("u(?!00[0-3])", each) for each in escapes),
             indent=None if is_line else indentation[1] if indentation else "\t",
             separators=(", " if is_line and colon.endswith(" ") else ",", colon),
         )
     except RecursionError:
         _refuse(path, _TOO_DEEP)
     written = re.sub(f'"{_MARK}([^"]*)"', r"\1", written)
-    if re.search(r"\\u00(?:3c|3e|26)", text):  # Go's way, where text is for web pages, too
+    if escapes & {"u003c", "u003e", "u0026"}:  # Go's way, where text is for web pages, too
         written = re.sub("[<>&]", lambda found: rf"\u{ord(found[0]):04x}", written)
     if "\r\n" in text:
         written = written.replace("\n", "\r\n")
