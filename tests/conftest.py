@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests import surroundings
+from tests.differential.shells import SHELLS, TRIED
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess, leaks
 
@@ -21,6 +22,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget who runs the tests; the parallel workers are started by who has forgotten."""
     if not hasattr(config, "workerinput"):
         surroundings.forget()
+
+
+def pytest_report_header() -> str:
+    """Say which shells are tried as /bin/sh; skips say which of them are not installed."""
+    return f"launcher: in {', '.join(TRIED)}; SHELLS=all tries {', '.join(SHELLS)}"
 
 
 def pytest_sessionstart() -> None:

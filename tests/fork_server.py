@@ -30,8 +30,8 @@ from shutil import copy
 _FLAGS = "-EIS"  # of the launcher
 _REPORT = 9  # a descriptor: of more than one digit, some shells know nothing
 _STAND_IN = f"""#!/bin/sh
-exec >&{_REPORT}
-/bin/cat /proc/$$/environ && printf '\\0' && /bin/cat /proc/$$/cmdline
+echo >&{_REPORT}
+read -r _ <&{_REPORT}
 """
 _HOME = "/nonexistent/home"  # while libraries are imported
 _LARGEST_REQUEST = 2**17  # bytes
@@ -128,6 +128,15 @@ def _import_libraries(package: Path) -> None:
             importlib.import_module(name)
 
 
+def _fill_caches() -> None:
+    """Have botocore compile and remember what it needs for any client."""
+    session = importlib.import_module("botocore.session").get_session()
+    for service in ("ecr", "sts"):
+        session.create_client(
+            service, "us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+
+
 def _homes() -> list[tuple[type, str, str]]:
     """Return the attributes of classes that libraries have made of the home, with their values.
 
@@ -185,34 +194,37 @@ def _report_ends(statuses: dict[int, int]) -> None:
         os.close(descriptor)
 
 
-def _launch(launcher: str, arguments: Iterable[bytes], environ: Mapping[bytes, bytes]) -> bytes:
-    """Return what the stand-in for Python reports, or end as the launcher does."""
-    reading, writing = os.pipe()
+def _launch(
+    launcher: str, arguments: Iterable[bytes], environ: Mapping[bytes, bytes]
+) -> tuple[bytes, bytes]:
+    """Return the environment and the command line that Python gets, or end as the launcher does."""
+    ours, theirs = socket.socketpair()
     process = os.posix_spawn(
         launcher,
         [os.fsencode(launcher), *arguments],
         environ,
-        file_actions=[(os.POSIX_SPAWN_DUP2, writing, _REPORT)],
+        file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), _REPORT)],
         setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
     )
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        report = pipe.read()
+    theirs.close()
+    found = [b"", b""]
+    if ours.recv(1):  # the stand-in for Python has come to life, and waits
+        found = [Path(f"/proc/{process}/{name}").read_bytes() for name in ("environ", "cmdline")]
+    ours.close()
     _, status = os.waitpid(process, 0)
-    if not report:
+    if not found[1]:
         os._exit(os.waitstatus_to_exitcode(status))
-    return report
+    return found[0], found[1]
 
 
 def _variables(items: Iterable[bytes]) -> dict[bytes, bytes]:
     return {name: value for name, _, value in (item.partition(b"=") for item in items)}
 
 
-def _become(report: bytes) -> str:
-    """Take on the environment and the arguments of the report; return the code."""
-    environment, _, command = report.partition(b"\0\0")
+def _become(environment: bytes, command: bytes) -> str:
+    """Take on the environment and the arguments of a command line; return its code."""
     # Python itself adds the last where there is no locale.
-    environ = {**_variables(environment.split(b"\0")), b"LC_CTYPE": b"C.UTF-8"}
+    environ = {**_variables(environment.split(b"\0")[:-1]), b"LC_CTYPE": b"C.UTF-8"}
     os.environb.clear()
     os.environb.update(environ)
     posix.environ.clear()
@@ -229,13 +241,15 @@ def _main(library: str, launcher: str, connection: str) -> str:
     sys.path.append(library)
     _import_libraries(Path(library, "docker_credential_ecr_login"))
     sys.path[:] = path
+    _fill_caches()
     homes = _homes()
+    gc.disable()
     gc.freeze()  # what is shared with the children stays shared
     directory, count, *rest = _next_run(socket.socket(fileno=int(connection)))
     os.closerange(3, 2**16)
     os.chdir(directory)
     arguments, environ = rest[: int(count)], _variables(rest[int(count) :])
-    code = _become(_launch(launcher, arguments, environ))
+    code = _become(*_launch(launcher, arguments, environ))
     for owner, name, text in homes:
         setattr(owner, name, text.replace(_HOME, os.environ["HOME"]))
     return code

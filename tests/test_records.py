@@ -21,8 +21,8 @@ from docker_credential_ecr_login.cache.tokens import Entry
 from docker_credential_ecr_login.identity import SECRETS, SELECTORS
 from docker_credential_ecr_login.resolve import resolve
 from tests.credential_sources import write
-from tests.differential.machine import SHELLS
 from tests.differential.questions import near_names
+from tests.differential.shells import SHELLS, TRIED
 from tests.emulator import AwsEmulator
 from tests.helper_process import (
     EXECUTABLE,
@@ -36,7 +36,7 @@ from tests.helper_process import (
     as_nobody,
     wait_for,
 )
-from tests.tokens import asked, stored
+from tests.tokens import HOUR, asked, keep_token, stored
 
 STAT = shutil.which("stat")
 HUB = "https://index.docker.io/v1/"
@@ -64,10 +64,13 @@ def lonely(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def warm(signed_in: HelperProcess) -> HelperProcess:
+def warm(signed_in: HelperProcess, aws: AwsEmulator) -> HelperProcess:
     """The executable with AWS configuration files, and a token in its cache."""
     signed_in.write_config("[default]\nregion = eu-west-1\n")
     signed_in.write_credentials("[other]\naws_access_key_id = AKIDOTHER\n")
+    keep_token(aws, signed_in, refresh_in=HOUR)
+    written = time.time_ns()
+    wait_for(lambda: time.time_ns() > written + 10**8)  # of what is newer, there is no record
     assert signed_in.get().secret
     return signed_in
 
@@ -113,7 +116,7 @@ class TestAnswers:
         assert "answered with the cached token" in warm.log
         assert launcher.get() == by_python
         assert aws.accepts(launcher.get().secret)
-        assert aws.count("GetAuthorizationToken") == 1
+        assert aws.count("GetAuthorizationToken") == 0
 
     @pytest.mark.parametrize(
         "name", [HUB, "ghcr.io", "localhost:5000", "10.0.0.1", f"{HOST}.evil.example"]
@@ -217,11 +220,11 @@ class TestAnswers:
 class TestEnvironment:
     """Another environment, another question."""
 
-    @pytest.mark.parametrize("name", [name for name in VARIABLES if name != SECRETS[1]])
-    def test_each_variable_counts(self, launcher: HelperProcess, name: str) -> None:
+    def test_each_variable_counts(self, launcher: HelperProcess) -> None:
         """With any variable changed that selects identity or cache, Python decides."""
+        for name in set(VARIABLES) - {SECRETS[1]}:
+            assert not is_answered(launcher, **{name: "changed"}), name
         assert is_answered(launcher)
-        assert not is_answered(launcher, **{name: "changed"})
 
     def test_the_launcher_knows_the_table(self) -> None:
         """The variables that the launcher compares are those of the tables, each once."""
@@ -569,7 +572,7 @@ class TestWhoseFiles:
         assert not is_answered(launcher)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-    @pytest.mark.parametrize("shell", SHELLS)
+    @pytest.mark.parametrize("shell", TRIED)
     def test_one_that_another_user_planted(
         self, launcher: HelperProcess, tmp_path: Path, shell: str
     ) -> None:
@@ -641,7 +644,7 @@ class TestKept:
         path.chmod(0o644)
         long_ago = time.time() - 14 * 3600
         os.utime(path, (long_ago, long_ago))
-        (warm.cache_directory / "swept").unlink()
+        (warm.cache_directory / "swept").unlink(missing_ok=True)
         assert warm.get(OTHER_REGION).secret
         assert not path.exists()
 

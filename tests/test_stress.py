@@ -9,7 +9,7 @@ from tests.stress import kills, mix
 
 def test_callers_that_do_everything_at_once() -> None:
     """Sixteen callers that get, store, erase and list get no wrong answer and lose no login."""
-    done = mix.run(seconds=5, processes=16, seed=1)
+    done = mix.run(seconds=2, processes=16, seed=1)
     assert set(done) > {"get", "get own", "store own", "list"}
 
 

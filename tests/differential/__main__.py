@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from tests.differential.comparison import compare
-from tests.differential.machine import SHELLS, alike
+from tests.differential.shells import SHELLS, alike
 from tests.emulator import AwsEmulator
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings
 
-from tests.differential.machine import GO_ON_WITHOUT_PROCESSES, Machine, Question
+from tests.differential.machine import Machine, Question
 from tests.differential.questions import questions
+from tests.differential.shells import GO_ON_WITHOUT_PROCESSES
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, HelperProcess
 

@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.differential.shells import LEAVE_IT_TO_PYTHON, SHELLS
 from tests.faults import prefix
 from tests.helper_process import EXECUTABLE, HelperProcess, wait_for
 from tests.installation import LIBRARY
@@ -25,33 +26,6 @@ from docker_credential_ecr_login.__main__ import main
 main()"""
 _END_OF_FILE = b"\x04"  # of a terminal
 _TIMEOUT = 60  # seconds
-
-SHELLS = {
-    "dash": ("dash",),
-    "bash as sh": ("bash",),
-    "bash": ("bash",),
-    "busybox": ("busybox", "sh"),
-    "ksh93": ("ksh93",),
-    "mksh": ("mksh",),
-    "yash": ("yash",),
-    "zsh": ("zsh", "--emulate", "sh"),
-}
-"""What can be /bin/sh, as the beginning of a command line."""
-
-LEAVE_IT_TO_PYTHON = ("yash",)
-"""The shells in which the launcher answers nothing by itself."""
-
-GO_ON_WITHOUT_PROCESSES = ("dash", "busybox", "zsh")
-"""The shells that are not at their end where no process can be started; bash, after 15 seconds
-of trying, and yash end, ksh93 and mksh try for ever."""
-
-
-def alike(shells: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return groups of shells that can be asked the same questions."""
-    shells = list(shells)
-    survivors = tuple(shell for shell in shells if shell in GO_ON_WITHOUT_PROCESSES)
-    others = tuple(shell for shell in shells if shell not in GO_ON_WITHOUT_PROCESSES)
-    return [group for group in (survivors, others) if group]
 
 
 @dataclass(frozen=True)

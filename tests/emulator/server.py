@@ -77,7 +77,7 @@ class AwsEmulator(AwsState):
         """
         server = _Server((host, port), self, ssl_context)
         self._servers.append(server)
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
         scheme = "http" if ssl_context is None else "https"
         return f"{scheme}://{host}:{server.server_address[1]}"
 
