@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docker_credential_ecr_login import commands
-from docker_credential_ecr_login.commands import configure, files, json_text, toml_text
+from docker_credential_ecr_login.commands import clients, edits, files, json_text, toml_text
 from docker_credential_ecr_login.commands.executables import own_path
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration, HelperError
@@ -768,9 +768,9 @@ class TestPodman:
     @pytest.mark.skipif(sys.platform != "linux", reason="podman has no such file elsewhere")
     def test_where_its_runtime_file_is(self) -> None:
         """Without XDG_RUNTIME_DIR it is below /run; with REGISTRY_AUTH_FILE podman has no other."""
-        assert files.runtime_path({}) == f"/run/containers/{os.getuid()}/auth.json"
-        assert files.runtime_path({"XDG_RUNTIME_DIR": "/x"}) == "/x/containers/auth.json"
-        assert files.runtime_path({"REGISTRY_AUTH_FILE": "/y"}) == ""
+        assert clients.runtime_path({}) == f"/run/containers/{os.getuid()}/auth.json"
+        assert clients.runtime_path({"XDG_RUNTIME_DIR": "/x"}) == "/x/containers/auth.json"
+        assert clients.runtime_path({"REGISTRY_AUTH_FILE": "/y"}) == ""
 
     def test_docker_config(self, home: Home, tmp_path: Path) -> None:
         """It warns that podman does not read the file while DOCKER_CONFIG is set."""
@@ -864,7 +864,7 @@ def ordered(text: str) -> Any:
 
 def edited(text: str, *hosts: str, **options: Any) -> str:
     """What becomes of Docker's configuration."""
-    return configure.edit_client(text, "x", configure.Plan(hosts, {}, **options), "").text
+    return edits.edit_client(text, "x", edits.Plan(hosts, {}, **options), "").text
 
 
 @given(documents([(" ,", " :  "), ("\n,", "\t: ")]), st.sampled_from([HOST, PUBLIC]))

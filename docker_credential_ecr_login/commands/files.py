@@ -2,41 +2,13 @@
 
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from ..errors import BadConfiguration
 from ..identity import expand
 from ..redaction import one_line
-from ..registry import parse
-from . import json_text
-
-OWN_NAME = "ecr-login"
-"""This helper, as the configuration of clients names it."""
-
-
-def client_path(environ: Mapping[str, str], *, podman: bool = False) -> str:
-    """Return where docker or podman looks for its configuration."""
-    if not podman:
-        return f"{environ.get('DOCKER_CONFIG') or expand('~/.docker', environ)}/config.json"
-    if path := environ.get("REGISTRY_AUTH_FILE"):
-        return path
-    directory = environ.get("XDG_CONFIG_HOME", "")
-    if not directory.startswith("/"):
-        directory = expand("~/.config", environ)
-    return f"{directory}/containers/auth.json"
-
-
-def runtime_path(environ: Mapping[str, str]) -> str:
-    """Return where podman keeps logins until the machine is started again, "" if nowhere."""
-    if sys.platform != "linux" or environ.get("REGISTRY_AUTH_FILE"):
-        return ""
-    directory = environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
-    suffix = "containers/auth.json" if environ.get("XDG_RUNTIME_DIR") else "auth.json"
-    return f"{directory}/{suffix}"
 
 
 class TextFile:
@@ -127,31 +99,6 @@ class TextFile:
         is_denied = isinstance(error, PermissionError)
         hint = f"make it yours: sudo chown $(id -u) {self.target}" if is_denied else ""
         return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}", hint)
-
-
-class ClientConfiguration(TextFile):
-    """The configuration of docker or podman. Raises `BadConfiguration` if it cannot be read."""
-
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
-        super().__init__(path, environ)
-        fields = json_text.load(self.text, self.shown)
-        self.helpers: dict[str, Any] = json_text.field(fields, "credHelpers")[1]
-        self.store: str = json_text.field(fields, "credsStore")[1]
-
-    @property
-    def own_hosts(self) -> list[str]:
-        """The registries that it names this helper for."""
-        return [host for host, name in self.helpers.items() if name == OWN_NAME]
-
-
-def logins_in(text: str, shown: str) -> list[str]:
-    """Return the hosts of ECR that the configuration of a client holds a login for.
-
-    ``shown`` is its name for messages. Raises `BadConfiguration`.
-    """
-    _, logins = json_text.field(json_text.load(text, shown), "auths")
-    found = [parse(key) for key, entry in logins.items() if json_text.is_login(entry)]
-    return list(dict.fromkeys(registry.host for registry in found if registry))
 
 
 def _make_directories(path: str) -> None:

@@ -23,7 +23,8 @@ from ..registry import parse
 from ..request import unconfigured
 from ..resolve import under
 from . import executables
-from .files import OWN_NAME, ClientConfiguration, TextFile, client_path, logins_in, runtime_path
+from .clients import OWN_NAME, ClientConfiguration, client_path, logins_in, runtime_path
+from .files import TextFile
 from .findings import CheckContext, Finding
 from .output import iso_time
 

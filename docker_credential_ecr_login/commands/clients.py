@@ -1,0 +1,60 @@
+"""The container clients: where their configuration is, and what it says of this helper."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ..identity import expand
+from ..registry import parse
+from . import json_text
+from .files import TextFile
+
+OWN_NAME = "ecr-login"
+"""This helper, as the configuration of clients names it."""
+
+
+def client_path(environ: Mapping[str, str], *, podman: bool = False) -> str:
+    """Return where docker or podman looks for its configuration."""
+    if not podman:
+        return f"{environ.get('DOCKER_CONFIG') or expand('~/.docker', environ)}/config.json"
+    if path := environ.get("REGISTRY_AUTH_FILE"):
+        return path
+    directory = environ.get("XDG_CONFIG_HOME", "")
+    if not directory.startswith("/"):
+        directory = expand("~/.config", environ)
+    return f"{directory}/containers/auth.json"
+
+
+def runtime_path(environ: Mapping[str, str]) -> str:
+    """Return where podman keeps logins until the machine is started again, "" if nowhere."""
+    if sys.platform != "linux" or environ.get("REGISTRY_AUTH_FILE"):
+        return ""
+    directory = environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
+    suffix = "containers/auth.json" if environ.get("XDG_RUNTIME_DIR") else "auth.json"
+    return f"{directory}/{suffix}"
+
+
+class ClientConfiguration(TextFile):
+    """The configuration of docker or podman. Raises `BadConfiguration` if it cannot be read."""
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        super().__init__(path, environ)
+        fields = json_text.load(self.text, self.shown)
+        self.helpers: dict[str, Any] = json_text.field(fields, "credHelpers")[1]
+        self.store: str = json_text.field(fields, "credsStore")[1]
+
+    @property
+    def own_hosts(self) -> list[str]:
+        """The registries that it names this helper for."""
+        return [host for host, name in self.helpers.items() if name == OWN_NAME]
+
+
+def logins_in(text: str, shown: str) -> list[str]:
+    """Return the hosts of ECR that the configuration of a client holds a login for.
+
+    ``shown`` is its name for messages. Raises `BadConfiguration`.
+    """
+    _, logins = json_text.field(json_text.load(text, shown), "auths")
+    found = [parse(key) for key, entry in logins.items() if json_text.is_login(entry)]
+    return list(dict.fromkeys(registry.host for registry in found if registry))
