@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -28,11 +29,15 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    as_nobody,
 )
+from tests.mounts import mounted
 
 PUBLIC_DUAL_STACK = "ecr-public.aws.com"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 SHOWN = "~/.docker/config.json"
 OWN_SHOWN = "~/.config/ecr-login/config.toml"
+NOBODY = 65534
 NOTHING = f"{SHOWN}: nothing had to be changed\n"
 ROLE = "arn:aws:iam::222222222222:role/pull"
 HEAD = "[[registry]]  # by docker-credential-ecr-login configure\n"
@@ -107,6 +112,11 @@ def contents(home: Home) -> dict[str, bytes]:
     paths = [path for path in home.helper.home.rglob("*") if path.is_file()]
     found = {str(path.relative_to(home.helper.home)): path.read_bytes() for path in paths}
     return {name: content for name, content in found.items() if not name.startswith(".ecr/")}
+
+
+def run_in_shell(command: str, user: int | None = None) -> None:
+    """Do what an advice says."""
+    subprocess.run(["/bin/sh", "-c", command], user=user, check=True)
 
 
 def mode(path: Path) -> int:
@@ -360,15 +370,164 @@ class TestFile:
         assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: it cannot be written: ")
         assert outcome.status == 1
 
-    def test_what_docker_writes_meanwhile(self, home: Home) -> None:
-        """A file that another program has written since it was read is not overwritten."""
-        home.write("{}")
-        file = files.TextFile(str(home.docker), home.helper.environ)
+    def test_several_at_once(self, home: Home) -> None:
+        """Runs at the same time lose nothing of each other, nor what was there."""
         home.write(DOCKERS)
-        with pytest.raises(BadConfiguration, match="another program has just written it"):
-            file.replace('{"credHelpers": {}}')
-        assert home.text == DOCKERS
-        assert list(home.docker.parent.iterdir()) == [home.docker]
+        hosts = [f"{number:012}.dkr.ecr.us-east-1.amazonaws.com" for number in range(8)]
+        runs = [home.helper.start("configure", host, "--profile", host[:12]) for host in hosts]
+        said = [(*run.communicate(), run.returncode) for run in runs]
+        assert [each[1:] for each in said] == [(b"", 0)] * len(hosts)
+        helpers = home.settings.pop("credHelpers")
+        assert helpers == dict.fromkeys(hosts, "ecr-login")
+        assert home.settings == json.loads(DOCKERS) | {"credHelpers": helpers}
+        config = parse_text(home.own.read_text(), "x")
+        assert [config.settings(host).profile for host in hosts] == [host[:12] for host in hosts]
+        assert [*home.docker.parent.iterdir()] == [home.docker]
+
+    @pytest.mark.parametrize("is_new", [False, True])
+    def test_docker_login_beside_it(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch, *, is_new: bool
+    ) -> None:
+        """What docker writes in the last moment stays, and what it then overwrites is done again.
+
+        No process of docker can be made to hit that moment: here it comes before the one call.
+        """
+        calls = []
+        module, name = ("os", "link") if is_new else (files.__name__, "exchange")
+        original = getattr(sys.modules[module], name)
+
+        def beside(one: str, other: str) -> None:
+            calls.append(one)
+            if len(calls) == 1:
+                login(home.docker, DOCKERS)
+            original(one, other)
+
+        def login(path: Path, text: str) -> None:
+            path.with_name("config.json123").write_text(text)
+            path.with_name("config.json123").replace(path)
+
+        if not is_new:
+            home.write("{}")
+        monkeypatch.setattr(f"{module}.{name}", beside)
+        assert home.done(HOST) == [f"{SHOWN}: added credHelpers {HOST}"]
+        assert home.settings == json.loads(DOCKERS) | {"credHelpers": {HOST: "ecr-login"}}
+        assert [*home.docker.parent.iterdir()] == [home.docker]
+
+    def test_docker_login_that_had_read_it_before(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What another program puts back at once is noticed, said, and done again; for some time.
+
+        Such a program is played by the one call that comes after the file is written.
+        """
+        home.write(DOCKERS)
+        original = files.TextFile.verify
+        left = 0
+
+        def overwritten(file: files.TextFile) -> None:
+            nonlocal left
+            if HOST in home.text and left > 0:
+                left -= 1
+                home.write(DOCKERS)
+            original(file)
+
+        monkeypatch.setattr(files.TextFile, "verify", overwritten)
+        left = 1
+        outcome = home.configure(HOST)
+        assert outcome.stdout == f"{SHOWN}: added credHelpers {HOST}\n"
+        assert outcome.stderr.endswith("overwrote what was written here: it was done again\n")
+        assert (outcome.status, home.settings["credHelpers"]) == (0, {HOST: "ecr-login"})
+        home.write(DOCKERS)
+        left = 1000
+        outcome = home.configure(HOST)
+        assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: another program writes it again")
+        assert (outcome.status, home.text) == (1, DOCKERS)
+
+    @needs_root
+    @pytest.mark.parametrize("name", [".docker/config.json", ".docker"])
+    def test_what_belongs_to_root(self, helper: HelperProcess, name: str) -> None:
+        """Whatever `sudo docker login` left to root, the advice is what mends it, at once."""
+        home, place = Home(helper), helper.home / name
+        home.write("{}")
+        home.docker.chmod(0o600)
+        user = as_nobody(helper, helper.home, home.docker.parent)
+        os.chown(place, 0, 0)
+        outcome = user.run("configure", HOST)
+        words = "it cannot be read: Permission denied; make it yours: sudo "
+        before, _, advice = outcome.stderr.partition(words)
+        assert (before, outcome.status) == (f"ecr-login: {SHOWN}: ", 1)
+        assert advice == f"chown -R $(id -u) {place}\n"
+        run_in_shell(advice.replace("$(id -u)", str(NOBODY)))
+        outcome = user.run("configure", HOST)
+        assert (outcome.stderr, outcome.status) == ("", 0)
+        assert home.settings == {"credHelpers": {HOST: "ecr-login"}}
+
+    @needs_root
+    def test_a_directory_of_root(self, helper: HelperProcess) -> None:
+        """A file of one's own in a directory of somebody else is written in its place."""
+        home = Home(helper)
+        home.write(DOCKERS)
+        user = as_nobody(helper, helper.home, home.docker)
+        inode = home.docker.stat().st_ino
+        outcome = user.run("configure", HOST)
+        assert (outcome.stderr, outcome.status) == ("", 0)
+        assert home.settings == json.loads(DOCKERS) | {"credHelpers": {HOST: "ecr-login"}}
+        assert user.run("configure", HOST, "--remove").status == 0
+        assert (home.text, home.docker.stat().st_ino) == (DOCKERS, inode)
+
+    @needs_root
+    def test_a_link_into_a_store(self, helper: HelperProcess, tmp_path: Path) -> None:
+        """A link to what is read-only, as home-manager leaves one, is to be a file first."""
+        home, store = Home(helper), tmp_path / "a store.json"
+        store.write_text("{}")
+        home.docker.parent.mkdir()
+        home.docker.symlink_to(store)
+        user = as_nobody(helper, helper.home, home.docker.parent)
+        outcome = user.run("configure", HOST)
+        message, _, command = outcome.stderr.rpartition(": ")
+        assert message.startswith(f"ecr-login: {SHOWN}: it cannot be written: Permission denied; ")
+        run_in_shell(command, user=NOBODY)
+        assert user.run("configure", HOST).status == 0
+        assert (store.read_text(), home.docker.is_symlink()) == ("{}", False)
+        assert home.settings == {"credHelpers": {HOST: "ecr-login"}}
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ("size=64k", ""),
+            ("size=64k,ro", "Read-only file system; mount {} so that it can be written"),
+            ("size=4k", "No space left on device"),
+        ],
+    )
+    def test_a_mount_of_its_own(self, helper: HelperProcess, options: str, words: str) -> None:
+        """A file that is mounted is written in its place, whole or not at all."""
+        home = Home(helper)
+        home.write(DOCKERS)
+        script = (
+            'mkdir "$0.d" && mount -t tmpfs tmpfs "$0.d" && cp "$0" "$0.d/file" && '
+            f'mount -o remount,{options} "$0.d" && mount --bind "$0.d/file" "$0"'
+        )
+        accounts = ",".join(f"{number:012}" for number in range(100))
+        with mounted(helper, home.docker, script) as (inside, seen):
+            outcome = inside.run("configure", accounts, "--region", "us-east-1")
+            text = seen.read_text()
+        if words:
+            words = words.format(home.docker.parent)
+            assert outcome.stderr == f"ecr-login: {SHOWN}: it cannot be written: {words}\n"
+            assert (outcome.status, text) == (1, DOCKERS)
+        else:
+            assert (outcome.stderr, outcome.status) == ("", 0)
+            assert len(json.loads(text)["credHelpers"]) == 100
+
+    def test_where_files_cannot_be_exchanged(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On NFS, Windows or with an old C library, one file replaces the other."""
+        home.write(DOCKERS)
+        monkeypatch.setattr("ctypes.CDLL", object)
+        home.done(HOST)
+        assert home.settings == json.loads(DOCKERS) | {"credHelpers": {HOST: "ecr-login"}}
+        assert [*home.docker.parent.iterdir()] == [home.docker]
 
 
 class TestAllRegistries:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from tests.helper_process import (
     told,
     wait_for,
 )
+from tests.mounts import mounted
 from tests.tokens import asked, issued_to, stored
 
 needs_faults = pytest.mark.skipif(
@@ -158,32 +159,6 @@ class TestADiskThatTakesNothing:
         assert kept(warm) == before
         assert under(warm, DISKS["full"]).erase(SECOND_ACCOUNT) == Outcome("", "", 0)
         assert kept(warm) == {}
-
-
-@contextmanager
-def mounted(
-    helper: HelperProcess, place: Path, script: str
-) -> Iterator[tuple[HelperProcess, Path]]:
-    """Mount a file system at ``place`` by a shell ``script`` that has it as $0.
-
-    Gives the executable with that, and where it is seen from here. It lives in a mount
-    namespace, which ends with the process that holds it.
-    """
-    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("nsenter"):
-        pytest.skip("a file system of one's own needs Linux, root and nsenter")
-    with subprocess.Popen(
-        ["unshare", "--mount", "/bin/sh", "-c", f"{script} && echo mounted && exec cat", place],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as holder:
-        assert holder.stdout is not None
-        if holder.stdout.readline() != b"mounted\n":
-            pytest.skip("file systems cannot be mounted here")
-        seen = Path(f"/proc/{holder.pid}/root") / place.relative_to("/")
-        yield under(helper, ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--")), seen
-        assert holder.stdin is not None
-        holder.stdin.close()
 
 
 @pytest.fixture

@@ -8,10 +8,14 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from .. import config, protocol
+from ..cache import storage
+from ..cache.locks import MIN_PATIENCE, Lock
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..identity import config_file, users_config_file
 from ..redaction import one_line
@@ -20,8 +24,9 @@ from . import executables, json_text, toml_text
 from .arguments import add_registries_to, configured_regions, hosts, own_name, regions
 from .clients import ClientConfiguration, client_path, runtime_path
 from .edits import BYTE_ORDER_MARK, Edit, Plan, edit_client, edit_own, edit_runtime
-from .files import TextFile
+from .files import TextFile, WrittenMeanwhile
 
+_TRIES = 10  # while others write the same files
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 
 
@@ -60,6 +65,30 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
     Raises `HelperError` if there is nothing that can be done; then nothing was written.
     """
+    done: Counter[str] = Counter()  # each line, and how often it was done
+    with nullcontext() if options.dry_run else _lock(environ):
+        for _ in range(_TRIES):
+            try:
+                warnings, status = _run(options, environ, done)
+                break
+            except WrittenMeanwhile as error:
+                warnings, status = [str(error)], 1
+    if max(done.values(), default=0) > 1:
+        warnings.append("another program overwrote what was written here: it was done again")
+    if not options.remove:
+        warnings += _path_warnings(environ, "podman" if options.podman else "docker")
+        if options.podman:
+            warnings += _podman_warnings(environ)
+    return "".join(done), "\necr-login: ".join(warnings), status
+
+
+def _run(
+    options: argparse.Namespace, environ: Mapping[str, str], done: Counter[str]
+) -> tuple[list[str], int]:
+    """Do it, count a line in ``done`` for each thing, and return warnings and the exit code.
+
+    Raises `HelperError`; `WrittenMeanwhile` if it is to be done again.
+    """
     path = client_path(environ, podman=options.podman)
     client = TextFile(path, environ)
     ours = ClientConfiguration(path, environ).own_hosts if options.remove else ()
@@ -72,27 +101,37 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         except HelperError as error:  # podman's affair, and maybe nobody has podman
             warnings.append(str(error))
     warnings += [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
-    if not plan.remove:
-        warnings += _path_warnings(environ, "podman" if options.podman else "docker")
-        if options.podman:
-            warnings += _podman_warnings(environ)
     changes = [(file, edit) for file, edit in changes if edit.text != file.text]
-    lines = []
-    status = 0
+    if options.dry_run:
+        done.update(_difference(file, edit.text) for file, edit in changes)
+        changes = []
     for file, edit in changes:
-        if options.dry_run:
-            lines.append(_difference(file, edit.text))
-            continue
         try:
             file.replace(edit.text)
+        except WrittenMeanwhile:
+            raise
         except HelperError as error:  # what was written before it is to be told all the same
-            warnings.append(str(error))
-            status = 1
-            break
-        lines += [f"{file.shown}: {line}\n" for line in edit.done]
-    if not changes:
-        lines.append(f"{client.shown}: nothing had to be changed\n")
-    return "".join(lines), "\necr-login: ".join(warnings), status
+            return [*warnings, str(error)], 1
+        done.update(f"{file.shown}: {line}\n" for line in edit.done)
+    for file, _ in changes:
+        file.verify()  # who had read it before may have put that back
+    if not done:
+        done[f"{client.shown}: nothing had to be changed\n"] = 1
+    return warnings, 0
+
+
+@contextmanager
+def _lock(environ: Mapping[str, str]) -> Iterator[None]:
+    """Have other runs of this command wait meanwhile, where there can be a lock."""
+    directory = storage.writable_directory(environ)
+    lock = Lock(f"{directory}/configure.lock")
+    with suppress(OSError):
+        if directory:
+            lock.acquire(MIN_PATIENCE)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def planned(

@@ -1,7 +1,15 @@
-"""Files of other programs: where they are, and how they are read and replaced."""
+"""Files of other programs: read, and written only as they were read.
 
+Nobody else who writes them takes a lock. So what is written is exchanged with what is there, at
+once, and what comes out is compared with what was read: if it is something else, it goes back.
+"""
+
+import ctypes
+import errno
 import os
+import shlex
 import stat
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +17,15 @@ from contextlib import suppress
 from ..errors import BadConfiguration
 from ..identity import expand
 from ..redaction import one_line
+
+# In a directory of somebody else, or as a mount of its own, a file cannot be replaced.
+_NOT_REPLACEABLE = (errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS)
+_AT_FDCWD = -100  # of linux/fcntl.h
+_EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h, RENAME_SWAP of macOS's stdio.h
+
+
+class WrittenMeanwhile(BadConfiguration):
+    """Another program has written the file since it was read; nothing of that was overwritten."""
 
 
 class TextFile:
@@ -23,42 +40,50 @@ class TextFile:
         is_below = home and path.startswith(f"{home}/")
         self.shown = one_line("~" + path[len(home) :] if is_below else path)
         self.target = os.path.realpath(path)  # a link to it stays a link
+        self._path, self._home = path, os.path.realpath(home)
         try:
-            self._state = self._look()
-            self.text = self._read() if self._state else ""
+            self._content = self._look()
         except (OSError, ValueError) as error:
             raise self._failure("read", error) from None
+        try:
+            self.text = (self._content or b"").decode()
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise BadConfiguration(
+                f"{self.shown}: not UTF-8, in line {line}", "save it as UTF-8"
+            ) from None
 
     @property
     def exists(self) -> bool:
         """Whether it was there."""
-        return self._state is not None
+        return self._content is not None
 
     def replace(self, text: str) -> None:
-        """Write the file, all or nothing. Raises `BadConfiguration`."""
+        """Write the file, all or nothing. Raises `BadConfiguration`, and `WrittenMeanwhile`."""
+        content = text.encode()
         try:
-            self._replace(text.encode())
+            try:
+                self._replace(content)
+            except OSError as error:
+                if not self.exists or error.errno not in _NOT_REPLACEABLE:
+                    raise
+                self._overwrite(content)
         except (OSError, ValueError) as error:
             raise self._failure("written", error) from None
+        self._content = content
 
-    def _look(self) -> os.stat_result | None:
+    def verify(self) -> None:
+        """Raise `WrittenMeanwhile` if it is no longer as it was read, or written, here."""
+        if self._look() != self._content:
+            raise self._written_meanwhile()
+
+    def _look(self) -> bytes | None:
         try:
-            return os.stat(self.target)
+            if not stat.S_ISREG(os.stat(self.target).st_mode):
+                raise BadConfiguration(f"{self.shown}: this is not a file")
+            return _read(self.target)
         except FileNotFoundError:
             return None
-
-    def _read(self) -> str:
-        if self._state and not stat.S_ISREG(self._state.st_mode):
-            raise BadConfiguration(f"{self.shown}: this is not a file")
-        with open(self.target, "rb") as file:
-            content = file.read()
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise BadConfiguration(
-                f"{self.shown}: not UTF-8, in line {line}", "save it as UTF-8"
-            ) from None
 
     def _replace(self, content: bytes) -> None:
         directory, name = os.path.split(self.target)
@@ -69,14 +94,13 @@ class TextFile:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
-            if self._state:
-                _imitate(self._state, temporary)
-            self._check_unchanged()
-            os.replace(temporary, self.target)
-        except BaseException:
+            if self.exists:
+                _imitate(os.stat(self.target), temporary)
+            self.verify()
+            self._exchange(temporary)
+        finally:
             with suppress(OSError):
                 os.unlink(temporary)
-            raise
         with suppress(OSError):  # Windows has no directories that can be opened
             descriptor = os.open(directory, os.O_RDONLY)
             try:
@@ -84,21 +108,89 @@ class TextFile:
             finally:
                 os.close(descriptor)
 
-    def _check_unchanged(self) -> None:
-        states = [
-            state and (state.st_ino, state.st_size, state.st_mtime_ns)
-            for state in (self._state, self._look())
-        ]
-        if states[0] != states[1]:
-            raise BadConfiguration(
-                f"{self.shown}: another program has just written it", "do it once more"
-            )
+    def _exchange(self, temporary: str) -> None:
+        """Put the file at ``temporary`` in its place, where what was read still is."""
+        try:
+            if not self.exists:
+                os.link(temporary, self.target)
+                return
+            exchange(temporary, self.target)
+        except FileExistsError:
+            raise self._written_meanwhile() from None
+        except (OSError, AttributeError, TypeError):  # not by this system or file system
+            os.replace(temporary, self.target)
+            return
+        if _read(temporary) != self._content:
+            exchange(temporary, self.target)
+            raise self._written_meanwhile()
+
+    def _overwrite(self, content: bytes) -> None:
+        self.verify()
+        try:
+            _fill(self.target, content)
+        except OSError:
+            with suppress(OSError):
+                _fill(self.target, self._content or b"")
+            raise
+
+    def _written_meanwhile(self) -> WrittenMeanwhile:
+        return WrittenMeanwhile(
+            f"{self.shown}: another program writes it again and again", "do it once more after that"
+        )
 
     def _failure(self, verb: str, error: Exception) -> BadConfiguration:
         reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
-        is_denied = isinstance(error, PermissionError)
-        hint = f"make it yours: sudo chown $(id -u) {self.target}" if is_denied else ""
+        number = getattr(error, "errno", None)
+        hint = self._remedy(number) if number in _NOT_REPLACEABLE else ""
         return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}", hint)
+
+    def _remedy(self, number: int) -> str:
+        """Return what lets this user read and write the file, after an error of that number."""
+        path, target = shlex.quote(self._path), shlex.quote(self.target)
+        if os.path.islink(self._path):
+            return (
+                f"it is a link to {target}: change what made it so, or have a file of your own: "
+                f"cp {target} {path}.new && mv {path}.new {path}"
+            )
+        if number == errno.EROFS:
+            return f"mount {os.path.dirname(target)} so that it can be written"
+        if not self.target.startswith(f"{self._home}/"):
+            return (
+                f"do it as the owner of {target}, or name files of your own by DOCKER_CONFIG, "
+                "REGISTRY_AUTH_FILE or AWS_ECR_CONFIG"
+            )
+        place = self._home
+        for name in os.path.relpath(self.target, self._home).split(os.sep):
+            place = os.path.join(place, name)
+            if os.path.lexists(place) and os.stat(place).st_uid != os.geteuid():
+                return f"make it yours: sudo chown -R $(id -u) {shlex.quote(place)}"
+        return f"let yourself write it: chmod u+rwX {os.path.dirname(target)} {target}"
+
+
+def exchange(one: str, other: str) -> None:
+    """Exchange two files, at once. Raises OSError, and others where the system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*paths, _EXCHANGE)
+    else:
+        failed = libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _EXCHANGE)
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _fill(path: str, content: bytes) -> None:
+    with open(path, "r+b") as file:
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _make_directories(path: str) -> None:
