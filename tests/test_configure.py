@@ -587,13 +587,28 @@ class TestAllRegistries:
         assert home.own.read_text() == 'fallback = "pass"\n'
 
     def test_logins_that_docker_kept_itself(self, home: Home) -> None:
-        """It warns of other registries' logins in the file, which docker reads no more."""
+        """Logins of other registries in the file are disabled by a flag only; the way back works.
+
+        Docker reads them no more while there is a credsStore.
+        """
         home.write(DOCKERS)
         outcome = home.configure("--global")
+        words = f"{SHOWN}: docker would no longer use the logins that auths holds for ghcr.io; name"
+        assert outcome.stderr.startswith(f"ecr-login: {words}")
+        assert "--disable-logins" in outcome.stderr
+        assert (outcome.stdout, outcome.status, home.text) == ("", 1, DOCKERS)
+        outcome = home.configure("--global", "--disable-logins")
         assert (outcome.stdout, outcome.status) == (f"{SHOWN}: set credsStore\n", 0)
-        words = f"ecr-login: {SHOWN}: docker no longer uses the logins that auths holds for ghcr.io"
-        assert outcome.stderr.startswith(words)
-        assert home.settings["auths"] == json.loads(DOCKERS)["auths"]
+        words, _, command = outcome.stderr.strip().partition(
+            ", until: docker-credential-ecr-login "
+        )
+        assert words.endswith("docker no longer uses the logins that auths holds for ghcr.io")
+        assert home.settings == json.loads(DOCKERS) | {"credsStore": "ecr-login"}
+        found = home.helper.run("doctor", "--no-network").stdout
+        assert "logins that docker does not use, for credsStore names this helper: ghcr.io" in found
+        assert command in found
+        home.done(*command.split()[1:])
+        assert home.text == DOCKERS
 
     def test_a_store_that_is_no_name(self, home: Home) -> None:
         """A credsStore that could not be a fallback is refused before anything is written."""
@@ -799,7 +814,7 @@ class TestFormerLogins:
     def test_clean_for_all(self, home: Home) -> None:
         """With --global it is every login of ECR."""
         self.auths(home)
-        home.configure("--global", "--clean")
+        home.configure("--global", "--clean", "--disable-logins")
         assert list(home.settings["auths"]) == ["ghcr.io", PUBLIC]
 
 

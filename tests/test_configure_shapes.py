@@ -293,7 +293,7 @@ def test_all_registries(home: Home, name: str) -> None:
     """One field is added or changed, at one place, and --remove gives the file back as it was."""
     before = KEPT[name]
     home.path.write_bytes(before.encode())
-    home.configure("--global")
+    home.configure("--global", "--disable-logins")
     assert meaning(home.text) == meaning(before) | {"credsstore": "ecr-login"}
     old, new = change(before, home.text)
     assert old.strip() in (meaning(before).get("credsstore") or "null")

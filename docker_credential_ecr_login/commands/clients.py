@@ -41,8 +41,11 @@ class ClientConfiguration(TextFile):
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         super().__init__(path, environ)
         fields = json_text.load(self.text, self.shown)
+        self.unused_logins: list[str] = []  # of other registries, while this helper has them all
         self.helpers: dict[str, Any] = json_text.field(fields, "credHelpers")[1]
         self.store: str = json_text.field(fields, "credsStore")[1]
+        if self.store == OWN_NAME:
+            self.unused_logins = logins_of_others(fields)
 
     @property
     def own_hosts(self) -> list[str]:
@@ -58,3 +61,9 @@ def logins_in(text: str, shown: str) -> list[str]:
     _, logins = json_text.field(json_text.load(text, shown), "auths")
     found = [parse(key) for key, entry in logins.items() if json_text.is_login(entry)]
     return list(dict.fromkeys(registry.host for registry in found if registry))
+
+
+def logins_of_others(fields: dict[str, Any]) -> list[str]:
+    """Return what is not of ECR, and has a login in the configuration of a client."""
+    logins = json_text.field(fields, "auths")[1].items()
+    return [key for key, entry in logins if json_text.is_login(entry) and not parse(key)]

@@ -46,6 +46,12 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="all registries (credsStore); a helper that this replaces becomes our fallback",
     )
+    add(
+        "--disable-logins",
+        action="store_true",
+        help="with --global, also where docker has logins of other registries in that file, which "
+        "it no longer uses then",
+    )
     add("--profile", help="profile to use for these registries, in our own config file")
     add("--role-arn", help="role to assume for these registries, in our own config file")
     add("--podman", action="store_true", help="podman's auth.json in place of Docker's file")
@@ -181,7 +187,14 @@ def planned(
             'write credential-helpers = ["containers-auth.json", "ecr-login"]'
             " into /etc/containers/registries.conf",
         )
-    return Plan(tuple(dict.fromkeys(found)), who, options.for_all, options.remove, options.clean)
+    return Plan(
+        tuple(dict.fromkeys(found)),
+        who,
+        options.for_all,
+        options.remove,
+        options.clean,
+        options.disable_logins,
+    )
 
 
 def _changes(

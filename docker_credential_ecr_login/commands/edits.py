@@ -2,10 +2,12 @@
 
 from typing import Any, NamedTuple
 
+from ..errors import BadConfiguration
+from ..protocol import NAME
 from ..redaction import one_line
 from ..registry import identify, parse
 from . import json_text, toml_text
-from .clients import OWN_NAME
+from .clients import OWN_NAME, logins_of_others
 
 BYTE_ORDER_MARK = "\ufeff"
 """With which editors on Windows begin a file."""
@@ -19,6 +21,7 @@ class Plan(NamedTuple):
     for_all: bool = False
     remove: bool = False
     clean: bool = False
+    disable_logins: bool = False
 
 
 class Edit(NamedTuple):
@@ -39,7 +42,7 @@ def edit_client(text: str, path: str, plan: Plan, restored: str) -> Edit:
     edit = Edit(text, [], [])
     _edit_helpers(fields, plan, edit)
     if plan.for_all:
-        _edit_store(fields, plan, restored, edit)
+        _edit_store(fields, path, plan, restored, edit)
     _edit_logins(fields, plan, edit)
     return _written(fields, path, edit)
 
@@ -79,18 +82,20 @@ def _edit_helpers(fields: dict[str, Any], plan: Plan, edit: Edit) -> None:
         del fields[name]
 
 
-def _edit_store(fields: dict[str, Any], plan: Plan, restored: str, edit: Edit) -> None:
+def _edit_store(fields: dict[str, Any], path: str, plan: Plan, restored: str, edit: Edit) -> None:
     name, present = json_text.field(fields, "credsStore")
     if not plan.remove and present != OWN_NAME:
-        logins = json_text.field(fields, "auths")[1].items()
-        lost = [
-            _shown(key) for key, entry in logins if json_text.is_login(entry) and not parse(key)
-        ]
-        if lost and not present:
+        lost = [] if present else [_shown(key) for key in logins_of_others(fields)]
+        if lost and not plan.disable_logins:
+            raise BadConfiguration(
+                f"{path}: docker would no longer use the logins that auths holds for "
+                f"{', '.join(lost)}",
+                "name registries instead of --global, or add --disable-logins",
+            )
+        if lost:
             edit.warnings.append(
-                f"docker no longer uses the logins that auths holds for {', '.join(lost)}: name a "
-                "fallback in our own config file and log in again, or name registries instead of "
-                "--global"
+                f"docker no longer uses the logins that auths holds for {', '.join(lost)}, until: "
+                f"{NAME} configure --global --remove"
             )
         fields[name] = OWN_NAME
         edit.done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")

@@ -98,6 +98,14 @@ def docker(context: CheckContext) -> Iterator[Finding]:
     if asked == OWN_NAME:
         message = f"{file.shown} names this helper for {' and '.join(named)}"
         yield Finding("docker", "passed", message)
+        if file.unused_logins:
+            yield Finding(
+                "docker",
+                "warned",
+                f"{file.shown} holds under auths logins that docker does not use, for credsStore "
+                f"names this helper: {_listed(file.unused_logins)}",
+                f"name registries instead: {NAME} configure --global --remove",
+            )
         return
     problem = (
         f"{file.shown} does not exist"
