@@ -66,6 +66,8 @@ class Home:
         self.helper = helper
         self.docker = helper.home / ".docker" / "config.json"
         self.own = helper.home / ".config" / "ecr-login" / "config.toml"
+        profiles = ("p", "one", "two", "prod", "all", "'a \"b\"'")
+        helper.write_config("".join(f"[profile {name}]\n" for name in profiles))
 
     def configure(self, *arguments: str, **changes: str) -> Outcome:
         """Run ``configure``, as `test_the_executable` finds that the executable does."""
@@ -208,6 +210,23 @@ class TestRegistries:
             ([HOST, "--region", "us-east-1"], "--region is for registries that are named by an"),
             (["--global", "--profile", "p"], "--profile and --role-arn are for registries, and"),
             (["--global", "--podman"], "podman has no credsStore, which --global would set; "),
+            (["111111111111", "--region", "us-esat-1"], "there is no region us-esat-1; did you me"),
+            (
+                ["111111111111.dkr.ecr.us-eats-1.amazonaws.com"],
+                "us-eats-1; did you mean us-east-1 ",
+            ),
+            ([HOST, "--role-arn", "foo"], "--role-arn must be arn:<partition>:iam::<account>:"),
+            ([HOST, "--profile", " "], "--profile must be the name of a profile"),
+            ([HOST, "--profile", "a\x7fb"], "--profile must be a text on one line"),
+            (
+                [HOST, "--profile", "tow"],
+                "; did you mean two? else run: aws configure --profile tow",
+            ),
+            (["111111111111", "--profile", "tow"], "; profiles there: "),
+            (
+                ["--public", "--role-arn", "arn:aws:iam::{registry_id}:role/pull"],
+                "--role-arn has {registry_id} in it, which ECR Public does not have",
+            ),
             (["--bogus"], "unrecognized arguments: --bogus; see: "),
         ],
     )
@@ -219,6 +238,19 @@ class TestRegistries:
         assert words in outcome.stderr
         assert outcome.stderr.count("\n") == 1
         assert not home.docker.parent.exists()
+
+    @pytest.mark.parametrize("region", ["nz-north-1", "eu-northwest-3", "x"])
+    def test_a_region_of_tomorrow(self, home: Home, region: str) -> None:
+        """A region that nobody knows yet is taken."""
+        host = f"111111111111.dkr.ecr.{region}.amazonaws.com"
+        assert home.done(host) == [f"{SHOWN}: added credHelpers {host}"]
+
+    def test_a_mistake_of_yesterday(self, home: Home) -> None:
+        """What was misspelt can be taken out, also where its profile is gone."""
+        host = "111111111111.dkr.ecr.us-esat-1.amazonaws.com"
+        home.write(json.dumps({"credHelpers": {host: "ecr-login"}}))
+        lines = home.done(host, "--profile", "gone", "--remove")
+        assert lines == [f"{SHOWN}: removed credHelpers {host}"]
 
     def test_help(self, home: Home) -> None:
         """--help describes every option."""
@@ -374,6 +406,7 @@ class TestFile:
         """Runs at the same time lose nothing of each other, nor what was there."""
         home.write(DOCKERS)
         hosts = [f"{number:012}.dkr.ecr.us-east-1.amazonaws.com" for number in range(8)]
+        home.helper.write_config("".join(f"[profile {host[:12]}]\n" for host in hosts))
         runs = [home.helper.start("configure", host, "--profile", host[:12]) for host in hosts]
         said = [(*run.communicate(), run.returncode) for run in runs]
         assert [each[1:] for each in said] == [(b"", 0)] * len(hosts)
@@ -650,6 +683,15 @@ class TestOwnConfigFile:
         ]
         assert home.own.read_text() == ""
 
+    def test_before_there_are_profiles(self, home: Home) -> None:
+        """Where the AWS configuration has none at all, as in an image, it is a warning."""
+        home.helper.write_config("")
+        outcome = home.configure(HOST, "--profile", "p")
+        assert outcome.stderr == (
+            "ecr-login: the AWS configuration has no profile yet: make p before you pull\n"
+        )
+        assert (outcome.status, 'profile = "p"' in home.own.read_text()) == (0, True)
+
     def test_it_is_in_effect(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
         """The profile that is written is the one that ``get`` uses for these registries."""
         one = aws.add_user(arn="arn:aws:iam::111111111111:user/one")
@@ -731,9 +773,6 @@ class TestOwnConfigFile:
         [
             ("bogus = 1\n", ["--profile", "p"], 'there is no key "bogus" here'),
             ("fallback = \n", ["--remove"], "not TOML at line 1, column 12"),
-            ("", ["--role-arn", "pull"], "role_arn must be arn:"),
-            ("", ["--profile", " "], "profile must be the name of a profile"),
-            ("", ["--profile", "a\x7fb"], "profile must be a text on one line"),
             ('registry = [{match = "a.b"}]\n', ["--profile", "p"], "it cannot be edited here"),
             (
                 "registry = []\n",

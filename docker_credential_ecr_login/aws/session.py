@@ -57,8 +57,13 @@ def open_session(attempt: Attempt) -> Session:
 
     Raises what botocore raises.
     """
-    session = _session(attempt.environ, attempt.settings.profile)
+    session = _opened(attempt, attempt.settings.profile)
     attempt.profile = session.get_config_variable("profile")
+    return session
+
+
+def _opened(attempt: Attempt, profile: str) -> Session:
+    session = _session(attempt.environ, profile)
     attempt.profiles = session.full_config.get("profiles", {})
     return session
 
@@ -71,15 +76,39 @@ def default_registry(
     ``profile`` wins over that of the environment. None where no region is configured. Raises
     `HelperError`.
     """
+    attempt = Attempt(unconfigured("", environ))
     try:
-        session = _session(environ, profile)
+        session = _opened(attempt, profile)
         region = region or configured_region(session, environ)
         if not region:
             return None
         partition = session.get_partition_for_region(region)
     except BotoCoreError as error:
-        raise explain(error, Attempt(unconfigured("", environ))) from error
+        raise explain(error, attempt) from error
     return Registry("", "", region, partition)
+
+
+def check_profile(environ: Mapping[str, str], profile: str) -> bool:
+    """Say whether the AWS configuration has any profiles, of which this then is one.
+
+    Raises `HelperError` if it is not, in the words that who asks for a token is told.
+    """
+    attempt = Attempt(unconfigured("", environ))
+    with explained(attempt):
+        session = _opened(attempt, profile)
+        if attempt.profiles:
+            session.get_scoped_config()
+    return bool(attempt.profiles)
+
+
+def known_regions() -> list[str]:
+    """Return the regions with ECR, of all partitions, that botocore knows."""
+    session = Session()
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ecr", partition)
+    ]
 
 
 def takes_keys_from_environment(environ: Mapping[str, str], profile: str) -> bool:

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from .. import config
 from ..errors import BadInput
@@ -20,6 +21,10 @@ _KEYS = (
     "AWS_SESSION_TOKEN",
 )
 _ACCOUNT_LENGTH = 12
+# Areas and numbers are added, points of the compass are not.
+_REGION = re.compile(
+    r"[a-z]+(?:-[a-z]+)?-(?:central|(?=[nsew])(?:north|south)?(?:east|west)?)-[0-9]+"
+)
 _ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
 
 
@@ -118,6 +123,16 @@ def regions(arguments: Iterable[str]) -> list[str]:
         if not is_region(name):
             raise BadInput(f"{one_line(name)!r} is not a region", "one is, say, eu-west-1")
     return list(dict.fromkeys(found))
+
+
+def check_region(region: str) -> None:
+    """Raise `BadInput` for a region that is one of AWS's misspelt; any that can come is none."""
+    if _REGION.fullmatch(region):
+        return
+    from ..aws.session import known_regions
+
+    if near := get_close_matches(region, known_regions()):
+        raise BadInput(f"there is no region {region}", f"did you mean {' or '.join(near)}?")
 
 
 def _host(account: str, region: str) -> str:

@@ -9,19 +9,27 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from .. import config, protocol
 from ..cache import storage
 from ..cache.locks import MIN_PATIENCE, Lock
+from ..config_values import REGISTRY, checked
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..identity import config_file, users_config_file
 from ..redaction import one_line
-from ..registry import PUBLIC_HOSTS
+from ..registry import PUBLIC_HOSTS, parse
 from . import executables, json_text, toml_text
-from .arguments import add_registries_to, configured_regions, hosts, own_name, regions
+from .arguments import (
+    add_registries_to,
+    check_region,
+    configured_regions,
+    hosts,
+    own_name,
+    regions,
+)
 from .clients import ClientConfiguration, client_path, runtime_path
 from .edits import BYTE_ORDER_MARK, Edit, Plan, edit_client, edit_own, edit_runtime
 from .files import TextFile, WrittenMeanwhile
@@ -100,7 +108,7 @@ def _run(
     ours = ClientConfiguration(path, environ).own_hosts if options.remove else ()
     plan = planned(options, environ, ours)
     changes = _changes(client, plan, environ)
-    warnings = []
+    warnings = [] if plan.remove else _profile_warnings(plan.who, environ)
     if not plan.for_all:
         try:
             changes += _runtime_changes(client, plan, environ)
@@ -147,6 +155,12 @@ def planned(
 
     ``ours`` are further names that can be removed, whatever they mean.
     """
+    who = {"profile": options.profile, "role_arn": options.role_arn}
+    who = {
+        key: checked(value, REGISTRY[key], f"--{key.replace('_', '-')}")
+        for key, value in who.items()
+        if value is not None
+    }
     named = regions(options.region)
     own: list[str] = []  # names in front of ECR
 
@@ -162,8 +176,6 @@ def planned(
     )
     if options.public:
         found += PUBLIC_HOSTS
-    who = {"profile": options.profile, "role_arn": options.role_arn}
-    who = {key: value for key, value in who.items() if value is not None}
     if not found and not options.for_all:
         raise BadInput(
             "no registry is given",
@@ -187,6 +199,8 @@ def planned(
             'write credential-helpers = ["containers-auth.json", "ecr-login"]'
             " into /etc/containers/registries.conf",
         )
+    if not options.remove:
+        _check_existence(found, who)
     return Plan(
         tuple(dict.fromkeys(found)),
         who,
@@ -195,6 +209,28 @@ def planned(
         options.clean,
         options.disable_logins,
     )
+
+
+def _check_existence(hosts: Iterable[str], who: Mapping[str, str]) -> None:
+    """Refuse what no token could be got with. Raises `BadInput`."""
+    registries = [registry for registry in map(parse, hosts) if registry]
+    for registry in registries:
+        check_region(registry.region)
+    if "{registry_id}" in who.get("role_arn", "") and any(each.is_public for each in registries):
+        raise BadInput("--role-arn has {registry_id} in it, which ECR Public does not have")
+
+
+def _profile_warnings(who: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """Return what to do about a profile that cannot be there yet.
+
+    Raises `HelperError` if others are there, and it is not.
+    """
+    from ..aws.session import check_profile
+
+    profile = who.get("profile")
+    if not profile or check_profile(environ, profile):
+        return []
+    return [f"the AWS configuration has no profile yet: make {one_line(profile)} before you pull"]
 
 
 def _changes(
