@@ -4,13 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 LOCK := tests/requirements.txt
 BIN := $(VENV)/bin
-SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*' -o -path '*/building/*.*')
+SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*' -o -path '*/building/*.*' -o -name '*.txt')
 
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock test oldest demo bench fleet fuzz stress lint types audit format clients build clean
+.PHONY: help install lock suffixes test oldest demo bench fleet fuzz stress lint types audit format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +28,10 @@ lock: ## renew the versions and hashes of the development tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--extra dev --upgrade pyproject.toml -o $(LOCK)
+
+suffixes: install ## renew the list of domains below which anybody can have a name
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade publicsuffixlist
+	$(BIN)/python -m docker_credential_ecr_login.building.public_suffixes
 
 test: install ## run the tests, in parallel
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from .config_values import GENERAL, GLOB, REGISTRY, Check, checked, glob, shown
+from .domains import is_anybodys
 from .errors import BadConfiguration
 from .redaction import one_line
 from .request import Settings
@@ -133,11 +134,13 @@ def _table(table: dict[str, object], number: int, path: str) -> tuple[list[str],
     ]
     settings = _checked(table, REGISTRY, where)
     _check_together(settings, where)
-    if "registry" in settings and not all(map(_names_owner, globs)):
-        raise BadConfiguration(
-            f"{where}match must end in a domain of yours where registry is set, for example "
-            "*.images.example.com: whatever it matches gets the token"
-        )
+    for each in globs if "registry" in settings else ():
+        if not _names_owner(each):
+            raise BadConfiguration(
+                f"{where}match must end in a domain of yours where registry is set, for example "
+                f'*.images.example.com: anybody can have a name that fits "{each}", and would get '
+                "the token"
+            )
     return globs, settings
 
 
@@ -161,9 +164,10 @@ def _check_together(settings: dict[str, str], where: str) -> None:
 
 
 def _names_owner(glob: str) -> bool:
-    """Say whether there is no wildcard in the last two labels of a glob, or in any of fewer."""
-    host = glob.partition(":")[0]
-    return not set("*?[").intersection("".join(host.split(".")[-2:]))
+    """Say whether all names that a glob matches are of one owner: by what follows its wildcards."""
+    labels = glob.partition(":")[0].split(".")
+    wild = [number for number, label in enumerate(labels, 1) if set("*?[]").intersection(label)]
+    return not wild or not is_anybodys(".".join(labels[wild[-1] :]))
 
 
 def _check_keys(

@@ -71,6 +71,15 @@ def told(outcome: Outcome, host: str = HOST) -> str:
     return outcome.stderr.removeprefix(head).rstrip("\n")
 
 
+@pytest.mark.parametrize("glob", ["*.co.uk", "*.amazonaws.com"])
+def test_names_that_anybody_can_have(signed_in: HelperProcess, aws: AwsEmulator, glob: str) -> None:
+    """Where anybody could make a name that gets the token, nobody gets it, and a line says why."""
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{glob}"\nregistry = "{HOST}"\n')
+    name = glob.replace("*", "evil")
+    assert f'anybody can have a name that fits "{glob}", and' in told(signed_in.get(name), name)
+    assert aws.count("GetAuthorizationToken") == 0
+
+
 class TestPlace:
     """Where it is found."""
 

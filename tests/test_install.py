@@ -139,7 +139,7 @@ class TestWheel:
         modules = {
             str(path.relative_to(ROOT))
             for path in (ROOT / PACKAGE).rglob("*")
-            if path.suffix == ".py" or path.name == "py.typed"
+            if path.suffix == ".py" or path.name in ("py.typed", "public_suffixes.txt")
             if path.parent.name != "building"
         }
         assert f"{PACKAGE}/py.typed" in modules
@@ -179,8 +179,8 @@ class TestWheel:
         assert names == {"boto3", "filelock", "platformdirs"}
 
     def test_names_its_licence_and_python(self, metadata: Message) -> None:
-        """The licence is Apache-2.0, and Python must be 3.11 or later."""
-        assert metadata["License-Expression"] == "Apache-2.0"
+        """The licences are Apache-2.0 and that of a list; Python must be 3.11 or later."""
+        assert metadata["License-Expression"] == "Apache-2.0 AND MPL-2.0"
         assert metadata["Requires-Python"] == ">=3.11"
 
 
