@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docker_credential_ecr_login import commands
-from docker_credential_ecr_login.commands import clients, edits, files, json_text, toml_text
+from docker_credential_ecr_login.commands import clients, edits, files, json_text, plans, toml_text
 from docker_credential_ecr_login.commands.executables import own_path
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration, HelperError
@@ -815,6 +815,50 @@ class TestOwnConfigFile:
         assert text.count("\n") == text.count("\r\n") == 5
 
 
+class TestRemovalOfAll:
+    """--remove --all."""
+
+    def test_takes_out_all_that_is_ours(self, home: Home) -> None:
+        """All files are as they were before, whatever was configured, and with which arguments."""
+        before = DOCKERS.replace("currentContext", "credsStore")
+        home.write(before)
+        own = 'strict = true\n\n[[registry]]\nmatch = "*"\nprofile = "p"\n'
+        home.helper.write_own_config(own)
+        podmans = home.helper.home / ".config" / "containers" / "auth.json"
+        runtime = home.helper.home / "run" / "containers" / "auth.json"
+        runtime.parent.mkdir(parents=True)
+        runtime.write_text(json.dumps({"credHelpers": {HOST: "ecr-login", "gcr.io": "gcr"}}))
+        home.done(HOST, "--profile", "one")
+        home.done(OTHER_REGION, "--public", "--profile", "two", "--role-arn", ROLE)
+        home.done("--global")
+        home.done(SECOND_ACCOUNT, "--podman")
+        outcome = home.helper.run("configure", "--remove", "--all", changes=home.helper.environ)
+        assert (outcome.stderr, outcome.status) == ("", 0)
+        assert f"{SHOWN}: removed credHelpers {HOST}\n" in outcome.stdout
+        assert f"{OWN_SHOWN}: removed [[registry]] of all\n" in outcome.stdout
+        assert (home.text, home.own.read_text()) == (before, own)
+        assert json.loads(podmans.read_text()) == {}
+        assert json.loads(runtime.read_text()) == {"credHelpers": {"gcr.io": "gcr"}}
+        assert home.done("--remove", "--all") == [NOTHING.strip()]
+
+    def test_what_others_wrote_stays(self, home: Home) -> None:
+        """What somebody has written into a table of ours since is named, and stays."""
+        text = f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\nexternal_id = "x1"\n'
+        home.helper.write_own_config(text)
+        outcome = home.configure("--remove", "--all")
+        assert "[[registry]] 1 still says who asks for" in outcome.stderr
+        assert home.own.read_text() == text
+
+    @pytest.mark.parametrize("arguments", [["--all"], ["--all", "--remove", HOST]])
+    def test_nothing_else_beside_it(self, home: Home, arguments: list[str]) -> None:
+        """It is for --remove, and for no registry."""
+        home.write(json.dumps({"credHelpers": {HOST: "ecr-login"}}))
+        outcome = home.configure(*arguments)
+        assert (outcome.stdout, outcome.status) == ("", 1)
+        assert "--all" in outcome.stderr
+        assert home.settings == {"credHelpers": {HOST: "ecr-login"}}
+
+
 class TestFormerLogins:
     """What ``docker login`` left under auths."""
 
@@ -1077,7 +1121,7 @@ def ordered(text: str) -> Any:
 
 def edited(text: str, *hosts: str, **options: Any) -> str:
     """What becomes of Docker's configuration."""
-    return edits.edit_client(text, "x", edits.Plan(hosts, {}, **options), "").text
+    return edits.edit_client(text, "x", plans.Plan(hosts, {}, **options), "").text
 
 
 @given(documents([(" ,", " :  "), ("\n,", "\t: ")]), st.sampled_from([HOST, PUBLIC]))

@@ -35,6 +35,12 @@ def runtime_path(environ: Mapping[str, str]) -> str:
     return f"{directory}/{suffix}"
 
 
+def client_paths(environ: Mapping[str, str]) -> list[str]:
+    """Return where all files can be that name this helper, Docker's first, each file once."""
+    paths = client_path(environ), client_path(environ, podman=True), runtime_path(environ)
+    return list({os.path.realpath(path): path for path in paths if path}.values())
+
+
 class ClientConfiguration(TextFile):
     """The configuration of docker or podman. Raises `BadConfiguration` if it cannot be read."""
 

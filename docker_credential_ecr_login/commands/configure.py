@@ -7,35 +7,25 @@ import argparse
 import difflib
 import io
 import os
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from .. import config, protocol
 from ..cache import storage
 from ..cache.locks import MIN_PATIENCE, Lock
-from ..config_values import REGISTRY, checked
-from ..errors import BadConfiguration, BadInput, HelperError
+from ..errors import BadConfiguration, HelperError
 from ..identity import config_file, users_config_file
 from ..redaction import one_line
-from ..registry import PUBLIC_HOSTS, parse
 from . import executables, json_text, toml_text
-from .arguments import (
-    add_registries_to,
-    check_region,
-    configured_regions,
-    hosts,
-    own_name,
-    regions,
-)
-from .clients import ClientConfiguration, client_path, runtime_path
-from .edits import BYTE_ORDER_MARK, Edit, Plan, edit_client, edit_own, edit_runtime
+from .arguments import add_registries_to
+from .clients import ClientConfiguration, client_path, client_paths, runtime_path
+from .edits import BYTE_ORDER_MARK, Edit, edit_client, edit_own, edit_runtime
 from .files import TextFile, WrittenMeanwhile
+from .plans import Plan, planned
 
 _TRIES = 10  # while others write the same files
-_IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 
 
 def add_to(commands: Any) -> None:
@@ -65,11 +55,13 @@ def add_to(commands: Any) -> None:
     add("--podman", action="store_true", help="podman's auth.json in place of Docker's file")
     add("--clean", action="store_true", help="remove what an earlier login left under auths")
     add("--remove", action="store_true", help="undo what the same arguments did without it")
+    add("--all", action="store_true", help="with --remove: all that is ours, docker's and podman's")
     add("--dry-run", action="store_true", help="show what would change, and write nothing")
     parser.examples = (
         "configure 123456789012.dkr.ecr.us-east-1.amazonaws.com --public",
         "configure 123456789012 --region us-east-1,eu-west-1 --profile prod",
         "configure --global --dry-run",
+        "configure --remove --all",
     )
     parser.set_defaults(run=run)
 
@@ -103,15 +95,16 @@ def _run(
 
     Raises `HelperError`; `WrittenMeanwhile` if it is to be done again.
     """
-    path = client_path(environ, podman=options.podman)
-    client = TextFile(path, environ)
-    ours = ClientConfiguration(path, environ).own_hosts if options.remove else ()
+    one = [client_path(environ, podman=options.podman)]
+    paths = client_paths(environ) if options.all else one
+    clients = [ClientConfiguration(path, environ) for path in paths]
+    ours = [host for client in clients for host in client.own_hosts] if options.remove else []
     plan = planned(options, environ, ours)
-    changes = _changes(client, plan, environ)
+    changes = _changes(clients, plan, environ)
     warnings = [] if plan.remove else _profile_warnings(plan.who, environ)
     if not plan.for_all:
         try:
-            changes += _runtime_changes(client, plan, environ)
+            changes += _runtime_changes(clients[0], plan, environ)
         except HelperError as error:  # podman's affair, and maybe nobody has podman
             warnings.append(str(error))
     warnings += [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
@@ -130,7 +123,7 @@ def _run(
     for file, _ in changes:
         file.verify()  # who had read it before may have put that back
     if not done:
-        done[f"{client.shown}: nothing had to be changed\n"] = 1
+        done[f"{clients[0].shown}: nothing had to be changed\n"] = 1
     return warnings, 0
 
 
@@ -148,78 +141,6 @@ def _lock(environ: Mapping[str, str]) -> Iterator[None]:
         lock.release()
 
 
-def planned(
-    options: argparse.Namespace, environ: Mapping[str, str], ours: Collection[str] = ()
-) -> Plan:
-    """Return what the arguments ask for. Raises `HelperError`.
-
-    ``ours`` are further names that can be removed, whatever they mean.
-    """
-    who = {"profile": options.profile, "role_arn": options.role_arn}
-    who = {
-        key: checked(value, REGISTRY[key], f"--{key.replace('_', '-')}")
-        for key, value in who.items()
-        if value is not None
-    }
-    named = regions(options.region)
-    own: list[str] = []  # names in front of ECR
-
-    def of_ones_own(name: str) -> str:
-        own.append(name if name in ours else own_name(name, environ))
-        return own[-1]
-
-    found = hosts(
-        options.registries,
-        lambda: named or configured_regions(environ, options.profile),
-        public=False,
-        own_name=of_ones_own,
-    )
-    if options.public:
-        found += PUBLIC_HOSTS
-    if not found and not options.for_all:
-        raise BadInput(
-            "no registry is given",
-            "give its host, its account and --region, --public, or --global for all",
-        )
-    if named and not any(map(_IS_ACCOUNT.search, options.registries)):
-        raise BadInput("--region is for registries that are named by an account of 12 digits")
-    if who and not found:
-        raise BadInput(
-            "--profile and --role-arn are for registries, and none is given",
-            'give it, or write a table with match = "*" into our own config file',
-        )
-    if who and own:
-        raise BadInput(
-            f"{one_line(own[0])} has a table of its own in our config file",
-            "write profile or role_arn there",
-        )
-    if options.for_all and options.podman:
-        raise BadInput(
-            "podman has no credsStore, which --global would set",
-            'write credential-helpers = ["containers-auth.json", "ecr-login"]'
-            " into /etc/containers/registries.conf",
-        )
-    if not options.remove:
-        _check_existence(found, who)
-    return Plan(
-        tuple(dict.fromkeys(found)),
-        who,
-        options.for_all,
-        options.remove,
-        options.clean,
-        options.disable_logins,
-    )
-
-
-def _check_existence(hosts: Iterable[str], who: Mapping[str, str]) -> None:
-    """Refuse what no token could be got with. Raises `BadInput`."""
-    registries = [registry for registry in map(parse, hosts) if registry]
-    for registry in registries:
-        check_region(registry.region)
-    if "{registry_id}" in who.get("role_arn", "") and any(each.is_public for each in registries):
-        raise BadInput("--role-arn has {registry_id} in it, which ECR Public does not have")
-
-
 def _profile_warnings(who: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Return what to do about a profile that cannot be there yet.
 
@@ -234,33 +155,34 @@ def _profile_warnings(who: Mapping[str, str], environ: Mapping[str, str]) -> lis
 
 
 def _changes(
-    client: TextFile, plan: Plan, environ: Mapping[str, str]
+    clients: Sequence[ClientConfiguration], plan: Plan, environ: Mapping[str, str]
 ) -> list[tuple[TextFile, Edit]]:
     """Return the files with what is to become of them, in the order to write them in.
 
     Whatever stops it halfway: a credsStore that was replaced is kept as fallback.
     """
-    if not plan.remove and not plan.who and not plan.for_all:
-        return [(client, edit_client(client.text, client.shown, plan, ""))]
-    users = users_config_file(environ)
-    path = config_file(environ) or users
-    if os.path.exists(path):
-        config.load(path)  # which says what is wrong with it
-    own = TextFile(path, environ, is_json=False)
-    mark_free = own.text.removeprefix(BYTE_ORDER_MARK)
-    restored = toml_text.fallback(mark_free, path) if plan.for_all and plan.remove else ""
-    client_edit = edit_client(client.text, client.shown, plan, restored)
-    _, store = json_text.field(json_text.load(client.text, client.shown), "credsStore")
-    own_edit = edit_own(own.text, path, plan, store)
-    if path != users and own_edit.text != own.text:
-        if plan.remove:  # that of all users was not written here
-            return [(client, client_edit)]
-        raise BadConfiguration(
-            f"{path} is for all users, and a config file of your own would hide it",
-            f"copy it to {users} first, or name it with AWS_ECR_CONFIG to have it changed",
-        )
-    changes = [(own, own_edit), (client, client_edit)]
-    return changes[::-1] if plan.remove else changes
+    own_changes: list[tuple[TextFile, Edit]] = []
+    restored = ""
+    if plan.remove or plan.who or plan.for_all:
+        users = users_config_file(environ)
+        path = config_file(environ) or users
+        if os.path.exists(path):
+            config.load(path)  # which says what is wrong with it
+        own = TextFile(path, environ, is_json=False)
+        edit = edit_own(own.text, path, plan, clients[0].store)
+        if path == users or edit.text == own.text:
+            own_changes = [(own, edit)]
+        elif not plan.remove:  # that of all users was not written here
+            raise BadConfiguration(
+                f"{path} is for all users, and a config file of your own would hide it",
+                f"copy it to {users} first, or name it with AWS_ECR_CONFIG to have it changed",
+            )
+        if plan.remove and plan.for_all:
+            restored = toml_text.fallback(own.text.removeprefix(BYTE_ORDER_MARK), path)
+    changes: list[tuple[TextFile, Edit]] = [
+        (client, edit_client(client.text, client.shown, plan, restored)) for client in clients
+    ]
+    return changes + own_changes if plan.remove else own_changes + changes
 
 
 def _runtime_changes(

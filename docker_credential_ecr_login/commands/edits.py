@@ -8,20 +8,10 @@ from ..redaction import one_line
 from ..registry import identify, parse
 from . import json_text, toml_text
 from .clients import OWN_NAME, logins_of_others
+from .plans import Plan
 
 BYTE_ORDER_MARK = "\ufeff"
 """With which editors on Windows begin a file."""
-
-
-class Plan(NamedTuple):
-    """What is to be done: the arguments, understood."""
-
-    hosts: tuple[str, ...]
-    who: dict[str, str]  # profile and role_arn, if given
-    for_all: bool = False
-    remove: bool = False
-    clean: bool = False
-    disable_logins: bool = False
 
 
 class Edit(NamedTuple):
@@ -143,9 +133,10 @@ def edit_own(text: str, path: str, plan: Plan, store: str) -> Edit:
     done, warnings = [], []
     names = ", ".join(plan.hosts)
     if plan.remove:
-        edited, warning = toml_text.without_registry(text, path, plan.hosts)
+        hosts = None if plan.all_ours else plan.hosts
+        edited, warning = toml_text.without_registry(text, path, hosts)
         if edited != text:
-            done.append(f"removed [[registry]] {names}")
+            done.append(f"removed [[registry]] {'of all' if plan.all_ours else names}")
         if warning:
             warnings.append(warning)
         if plan.for_all and store == OWN_NAME:

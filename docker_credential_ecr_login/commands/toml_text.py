@@ -48,8 +48,8 @@ def with_registry(
     return edited, "added" if others == text else "changed"
 
 
-def without_registry(text: str, path: str, hosts: Sequence[str]) -> tuple[str, str]:
-    """Return ``text`` without the table that was written for exactly these ``hosts``.
+def without_registry(text: str, path: str, hosts: Sequence[str] | None) -> tuple[str, str]:
+    """Return ``text`` without the table that was written for exactly these ``hosts``, or all of it.
 
     And a warning, or "": what was written for more of them, or what somebody has written into it
     since, is not removed. Raises `BadConfiguration`.
@@ -57,7 +57,7 @@ def without_registry(text: str, path: str, hosts: Sequence[str]) -> tuple[str, s
     parse_text(text, path)
     edited = _without_table(text, path, hosts)
     for number, table in enumerate(tomllib.loads(edited).get("registry", ()), 1):
-        names = sorted(_names(table).intersection(hosts))
+        names = sorted(_names(table).intersection(hosts or _names(table)))
         if names and _who(table) and _HEAD in edited:
             return edited, (
                 f"[[registry]] {number} still says who asks for {', '.join(names)}: "
@@ -133,12 +133,12 @@ def _with_block(text: str, start: int, block: str) -> str:
     return before + newline * bool(before) + block
 
 
-def _without_table(text: str, path: str, hosts: Sequence[str]) -> str:
-    """Return ``text`` without the table that was written for exactly these ``hosts``."""
+def _without_table(text: str, path: str, hosts: Sequence[str] | None) -> str:
+    """Return ``text`` without the table that was written for exactly these ``hosts``, or any."""
     data = tomllib.loads(text)
     for found in _TABLE.finditer(text):
         (table,) = tomllib.loads(found[0])["registry"]
-        if _names(table) != set(hosts):
+        if hosts is not None and _names(table) != set(hosts):
             continue
         before, after = text[: found.start()], text[found.end() :]
         if after:
@@ -148,8 +148,9 @@ def _without_table(text: str, path: str, hosts: Sequence[str]) -> str:
         data["registry"].remove(table)
         if not data["registry"]:
             del data["registry"]
-        _verify(before + after, path, data, f"remove the table for {', '.join(hosts)} by hand")
-        return before + after
+        hint = f"remove the table for {', '.join(_names(table))} by hand"
+        _verify(before + after, path, data, hint)
+        return before + after if hosts else _without_table(before + after, path, hosts)
     return text
 
 

@@ -20,7 +20,8 @@ from docker_credential_ecr_login.aws.client import _token
 from docker_credential_ecr_login.aws.session import explained
 from docker_credential_ecr_login.cache import tokens
 from docker_credential_ecr_login.commands import json_text, toml_text
-from docker_credential_ecr_login.commands.edits import Plan, edit_client
+from docker_credential_ecr_login.commands.edits import edit_client
+from docker_credential_ecr_login.commands.plans import Plan
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration, BadInput, HelperError
 from docker_credential_ecr_login.registry import identify, parse
