@@ -1068,6 +1068,66 @@ class TestPath:
         assert home.done(HOST, "--remove", PATH=os.environ["PATH"]) == [NOTHING.strip()]
 
 
+class TestAnotherClient:
+    """A client that is there, and for which another file counts, or none."""
+
+    @pytest.fixture
+    def alone(self, home: Home, tmp_path: Path) -> Path:
+        """A directory that all programs on PATH are below: no client is among them."""
+        directory = tmp_path / "programs"
+        (directory / "bin").mkdir(parents=True)
+        for program in ("sh", "readlink", "cat"):
+            (directory / "bin" / program).symlink_to(shutil.which(program) or "")
+        home.helper.environ["PATH"] = f"{EXECUTABLE.parent}:{directory / 'bin'}"
+        return directory
+
+    def put(self, home: Home, path: Path, text: str = "#!/bin/sh\n") -> None:
+        """Put a stand-in for a client on PATH, as the first."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+        home.helper.environ["PATH"] = f"{path.parent}:{home.helper.environ['PATH']}"
+
+    @pytest.mark.parametrize(
+        ("place", "words", "advice"),
+        [
+            ("snap/bin/docker", "~/snap/docker/current/.docker/config.json", "docker login"),
+            ("c/bin/docker.exe", r"%USERPROFILE%\.docker\config.json", "WSL integration"),
+            (".rd/bin/nerdctl", "it brings another docker-credential-ecr-login", "dockerd"),
+            ("x/nerdctl.lima", "a virtual machine, with a home and a PATH of its", "limactl shell"),
+            ("x/colima", "a virtual machine, with a home and a PATH of its", "colima ssh"),
+            ("x/finch", "~/.finch/config.json", "creds_helpers: [ecr-login]"),
+        ],
+    )
+    def test_it_is_named(
+        self, home: Home, alone: Path, place: str, words: str, advice: str
+    ) -> None:
+        """Where another file counts, configure and doctor name it, and say what to do."""
+        self.put(home, alone / place)
+        outcome = home.helper.run("configure", HOST)
+        (line,) = outcome.stderr.splitlines()
+        assert line.startswith(f"ecr-login: {alone / place} ")
+        assert words in line
+        assert advice in line
+        assert (outcome.stdout, outcome.status) == (f"{SHOWN}: added credHelpers {HOST}\n", 0)
+        found = home.helper.run("doctor", "--no-network").stdout
+        assert f"warned  clients: {alone / place} " in found
+        assert advice in found
+
+    def test_beside_docker(self, home: Home, alone: Path) -> None:
+        """Where docker is there, which reads what is written, nobody is told of the others."""
+        self.put(home, alone / "x" / "finch")
+        self.put(home, alone / "x" / "docker")
+        home.done(HOST)
+
+    def test_podman_by_the_name_of_docker(self, home: Home, alone: Path) -> None:
+        """Podman, which reads no credsStore, is told apart from docker when that is set."""
+        self.put(home, alone / "x" / "docker", '#!/bin/sh\nexec podman "$@"\n')
+        home.done(HOST)
+        outcome = home.configure("--global")
+        assert "docker is podman, which ignores credsStore: write credential-he" in outcome.stderr
+
+
 # The editing of JSON.
 
 VALUES = st.recursive(

@@ -318,6 +318,18 @@ def test_seeded_faults(
     assert others <= ({"token"} if check == "principal" else set())
 
 
+def test_which_clients_there_are(machine: Machine) -> None:
+    """What each reads, to what it talks, and where it looks for helpers, is said."""
+    machine.helper.environ["DOCKER_HOST"] = "unix:///run/user/1000/docker.sock"
+    (found,) = (each for each in machine.findings("--no-network") if each["check"] == "clients")
+    docker = machine.helper.home / "first" / "docker"
+    assert found["status"] == "passed"
+    assert found["message"].startswith(
+        f"{docker} (uses unix:///run/user/1000/docker.sock) reads ~/.docker/config.json; "
+    )
+    assert found["message"].endswith(f"PATH, from here: {machine.helper.environ['PATH']}")
+
+
 def test_it_goes_on_after_a_failure(machine: Machine) -> None:
     """Faults in several places are all found at once."""
     for seed in (program_not_on_path, docker_configuration_broken, token_revoked):
@@ -335,7 +347,7 @@ def test_the_remedy_stands_under_the_failure(machine: Machine) -> None:
         i for i, line in enumerate(lines) if line.startswith("failed  credentials: no AWS")
     )
     assert lines[number + 1].startswith("        -> run: aws configure sso, or set ")
-    assert lines[-1] == "10 passed, 1 failed, 2 skipped"
+    assert lines[-1] == "11 passed, 1 failed, 2 skipped"
     assert outcome.status == 1
 
 

@@ -50,6 +50,7 @@ class ClientConfiguration(TextFile):
         self.unused_logins: list[str] = []  # of other registries, while this helper has them all
         self.helpers: dict[str, Any] = json_text.field(fields, "credHelpers")[1]
         self.store: str = json_text.field(fields, "credsStore")[1]
+        self.context = str(fields.get("currentContext") or "")
         if self.store == OWN_NAME:
             self.unused_logins = logins_of_others(fields)
 

@@ -23,6 +23,7 @@ from .arguments import add_registries_to
 from .clients import ClientConfiguration, client_path, client_paths, runtime_path
 from .edits import BYTE_ORDER_MARK, Edit, edit_client, edit_own, edit_runtime
 from .files import TextFile, WrittenMeanwhile
+from .installed import misled
 from .plans import Plan, planned
 
 _TRIES = 10  # while others write the same files
@@ -82,7 +83,9 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     if max(done.values(), default=0) > 1:
         warnings.append("another program overwrote what was written here: it was done again")
     if not options.remove:
-        warnings += _path_warnings(environ, "podman" if options.podman else "docker")
+        client = "podman" if options.podman else "docker"
+        warnings += _path_warnings(environ, client)
+        warnings += misled(environ, client, for_all=options.for_all)
         if options.podman:
             warnings += _podman_warnings(environ)
     return "".join(done), "\necr-login: ".join(warnings), status

@@ -23,6 +23,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("version", machine_checks.version),
     ("program", machine_checks.program),
     ("docker", machine_checks.docker),
+    ("clients", machine_checks.clients),
     ("logins", machine_checks.logins),
     ("config", machine_checks.own_config),
     ("cache", machine_checks.stored),

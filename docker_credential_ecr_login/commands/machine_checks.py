@@ -26,6 +26,7 @@ from . import executables
 from .clients import OWN_NAME, ClientConfiguration, client_path, logins_in, runtime_path
 from .files import TextFile
 from .findings import CheckContext, Finding
+from .installed import described, installed
 from .output import iso_time
 
 _REGISTRIES_CONF = ("~/.config/containers/registries.conf", "/etc/containers/registries.conf")
@@ -86,6 +87,24 @@ def program(context: CheckContext) -> Iterator[Finding]:
                 "another PATH (sudo, services, Docker Desktop)",
                 f"remove {path}",
             )
+
+
+def clients(context: CheckContext) -> Iterator[Finding]:
+    """Say which clients there are, and what counts for each."""
+    found = list(installed(context.environ))
+    served = []
+    for client in found:
+        with suppress(HelperError):  # of a broken file, which is the finding of another check
+            served += [] if client.problem else [described(client, context.environ)]
+    if served:
+        path = context.environ.get("PATH", "")
+        yield Finding("clients", "passed", f"{'; '.join(served)}; their PATH, from here: {path}")
+    for client in found:
+        if client.problem:
+            what = f"{client.path} {client.problem}"
+            yield Finding("clients", "warned", what, client.remedy)
+    if not found:
+        yield Finding("clients", "skipped", "no docker, podman, nerdctl or finch is on PATH")
 
 
 def docker(context: CheckContext) -> Iterator[Finding]:

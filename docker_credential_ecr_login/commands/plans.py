@@ -10,6 +10,7 @@ from ..errors import BadInput
 from ..redaction import one_line
 from ..registry import PUBLIC_HOSTS, parse
 from .arguments import check_region, configured_regions, hosts, own_name, regions
+from .installed import REGISTRIES_CONF
 
 _IS_ACCOUNT = re.compile(r"(?:^|[\s,])[0-9]+(?:$|[\s,])")
 
@@ -76,8 +77,7 @@ def planned(
     if options.for_all and options.podman:
         raise BadInput(
             "podman has no credsStore, which --global would set",
-            'write credential-helpers = ["containers-auth.json", "ecr-login"]'
-            " into /etc/containers/registries.conf",
+            REGISTRIES_CONF,
         )
     if not options.remove:
         _check_existence(found, who)
