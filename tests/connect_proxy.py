@@ -1,4 +1,4 @@
-"""AWS under its own names: an HTTP proxy that tunnels them to the emulator."""
+"""AWS under its own names: a proxy that tunnels them to the emulator."""
 
 import select
 import socket
@@ -23,6 +23,8 @@ class ConnectProxy:
     ``headers`` holds the header lines of each CONNECT.
     """
 
+    scheme = "http"
+
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.hosts: list[str] = []
         self.headers: list[str] = []
@@ -30,24 +32,27 @@ class ConnectProxy:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                head = b""
-                while not head.endswith(b"\r\n\r\n"):
-                    received = self.request.recv(1)
-                    if not received:
-                        return
-                    head += received
-                line, _, headers = head.decode().partition("\r\n")
-                proxy.hosts.append(line.split()[1])
-                proxy.headers.append(headers)
-                with socket.create_connection(upstream) as tunnel, suppress(OSError):
-                    self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                    _copy(self.request, tunnel)
+                with suppress(EOFError, OSError):
+                    opened = proxy.asked(self.request)
+                    with socket.create_connection(upstream) as tunnel:
+                        self.request.sendall(opened)
+                        _copy(self.request, tunnel)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"http://{self.address}"
+        self.url = f"{self.scheme}://{self.address}"
+
+    def asked(self, client: socket.socket) -> bytes:
+        """Note what a client asks for; return what says that the tunnel is open."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += _received(client, 1)
+        line, _, headers = head.decode().partition("\r\n")
+        self.hosts.append(line.split()[1])
+        self.headers.append(headers)
+        return b"HTTP/1.1 200 Connection established\r\n\r\n"
 
     def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -56,6 +61,36 @@ class ConnectProxy:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class SocksProxy(ConnectProxy):
+    """The same with SOCKS 5 (RFC 1928), for those who give a user and a password (RFC 1929).
+
+    ``headers`` holds these two, with a colon between them.
+    """
+
+    scheme = "socks5"
+
+    def asked(self, client: socket.socket) -> bytes:
+        """Note what a client asks for; return what says that the tunnel is open."""
+        _received(client, _received(client, 2)[1])
+        client.sendall(b"\5\2")
+        _received(client, 1)
+        user, password = (_received(client, _received(client, 1)[0]).decode() for _ in range(2))
+        self.headers.append(f"{user}:{password}")
+        client.sendall(b"\1\0")
+        assert _received(client, 4) == b"\5\1\0\3", "no name was asked for"
+        host = _received(client, _received(client, 1)[0]).decode()
+        self.hosts.append(f"{host}:{int.from_bytes(_received(client, 2))}")
+        return b"\5\0\0\1" + bytes(6)
+
+
+def _received(client: socket.socket, size: int) -> bytes:
+    """Return as many bytes. Raises EOFError."""
+    received = client.recv(size, socket.MSG_WAITALL)
+    if len(received) < size:
+        raise EOFError
+    return received
 
 
 def _copy(client: socket.socket, server: socket.socket) -> None:
@@ -69,7 +104,12 @@ def _copy(client: socket.socket, server: socket.socket) -> None:
             other[ready].sendall(received)
 
 
-def aws_under_its_own_names(aws: AwsEmulator, helper: HelperProcess, *names: str) -> ConnectProxy:
+def aws_under_its_own_names(
+    aws: AwsEmulator,
+    helper: HelperProcess,
+    *names: str,
+    kind: type[ConnectProxy] = ConnectProxy,
+) -> ConnectProxy:
     """Let the helper reach the emulator by names of AWS, over TLS and through a proxy.
 
     No custom endpoint is set then, so AWS's own names are what botocore calls.
@@ -80,6 +120,6 @@ def aws_under_its_own_names(aws: AwsEmulator, helper: HelperProcess, *names: str
     bundle = helper.home / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
     helper.environ.pop("AWS_ENDPOINT_URL", None)
-    proxy = ConnectProxy(("127.0.0.1", port))
+    proxy = kind(("127.0.0.1", port))
     helper.environ |= {"HTTPS_PROXY": proxy.url, "AWS_CA_BUNDLE": str(bundle)}
     return proxy

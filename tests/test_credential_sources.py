@@ -14,6 +14,7 @@ import pytest
 
 from docker_credential_ecr_login import __version__
 from docker_credential_ecr_login.cache.tokens import Entry
+from tests.connect_proxy import NOBODY
 from tests.credential_sources import (
     DEV,
     HOUR,
@@ -347,7 +348,8 @@ def run_scenario(name: str) -> None:
     ):
         aws.listen("169.254.169.254", 80)
         aws.listen("169.254.170.2", 80)
-        globals()[name](aws, HelperProcess(Path(home), {"AWS_ENDPOINT_URL": aws.url}))
+        environ = {"AWS_ENDPOINT_URL": aws.url, "HTTP_PROXY": NOBODY}
+        globals()[name](aws, HelperProcess(Path(home), environ))
 
 
 @pytest.mark.parametrize(
@@ -362,7 +364,7 @@ def run_scenario(name: str) -> None:
 def test_default_addresses_of_instances_and_containers(
     scenario: Callable[[AwsEmulator, HelperProcess], None],
 ) -> None:
-    """Without an endpoint in the environment the link-local addresses of AWS are asked."""
+    """Without an endpoint in the environment AWS's link-local addresses are asked, by no proxy."""
     code = f"from {__name__} import run_scenario; run_scenario({scenario.__name__!r})"
     completed = subprocess.run(
         [*_UNSHARE, "sh", "-euc", _NAMESPACE, "sh", sys.executable, "-c", code],

@@ -487,7 +487,7 @@ def test_a_name_of_ones_own(machine: Machine) -> None:
         ),
         (f'Bearer realm="https://{OWN}@{PUBLIC}/"', f"to https://***@{PUBLIC}/, which got none"),
         ('Bearer service="ecr"', "to nowhere, which got none"),
-        ("Bearer realm", "refuses the token (HTTP 401)"),
+        ("Bearer realm", f"https://{OWN}/v2/ through the proxy http://127.0.0.1:"),
         ("Bearer realm=", "refuses the token (HTTP 401)"),
         ('Bearer realm="https://[::1/"', "refuses the token (HTTP 401)"),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 from docker_credential_ecr_login.cache.tokens import Entry
 from docker_credential_ecr_login.protocol import NAME
+from tests.connect_proxy import aws_under_its_own_names
 from tests.credential_sources import DEV, PULL, PULL_SESSION, keys, source_profile
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
@@ -334,3 +335,17 @@ def test_an_old_token_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) ->
     secret = signed_in.run("login", HOST, "--output", "password").stdout.strip()
     assert secret != old
     assert aws.accepts(secret)
+
+
+def test_login_through_a_proxy_on_an_instance(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """``--proxy`` is for AWS: the metadata service of the instance is asked without it."""
+    instance = aws.set_instance_role()
+    with aws_under_its_own_names(aws, helper, "api.ecr.us-east-1.amazonaws.com") as proxy:
+        del helper.environ["HTTPS_PROXY"]
+        helper.environ |= {
+            "AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
+        }
+        assert helper.run("login", HOST, "--proxy", proxy.url).status == 0
+    assert proxy.hosts == ["api.ecr.us-east-1.amazonaws.com:443"]
+    assert principals(aws) == [instance.arn]

@@ -2,13 +2,16 @@
 
 import re
 import ssl
+import sys
 
 import pytest
 import trustme
 
-from tests.connect_proxy import NOBODY, aws_under_its_own_names
+from docker_credential_ecr_login.aws.proxies import proxy_for, socks_manager
+from docker_credential_ecr_login.errors import BadConfiguration
+from tests.connect_proxy import NOBODY, SocksProxy, aws_under_its_own_names
 from tests.emulator import AwsEmulator, Fault
-from tests.helper_process import HOST, OTHER_REGION, HelperProcess
+from tests.helper_process import HOST, OTHER_REGION, HelperProcess, told
 
 API_HOST = "api.ecr.us-east-1.amazonaws.com"
 
@@ -46,22 +49,140 @@ def test_proxy_is_asked_with_its_password(aws: AwsEmulator, signed_in: HelperPro
     assert "hunter2" not in signed_in.log
 
 
-@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
-def test_no_proxy_is_honoured(variable: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """A host in NO_PROXY is reached directly."""
-    signed_in.environ["AWS_CA_BUNDLE"] = serve_tls(aws, signed_in)
-    signed_in.environ |= {"HTTPS_PROXY": NOBODY, variable: "example.com,127.0.0.1"}
-    assert aws.issued(signed_in.get().secret)
+@pytest.mark.parametrize("scheme", ["socks5", "SOCKS5H"])
+def test_socks_proxy_is_used(scheme: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """A SOCKS proxy is given AWS's own name, which it resolves, and its user and password."""
+    with aws_under_its_own_names(aws, signed_in, API_HOST, kind=SocksProxy) as proxy:
+        signed_in.environ["HTTPS_PROXY"] = f"{scheme}://dev:hunter%2F2@{proxy.address}"
+        assert aws.issued(signed_in.get().secret)
+    assert proxy.hosts == [f"{API_HOST}:443"]
+    assert proxy.headers == ["dev:hunter/2"]
 
 
-def test_proxy_answers_for_hosts_outside_no_proxy(
-    aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """A host that NO_PROXY does not name is not reached past the proxy."""
-    signed_in.environ["AWS_CA_BUNDLE"] = serve_tls(aws, signed_in)
-    signed_in.environ |= {"HTTPS_PROXY": NOBODY, "NO_PROXY": "example.com"}
-    assert "the proxy http://127.0.0.1:1 cannot be used" in signed_in.get().stderr
+def test_socks_proxy_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a SOCKS proxy needs is named where it is not installed, and no password with it."""
+    monkeypatch.setitem(sys.modules, "socks", None)
+    with pytest.raises(BadConfiguration) as caught:
+        socks_manager("socks5://dev:hunter2@proxy.example.com")
+    assert str(caught.value) == (
+        "the proxy socks5://***@proxy.example.com needs a library that is not installed: PySocks; "
+        "run: pip install PySocks where this helper is installed"
+    )
+
+
+def test_proxy_of_another_kind_is_named(aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """A proxy whose scheme nobody knows is named, and what could stand there."""
+    signed_in.environ["HTTPS_PROXY"] = "gopher://127.0.0.1:1"
+    assert told(signed_in.get(AWS_ENDPOINT_URL="https://ecr.invalid").stderr) == (
+        "the proxy gopher://127.0.0.1:1 is of a kind that is not known; "
+        "HTTPS_PROXY takes http://, https://, and socks5://"
+    )
     assert aws.calls == []
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+def test_no_proxy_is_honoured(variable: str, signed_in: HelperProcess) -> None:
+    """A host in NO_PROXY, as docker's manual writes it there, is asked for directly, others not."""
+    signed_in.environ |= {"HTTPS_PROXY": NOBODY, "AWS_ENDPOINT_URL": "https://ecr.invalid"}
+    assert "the proxy http://127.0.0.1:1 cannot be used" in signed_in.get().stderr
+    direct = signed_in.get(OTHER_REGION, **{variable: "example.com, *.invalid"})
+    assert "the name of https://ecr.invalid cannot be resolved" in direct.stderr
+
+
+AMAZON = "https://api.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "url"),
+    [
+        ("*", AMAZON),
+        ("example.com, *", AMAZON),
+        ("*.amazonaws.com", AMAZON),
+        (".amazonaws.com", AMAZON),
+        ("AmazonAWS.com", AMAZON),
+        ("api.ecr.us-east-1.amazonaws.com", AMAZON),
+        ("api.ecr.us-east-1.amazonaws.com:443", AMAZON),
+        ("*.amazonaws.com:443", AMAZON),
+        (".amazonaws.com.", AMAZON),
+        ("example.com amazonaws.com", AMAZON),
+        ("[,*.,amazonaws.com", AMAZON),
+        (".amazonaws.com", "https://amazonaws.com"),
+        ("10.1.2.3", "https://10.1.2.3"),
+        ("10.0.0.0/8", "https://10.1.2.3:8443"),
+        ("10.1.2.3:8443", "https://10.1.2.3:8443"),
+        ("2001:db8::/32", "https://[2001:db8::7]"),
+        ("2001:DB8::7", "https://[2001:db8::7]"),
+        ("[2001:db8::7]:443", "https://[2001:db8::7]"),
+        # Whatever stands there: this machine, its link, and EC2's own.
+        ("", "http://localhost:4566"),
+        ("", "http://127.0.0.2"),
+        ("", "http://[::1]:4566"),
+        ("", "http://169.254.169.254/latest/api/token"),
+        ("", "http://169.254.170.2"),
+        ("", "http://169.254.170.23"),
+        ("", "http://[fe80::1]"),
+        ("", "http://[fd00:ec2::254]/latest/api/token"),
+    ],
+)
+def test_direct_way(exceptions: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All forms of NO_PROXY that docker, curl and Go take; what is near needs none."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, NOBODY)
+    monkeypatch.setenv("NO_PROXY", exceptions)
+    assert proxy_for(url) is None
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "url"),
+    [
+        ("", AMAZON),
+        ("zonaws.com", AMAZON),
+        ("us-east-1.amazonaws", AMAZON),
+        ("amazonaws.com:8443", AMAZON),
+        ("amazonaws.com:https", AMAZON),
+        ("*., [, https://, :443", AMAZON),
+        ("10.0.0.0/8", AMAZON),
+        ("10.0.0.0/8", "https://11.1.2.3"),
+        ("10.1.2.3:443", "https://10.1.2.3:8443"),
+        ("::/0", "https://10.1.2.3"),
+    ],
+)
+def test_way_through_the_proxy(exceptions: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What NO_PROXY does not name, is misspelt or of another port, is no exception."""
+    monkeypatch.setenv("HTTPS_PROXY", NOBODY)
+    monkeypatch.setenv("NO_PROXY", exceptions)
+    assert proxy_for(url) == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("proxy", "url"),
+    [
+        ("proxy:3128", "http://proxy:3128"),
+        ("//proxy:3128", "http://proxy:3128"),
+        ("dev:hunter2@proxy:3128", "http://dev:hunter2@proxy:3128"),
+        ("HTTPS://Proxy:3128", "https://Proxy:3128"),
+        ("Socks5://proxy", "socks5://proxy"),
+    ],
+)
+def test_spellings_of_a_proxy(proxy: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheme of a proxy may be left out, or be in capitals."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert proxy_for(AMAZON) == url
+
+
+def test_what_the_proxy_answers_is_told_of_it(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """No advice about the instance, where it is a proxy that answers for the metadata service."""
+    helper.environ |= {
+        "AWS_EC2_METADATA_DISABLED": "false",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://metadata.invalid",
+        "HTTP_PROXY": aws.url,
+    }
+    for operation in ("GetMetadataToken", "ListInstanceRoles"):
+        aws.fail(operation, Fault(status=403))
+    assert (
+        f"the proxy {aws.url} answers for the metadata service (403); name that in NO_PROXY, or "
+        in told(helper.get().stderr)
+    )
 
 
 def test_hit_asks_no_proxy(aws: AwsEmulator, signed_in: HelperProcess) -> None:
@@ -92,7 +213,7 @@ def test_certificate_of_another_name_is_not_trusted(
     """A proxy that answers with the certificate of another host is found out."""
     with aws_under_its_own_names(aws, signed_in, "images.example.com"):
         outcome = signed_in.get()
-    assert f"TLS with https://{API_HOST} failed: hostname" in outcome.stderr
+    assert f"TLS with https://{API_HOST} through the proxy http://127.0.0.1:" in outcome.stderr
     assert "doesn't match 'images.example.com'" in outcome.stderr
     assert aws.calls == []
 

@@ -11,6 +11,7 @@ from ..cache.storage import writable_directory
 from ..errors import BadConfiguration, HelperError, MfaCodeNeeded, NoCredentials
 from ..identity import PROFILE_VARIABLES, expand
 from ..protocol import NAME
+from ..redaction import one_line
 from ..request import Request, Settings
 
 if TYPE_CHECKING:
@@ -255,6 +256,13 @@ class Attempt:
         status = self.metadata.status if self.metadata else None
         if status not in _METADATA_ANSWERS:
             return None
+        if self.metadata and self.metadata.proxy:
+            return (
+                one_line(
+                    f"the proxy {self.metadata.proxy} answers for the metadata service ({status})"
+                ),
+                "name that in NO_PROXY",
+            )
         reason, aim, command = _METADATA_ANSWERS[status]
         return reason, f"on EC2, {aim}: aws ec2 {command} --instance-id ..."
 

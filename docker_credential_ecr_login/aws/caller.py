@@ -6,14 +6,12 @@ Found with the same session, provider chain and client as a token is asked for.
 from collections.abc import Callable
 from typing import Any
 
-from botocore.httpsession import ProxyConfiguration
-from botocore.utils import get_environ_proxies
-
 from ..deadline import Deadline
 from ..redaction import redact
 from ..request import Request
 from .attempt import Attempt
 from .credentials import sign_in
+from .proxies import way
 from .session import configured_endpoint, create_client, explained, open_session
 from .worker import Result, Worker
 
@@ -67,9 +65,7 @@ class Caller:
             session.set_credentials("unused", "unused")
             url: str = create_client(session, self._request).meta.endpoint_url
             chosen = self._chosen_by()
-        proxy = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
-        reasons = [chosen, f"through the proxy {proxy}" if proxy else ""]
-        return redact(url), redact(", ".join(filter(None, reasons)))
+        return redact(url), redact(", ".join(filter(None, (chosen, way(url).strip()))))
 
     def _chosen_by(self) -> str:
         settings, environ = self._request.settings, self._request.environ

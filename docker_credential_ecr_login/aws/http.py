@@ -1,9 +1,10 @@
-"""HTTP answers that are whole, and no larger than an answer of AWS can be.
+"""HTTP answers that are whole, and no larger than an answer of AWS can be, by the right way.
 
 botocore takes what came before a connection broke off for an answer, and reads one that does not
 end for as long as there is memory.
 """
 
+import re
 from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any
@@ -12,27 +13,37 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
 from ..errors import HelperError, UnusableAnswer
+from .proxies import proxy_for, socks_manager
 
 MAX_SIZE = 1024 * 1024
 """Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
 
 
+
 class CheckedSession:
     """Sends requests as the HTTP session of botocore's that it stands for.
 
-    ``status`` is that of the last answer, None if there was none.
+    ``proxy`` is through which the last request went, None if through none; ``status`` is that of
+    the last answer, None if there was none.
     """
 
     def __init__(self, session: Any) -> None:
+        self.proxy: str | None = None
         self.status: int | None = None
         self._session = session
+        session._proxy_config.proxy_url_for = proxy_for  # noqa: SLF001 - no public way to it
 
     def send(self, request: Any) -> AWSResponse:
         """Return the whole answer.
 
-        Raises what botocore raises, and tries again, if it breaks off, and `UnusableAnswer` if it
-        is too large.
+        Raises what botocore raises, and tries again, if it breaks off, `UnusableAnswer` if it is
+        too large, and `BadConfiguration` if the proxy cannot be used.
         """
+        self.proxy = proxy_for(request.url)
+        managers = self._session._proxy_managers  # noqa: SLF001 - those that botocore cannot make
+        if self.proxy and not re.match("https?:", self.proxy) and self.proxy not in managers:
+            options = self._session._get_pool_manager_kwargs()  # noqa: SLF001 - likewise
+            managers[self.proxy] = socks_manager(self.proxy, **options)
         request.stream_output = True  # or else it is read there
         answer = self._session.send(request)
         self.status = answer.status_code

@@ -15,6 +15,7 @@ from ..errors import BadConfiguration, EndpointUnreachable, HelperError
 from ..redaction import one_line
 from .attempt import Attempt, Explanation
 from .http import unusable_answer
+from .proxies import way
 
 _OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 
@@ -76,9 +77,12 @@ def answer_unusable(error: Exception, _attempt: Attempt) -> HelperError:
 
 
 def _endpoint(error: Any) -> str:
-    """Return scheme and host of the endpoint in a botocore error, without user or path."""
+    """Return scheme and host of the endpoint in a botocore error, and the way there."""
     url = urlsplit(str(error.kwargs.get("endpoint_url", "")))
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else "AWS"
+    if not url.netloc:
+        return "AWS"
+    endpoint = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+    return f"{endpoint}{way(endpoint)}"
 
 
 def _causes(error: Any) -> Iterator[BaseException]:

@@ -11,7 +11,6 @@ from urllib.request import parse_http_list, parse_keqv_list
 
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
 
 from ..deadline import Deadline
 from ..errors import UnusableAnswer
@@ -19,6 +18,7 @@ from ..redaction import one_line
 from ..registry import PUBLIC_HOSTS
 from ..request import NO_SETTINGS, Request
 from .attempt import Attempt
+from .http import CheckedSession
 from .session import CONNECT_TIMEOUT, READ_TIMEOUT, explained
 from .worker import Worker
 
@@ -65,8 +65,7 @@ def _get(url: str, authorization: str | None, environ: Mapping[str, str]) -> tup
     """Return status and WWW-Authenticate of an answer."""
     bundle: Any = environ.get("AWS_CA_BUNDLE") or True
     timeout: Any = (CONNECT_TIMEOUT, READ_TIMEOUT)
-    session = URLLib3Session(verify=bundle, proxies=get_environ_proxies(url), timeout=timeout)
+    session = CheckedSession(URLLib3Session(verify=bundle, timeout=timeout))
     headers = {} if authorization is None else {"Authorization": authorization}
-    request = AWSRequest("GET", url, headers, stream_output=True)  # nobody wants its body
-    answer = session.send(request.prepare())
+    answer = session.send(AWSRequest("GET", url, headers).prepare())
     return answer.status_code, answer.headers.get("WWW-Authenticate", "")

@@ -117,6 +117,7 @@ def registry(context: CheckContext) -> Iterator[Finding]:
     if context.registry is None or not context.network:
         yield _skipped("registry", context, _NO_REGISTRY)
         return
+    from ..aws.proxies import way
     from ..aws.registry_api import status_of
 
     request = _request(context)
@@ -130,10 +131,10 @@ def registry(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "registry",
             "failed",
-            f"{url} refuses the token (HTTP {status})",
+            f"{url}{way(url)} refuses the token (HTTP {status})",
             f"get a new one: {NAME} logout {request.host}"
             if status == _UNAUTHORIZED
-            else "check the policies of the VPC endpoint and of the registry",
+            else "check the policies of the VPC endpoint, of the registry and of the proxy",
         )
     elif status in (_OK, _UNAUTHORIZED):
         yield Finding("registry", "passed", f"{url} answers; there is no token to try")
@@ -141,7 +142,7 @@ def registry(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "registry",
             "failed",
-            f"{url} answers with HTTP {status}, unlike a registry",
+            f"{url}{way(url)} answers with HTTP {status}, unlike a registry",
             "check the name, and HTTPS_PROXY",
         )
 

@@ -1,0 +1,81 @@
+"""Which way leads to a server: through the proxy that the environment names, or straight there."""
+
+import re
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from ..errors import BadConfiguration
+from ..redaction import one_line
+
+# No proxy can know what they mean here: this machine, its link, and the services of EC2 beside it.
+_NEAR = ("localhost", "127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")
+_PORTS = {"http": 80, "https": 443}
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the URL of the proxy through which to ask for ``url``, None for none.
+
+    That of the environment, or of the system's settings on macOS and Windows. NO_PROXY may be
+    written as for docker, curl and Go: see `_names`.
+    """
+    parts, proxies = urlsplit(url), getproxies()
+    proxy = proxies.get(parts.scheme)
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+    exceptions = (*_NEAR, *re.split(r"[\s,]+", proxies.get("no", "").lower()))
+    if not proxy or any(_names(each, host, port) for each in exceptions) or proxy_bypass(host):
+        return None
+    scheme, separator, address = proxy.partition("://")
+    return f"{scheme.lower()}://{address}" if separator else f"http://{proxy.removeprefix('//')}"
+
+
+def way(url: str) -> str:
+    """Return what to add to ``url`` where it is asked for through a proxy: who else may answer."""
+    proxy = proxy_for(url)
+    return f" {one_line(f'through the proxy {proxy}')}" if proxy else ""
+
+
+def _names(exception: str, host: str, port: int | None) -> bool:
+    """Say whether an item of NO_PROXY is about a host.
+
+    It is ``*``, an address or a network, or a name, with the domain below it and any ``*.`` or
+    full stop before it; addresses and names may have a port.
+    """
+    if exception == "*":
+        return True
+    with suppress(ValueError):  # one of them is no address
+        return ip_address(host) in ip_network(exception, strict=False)
+    try:
+        parts = urlsplit(f"//{exception}")
+        name, own_port = (parts.hostname or "").removeprefix("*").strip("."), parts.port
+    except ValueError:
+        return False
+    return bool(name) and f".{host}".endswith(f".{name}") and own_port in (None, port)
+
+
+def socks_manager(proxy: str, **options: Any) -> Any:
+    """Return what urllib3 opens connections with through ``proxy``, which is none of HTTP.
+
+    The proxy resolves the names, as with Go: those of AWS may not be known on this side of it.
+    Raises `BadConfiguration`.
+    """
+    scheme, _, address = proxy.partition("://")
+    remote = {"socks4": "socks4a", "socks5": "socks5h"}.get(scheme, scheme)
+    if remote not in ("socks4a", "socks5h"):
+        raise BadConfiguration(
+            one_line(f"the proxy {proxy} is of a kind that is not known"),
+            "HTTPS_PROXY takes http://, https://, and socks5://",
+        )
+    try:
+        import socks  # noqa: F401 - of which the next one would warn, too
+        from urllib3.contrib.socks import SOCKSProxyManager
+    except ImportError:
+        raise BadConfiguration(
+            one_line(f"the proxy {proxy} needs a library that is not installed: PySocks"),
+            "run: pip install PySocks where this helper is installed",
+        ) from None
+    parts = urlsplit(proxy)
+    user, password = (value and unquote(value) for value in (parts.username, parts.password))
+    return SOCKSProxyManager(f"{remote}://{address}", user, password, **options)
