@@ -182,11 +182,7 @@ def page_503_always(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Answer every call with the error page of a load balancer."""
     environment_keys(aws, helper)
     aws.fail(ECR, UNAVAILABLE)
-    return fails(
-        "AWS answered GetAuthorizationToken with 503: Service Unavailable; "
-        "see the log, */.ecr/log/ecr-login.log",
-        3,
-    )
+    return fails(nonsense("HTTP 503: Service Unavailable"), 3)
 
 
 # Connections
@@ -464,13 +460,16 @@ def answers(name: str, fault: Fault, reason: str = "", calls: int = 1) -> Case:
 
 
 NO_TOKEN = "it holds no authorization token"
+PAGE = "it is a web page"
 NOT_ECR = "its authorization token is not one of ECR"
 TOO_LARGE = "it is larger than 1 MiB"
 MUCH = b"x" * (10 * 1024 * 1024)
 
 FAULTS += (
     answers("not_json", Fault(body=b"Welcome!"), NO_TOKEN),
-    answers("sign_in_page", Fault(body=b"<html>Sign in to the hotel</html>"), NO_TOKEN),
+    answers("sign_in_page", Fault(body=b"<html>Sign in to the hotel</html>"), PAGE),
+    answers("page_403", Fault(status=403, body=b"<p>Blocked"), "HTTP 403: <p>Blocked"),
+    answers("redirection", Fault(status=302, body=b""), "HTTP 302*"),
     answers("half_json", Fault(body=_answer()[:40]), NO_TOKEN),
     answers("json_array", Fault(body=b"[]"), "*"),
     answers("json_null", Fault(body=b"null"), "it cannot be read"),
@@ -592,7 +591,8 @@ def sts_answers(name: str, fault: Fault, line: str) -> Case:
 
 FAULTS += (
     sts_answers("sts_empty", Fault(body=b"", content_type="text/xml"), nonsense("*")),
-    sts_answers("sts_page", Fault(body=b"<html>", content_type="text/html"), nonsense("*")),
+    sts_answers("sts_page", Fault(body=b"\n<!DOCTYPE html><html>"), nonsense(PAGE)),
+    sts_answers("sts_page_403", Fault(status=403, body=b"<html></html>"), nonsense("HTTP 403")),
     sts_answers(
         "sts_without_credentials",
         Fault(body=b"<AssumeRoleResponse/>", content_type="text/xml"),
@@ -625,6 +625,14 @@ def sso_portal_throttled(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     sso_session(aws, helper)
     aws.fail("GetRoleCredentials", Fault(status=429, error="TooManyRequestsException"), times=1)
     return token(GetRoleCredentials=2)
+
+
+@seeded
+def sso_page(aws: AwsEmulator, helper: HelperProcess) -> Expected:
+    """Answer with the page of a proxy in place of the SSO portal."""
+    sso_session(aws, helper)
+    aws.fail("GetRoleCredentials", Fault(body=b"<html>Sign in</html>"))
+    return fails(nonsense(PAGE), GetRoleCredentials=1)
 
 
 # Instances and containers

@@ -16,6 +16,7 @@ from ..errors import (
 )
 from ..redaction import one_line
 from .attempt import Attempt
+from .http import unusable_answer
 
 _THROTTLING = frozenset(
     {
@@ -53,8 +54,13 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
     message = one_line(str(answer.get("Message", "")))
     said = one_line(f"{code}: {message}" if message else code)
     operation = error.operation_name
-    if request_id := error.response.get("ResponseMetadata", {}).get("RequestId"):
+    metadata = error.response.get("ResponseMetadata", {})
+    if request_id := metadata.get("RequestId"):
         error.add_note(f"request id: {request_id}")  # which the log shows
+    if not code or code.isdecimal():  # AWS names its errors; a proxy or a portal does not
+        server = metadata.get("HTTPHeaders", {}).get("server")
+        who = f"HTTP {metadata.get('HTTPStatusCode')}" + (f" from {server}" if server else "")
+        return unusable_answer(one_line(f"{who}: {message}" if message else who))
     if code in _THROTTLING:
         return Throttled(
             f"AWS throttled {operation} until the time limit ({said})",

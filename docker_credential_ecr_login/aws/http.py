@@ -6,7 +6,7 @@ end for as long as there is memory.
 
 import re
 from collections.abc import Iterator
-from http.client import HTTPException
+from http.client import OK, HTTPException
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -18,6 +18,7 @@ from .proxies import proxy_for, socks_manager
 MAX_SIZE = 1024 * 1024
 """Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
 
+_PAGE = (b"<!doctype html", b"<html")
 
 
 class CheckedSession:
@@ -37,7 +38,7 @@ class CheckedSession:
         """Return the whole answer.
 
         Raises what botocore raises, and tries again, if it breaks off, `UnusableAnswer` if it is
-        too large, and `BadConfiguration` if the proxy cannot be used.
+        too large or a web page, and `BadConfiguration` if the proxy cannot be used.
         """
         self.proxy = proxy_for(request.url)
         managers = self._session._proxy_managers  # noqa: SLF001 - those that botocore cannot make
@@ -56,6 +57,9 @@ class CheckedSession:
             raise ConnectionClosedError(
                 error=error, request=request, endpoint_url=request.url
             ) from error
+        # As of a portal, or of a proxy that wants somebody to sign in.
+        if whole.status_code == OK and whole.content.lstrip()[:14].lower().startswith(_PAGE):
+            raise unusable_answer("it is a web page")
         return whole
 
     def close(self) -> None:
