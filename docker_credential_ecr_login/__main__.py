@@ -101,7 +101,8 @@ def run(
             return "{}\n", "", 0  # docker-py and podman-remote abort when list fails, whatever for
     if action in _ACTIONS:
         try:
-            return _ACTIONS[action](_read_input(begun), environ)
+            process.stdin = _read_input(begun)
+            return _ACTIONS[action](process.stdin, environ)
         except Exception as error:
             return f"{_failure_line(error, action, environ)}\n", "", 1
     if action == "version":

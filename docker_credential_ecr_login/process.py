@@ -6,6 +6,9 @@ is_ours = False
 """Whether the process does nothing but answer; `__main__` says so. Else it is that of a Python
 program, whose warnings, garbage and children are its own business."""
 
+stdin = b""
+"""What was read of standard input."""
+
 
 def complete_python() -> None:
     """Give a Python that was started with -S all its site directories.
@@ -25,6 +28,30 @@ def complete_python() -> None:
         import site
 
         site.main()
+    _leave_foreign_libraries()
+
+
+def _leave_foreign_libraries() -> None:
+    """Become this program anew without LD_LIBRARY_PATH, if it leads to what Python cannot load.
+
+    Programs made by PyInstaller set it, to libraries of their own, and for all that they start.
+    """
+    import os
+
+    if "LD_LIBRARY_PATH" not in os.environ:
+        return
+    try:  # those that botocore needs, and that need what is not Python's
+        import pyexpat  # noqa: F401
+        import ssl  # noqa: F401
+        import zlib  # noqa: F401
+    except ImportError:
+        del os.environ["LD_LIBRARY_PATH"]
+        if stdin:
+            reader, writer = os.pipe()
+            os.write(writer, stdin)
+            os.close(writer)
+            os.dup2(reader, 0)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # nosec B606
 
 
 def has_terminal() -> bool:

@@ -752,3 +752,30 @@ class TestStreamsAndSignals:
         stdout, stderr = process.communicate(timeout=5)
         assert (stdout, stderr) == (b"", b"")
         assert process.returncode in (1, -number, 128 + number)
+
+
+# What a caller brings along
+
+_LIBRARIES = r"\S+/(lib(?:ssl|crypto|z|expat)\.so\S*)"  # of OpenSSL, zlib and expat
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_LIBRARY_PATH is Linux's")
+@pytest.mark.parametrize("action", ["get", "login"])
+def test_a_caller_with_libraries_of_its_own(
+    action: str, signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path
+) -> None:
+    """A program made by PyInstaller, which names its own libraries and Python, gets a token."""
+    code = "import pyexpat, ssl, zlib; print(open('/proc/self/maps').read())"
+    maps = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    libraries = set(re.findall(_LIBRARIES, maps.stdout))
+    if not libraries:
+        pytest.skip("this Python holds all that it needs")
+    for name in libraries:
+        (tmp_path / name).write_text("of another release\n" * 10)
+    variables = ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH")
+    signed_in.environ |= dict.fromkeys(variables, str(tmp_path))
+    helper = replace(signed_in, may_fork=False)
+    arguments, stdin = ((action,), HOST) if action == "get" else ((action, HOST), "")
+    assert helper.run(*arguments, stdin=stdin).status == 0
+    assert aws.issued(helper.get().secret)
+    assert aws.count("GetAuthorizationToken") == 1
