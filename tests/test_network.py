@@ -3,6 +3,7 @@
 import re
 import ssl
 import sys
+from base64 import b64encode
 
 import pytest
 import trustme
@@ -39,12 +40,24 @@ def test_https_proxy_is_used(variable: str, aws: AwsEmulator, signed_in: HelperP
     assert [call.host for call in aws.calls] == [API_HOST]
 
 
-def test_proxy_is_asked_with_its_password(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """The user part of HTTPS_PROXY reaches the proxy, and neither AWS nor the log."""
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("dev:hunter2", "dev:hunter2"),
+        ("dev:h%C3%BCnter2%40%2f%23", "dev:hünter2@/#"),
+        (r"CORP\dev:hünter2:@/#?%", r"CORP\dev:hünter2:@/#?%"),
+        ("hunter2", "hunter2:"),
+    ],
+)
+def test_proxy_is_asked_with_its_password(
+    written: str, meant: str, aws: AwsEmulator, signed_in: HelperProcess
+) -> None:
+    """The user part of HTTPS_PROXY, encoded or not, reaches the proxy, neither AWS nor the log."""
     with aws_under_its_own_names(aws, signed_in, API_HOST) as proxy:
-        signed_in.environ["HTTPS_PROXY"] = f"http://dev:hunter2@{proxy.address}"
+        signed_in.environ["HTTPS_PROXY"] = f"http://{written}@{proxy.address}"
         assert signed_in.get().secret
-    assert "proxy-authorization: basic zgv2omh1bnrlcji=" in proxy.headers[0].lower()
+    pair = b64encode(meant.encode()).decode()
+    assert f"proxy-authorization: basic {pair}".lower() in proxy.headers[0].lower()
     assert "proxy-authorization" not in aws.calls[0].headers
     assert "hunter2" not in signed_in.log
 
@@ -195,16 +208,53 @@ def test_hit_asks_no_proxy(aws: AwsEmulator, signed_in: HelperProcess) -> None:
 # Certificates
 
 
-def test_ca_bundle_is_trusted(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """AWS_CA_BUNDLE makes a private certificate authority trusted."""
-    signed_in.environ["AWS_CA_BUNDLE"] = serve_tls(aws, signed_in)
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_ca_bundle_is_trusted(variable: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """A private certificate authority is trusted by botocore's variables, or as the system's."""
+    signed_in.environ[variable] = serve_tls(aws, signed_in)
     assert aws.issued(signed_in.get().secret)
 
 
 def test_ca_bundle_of_the_profile_is_trusted(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """ca_bundle in the profile does the same."""
+    """ca_bundle in the profile does the same; a variable that is empty is none."""
     signed_in.write_config(f"[default]\nca_bundle = {serve_tls(aws, signed_in)}\n")
-    assert aws.issued(signed_in.get().secret)
+    outcome = signed_in.get(AWS_CA_BUNDLE="", REQUESTS_CA_BUNDLE=" ")
+    assert aws.issued(outcome.secret)
+
+
+def test_ca_bundle_is_for_containers_too(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """What serves the container's credentials by TLS is trusted as AWS is."""
+    task = aws.set_container_credentials("/task")
+    bundle = serve_tls(aws, helper)
+    uri = f"{helper.environ['AWS_ENDPOINT_URL']}/task"
+    outcome = helper.get(AWS_CA_BUNDLE=bundle, AWS_CONTAINER_CREDENTIALS_FULL_URI=uri)
+    issued = aws.issued(outcome.secret)
+    assert issued
+    assert issued.principal == task.arn
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "ca_bundle"])
+def test_ca_bundle_that_is_not_there(name: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """The line names the setting that leads to no certificates."""
+    serve_tls(aws, signed_in)
+    signed_in.write_config("[default]\nca_bundle = /nowhere\n" if name == "ca_bundle" else "")
+    signed_in.environ["REQUESTS_CA_BUNDLE"] = "/nowhere"
+    assert told(signed_in.get().stderr) == (
+        f"the certificates of {name} cannot be read: /nowhere: No such file or directory; "
+        "correct the path or the file"
+    )
+
+
+def test_certificate_of_the_proxy_is_not_trusted(
+    aws: AwsEmulator, signed_in: HelperProcess
+) -> None:
+    """Of a proxy that is asked by TLS, that its certificate is not trusted is said."""
+    serve_tls(aws, signed_in)
+    proxy = signed_in.environ["AWS_ENDPOINT_URL"]
+    signed_in.environ |= {"AWS_ENDPOINT_URL": "https://ecr.invalid", "HTTPS_PROXY": proxy}
+    assert told(signed_in.get().stderr).startswith(
+        f"the certificate of the proxy {proxy} is not trusted: certificate verify failed: "
+    )
 
 
 def test_certificate_of_another_name_is_not_trusted(

@@ -71,6 +71,11 @@ class Attempt:
         return self.request.settings
 
     @property
+    def settings_of_profile(self) -> Mapping[str, Any]:
+        """What the AWS configuration says of the profile in effect."""
+        return self.profiles.get(self.profile or "default", {})
+
+    @property
     def named_profile(self) -> str:
         """The profile in effect, and the variable or file that named it."""
         if self.profile and self.settings.profile == self.profile:

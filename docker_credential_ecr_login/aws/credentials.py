@@ -18,7 +18,7 @@ from ..cache.storage import is_disabled
 from ..deadline import Deadline
 from .attempt import Attempt
 from .credential_process import end_in_time
-from .http import CheckedSession
+from .http import CheckedSession, ca_bundle
 from .mfa import LookAgain, MfaCodes, Turn
 from .sessions import SessionCache, share_sessions
 from .throttling import retry_throttling
@@ -105,9 +105,11 @@ def _credential_chain(session: Session, attempt: Attempt, codes: MfaCodes) -> Cr
     roles: Any = chain.get_provider("assume-role")
     # botocore would ask for an MFA code on stdin, which carries the protocol.
     roles._prompter = codes  # noqa: SLF001 - no public way to replace it
+    bundle, _ = ca_bundle(attempt.environ, attempt.settings_of_profile)
     for method, fetcher_name in _METADATA_FETCHERS.items():
         fetcher = getattr(chain.get_provider(method), fetcher_name)
-        fetcher._session = CheckedSession(fetcher._session)  # noqa: SLF001 - likewise
+        fetcher._session._verify = bundle or True  # noqa: SLF001 - likewise
+        fetcher._session = CheckedSession(fetcher._session)  # noqa: SLF001
         if method == "iam-role":
             attempt.metadata = fetcher._session  # noqa: SLF001
     codes.sessions = share_sessions(chain, keep=not is_disabled(attempt.environ))

@@ -5,20 +5,33 @@ end for as long as there is memory.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import OK, HTTPException
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ConnectionClosedError, SSLError
 
 from ..errors import HelperError, UnusableAnswer
-from .proxies import proxy_for, socks_manager
+from .proxies import Proxies, proxy_for, socks_manager
 
 MAX_SIZE = 1024 * 1024
 """Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
 
 _PAGE = (b"<!doctype html", b"<html")
+
+
+def ca_bundle(environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the file of the certificates to trust, and what names it; "" twice for those at hand.
+
+    ``profile`` holds the settings of the profile. As in botocore, but that empty is unset.
+    """
+    names = ("AWS_CA_BUNDLE", "ca_bundle", "REQUESTS_CA_BUNDLE")
+    for name in names:
+        path = str((profile if name == "ca_bundle" else environ).get(name, "")).strip()
+        if path:
+            return path, name
+    return "", ""
 
 
 class CheckedSession:
@@ -32,7 +45,8 @@ class CheckedSession:
         self.proxy: str | None = None
         self.status: int | None = None
         self._session = session
-        session._proxy_config.proxy_url_for = proxy_for  # noqa: SLF001 - no public way to it
+        # There is no public way to it.
+        session._proxy_config = Proxies(proxies_settings=session._proxy_config.settings)  # noqa: SLF001
 
     def send(self, request: Any) -> AWSResponse:
         """Return the whole answer.
@@ -46,7 +60,15 @@ class CheckedSession:
             options = self._session._get_pool_manager_kwargs()  # noqa: SLF001 - likewise
             managers[self.proxy] = socks_manager(self.proxy, **options)
         request.stream_output = True  # or else it is read there
-        answer = self._session.send(request)
+        try:
+            answer = self._session.send(request)
+        except SSLError:
+            if self._session._verify is not True:  # noqa: SLF001 - somebody chose a bundle
+                raise
+            # The system's certificates count, too, as for docker: to load them takes its time.
+            manager = self._session._get_connection_manager(request.url, self.proxy)  # noqa: SLF001
+            manager.connection_pool_kw["ssl_context"].load_default_certs()
+            answer = self._session.send(request)
         self.status = answer.status_code
         whole = AWSResponse(answer.url, answer.status_code, answer.headers, _Body(answer.raw))
         try:

@@ -14,28 +14,28 @@ from botocore.parsers import ResponseParserError
 from ..errors import BadConfiguration, EndpointUnreachable, HelperError
 from ..redaction import one_line
 from .attempt import Attempt, Explanation
-from .http import unusable_answer
+from .http import ca_bundle, unusable_answer
 from .proxies import way
 
 _OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 
 
-def _tls_failed(error: Any, attempt: Attempt) -> HelperError:
-    bundle, causes = attempt.environ.get("AWS_CA_BUNDLE"), list(_causes(error))
-    endpoint, said = _endpoint(error), _innermost(error)
+def _tls_failed(error: Any, attempt: Attempt, server: str = "") -> HelperError:
+    bundle, name = ca_bundle(attempt.environ, attempt.settings_of_profile)
+    causes, endpoint, said = list(_causes(error)), server or _endpoint(error), _innermost(error)
     refusals = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
     if refusals:
         return EndpointUnreachable(
             f"the certificate of {endpoint} is not trusted: {said}",
             "check the clock of this machine, and have the certificate renewed if that is right"
             if refusals[0].verify_code in _OUT_OF_DATE
-            else f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+            else f"put the CA of the proxy or endpoint into {name} ({bundle})"
             if bundle
             else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
         )
     if bundle and any(_is_about_bundle(cause) for cause in causes):
         return BadConfiguration(
-            f"the certificates of AWS_CA_BUNDLE cannot be read: {bundle}: {said}",
+            f"the certificates of {name} cannot be read: {bundle}: {said}",
             "correct the path or the file",
         )
     return EndpointUnreachable(  # a certificate of another host is among these
@@ -51,8 +51,10 @@ def _is_about_bundle(cause: BaseException) -> bool:
     return isinstance(cause, OSError) and cause.errno is not None
 
 
-def _proxy_unreachable(error: Any, _attempt: Attempt) -> HelperError:
+def _proxy_unreachable(error: Any, attempt: Attempt) -> HelperError:
     proxy = one_line(str(error.kwargs.get("proxy_url")))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+        return _tls_failed(error, attempt, f"the proxy {proxy}")
     return EndpointUnreachable(
         f"the proxy {proxy} cannot be used: {_innermost(error)}", "check HTTPS_PROXY and NO_PROXY"
     )
@@ -90,7 +92,8 @@ def _causes(error: Any) -> Iterator[BaseException]:
     cause: BaseException | None = error.kwargs.get("error")
     while isinstance(cause, BaseException):
         yield cause
-        cause = cause.__cause__ or cause.__context__
+        inner = (each for each in cause.args if isinstance(each, BaseException))  # of urllib3
+        cause = cause.__cause__ or cause.__context__ or next(inner, None)
 
 
 def _innermost(error: Any) -> str:

@@ -1,17 +1,21 @@
 """Which way leads to a server: through the proxy that the environment names, or straight there."""
 
 import re
+from base64 import b64encode
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from botocore.httpsession import ProxyConfiguration
 
 from ..errors import BadConfiguration
 from ..redaction import one_line
 
 # No proxy can know what they mean here: this machine, its link, and the services of EC2 beside it.
 _NEAR = ("localhost", "127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")
+_PLAIN = "%:!$&'()*+,;="  # what may stand in the user part of a URL besides letters and digits
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -27,8 +31,12 @@ def proxy_for(url: str) -> str | None:
     exceptions = (*_NEAR, *re.split(r"[\s,]+", proxies.get("no", "").lower()))
     if not proxy or any(_names(each, host, port) for each in exceptions) or proxy_bypass(host):
         return None
-    scheme, separator, address = proxy.partition("://")
-    return f"{scheme.lower()}://{address}" if separator else f"http://{proxy.removeprefix('//')}"
+    scheme, separator, address = proxy.strip().partition("://")
+    if not separator:
+        scheme, address = "http", scheme.removeprefix("//")
+    # A user may be DOMAIN\name, and a password hold anything.
+    user, at, server = address.rpartition("@")
+    return f"{scheme.lower()}://{quote(user, _PLAIN)}{at}{server}"
 
 
 def way(url: str) -> str:
@@ -55,6 +63,28 @@ def _names(exception: str, host: str, port: int | None) -> bool:
     return bool(name) and f".{host}".endswith(f".{name}") and own_port in (None, port)
 
 
+class Proxies(ProxyConfiguration):
+    """What an HTTP session of botocore's asks about proxies: `proxy_for` answers."""
+
+    def proxy_url_for(self, url: str) -> str | None:  # type: ignore[override]
+        """Return the proxy for a URL, None for none."""
+        return proxy_for(url)
+
+    def proxy_headers_for(self, proxy_url: str) -> dict[str, str]:
+        """Return the headers for a proxy: its user and password, in UTF-8."""
+        user, password = user_of(proxy_url)
+        if user is None:
+            return {}
+        pair = b64encode(f"{user}:{password or ''}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {pair}"}
+
+
+def user_of(url: str) -> tuple[str | None, str | None]:
+    """Return user and password in a URL, None where there is none."""
+    parts = urlsplit(url)
+    return parts.username and unquote(parts.username), parts.password and unquote(parts.password)
+
+
 def socks_manager(proxy: str, **options: Any) -> Any:
     """Return what urllib3 opens connections with through ``proxy``, which is none of HTTP.
 
@@ -76,6 +106,4 @@ def socks_manager(proxy: str, **options: Any) -> Any:
             one_line(f"the proxy {proxy} needs a library that is not installed: PySocks"),
             "run: pip install PySocks where this helper is installed",
         ) from None
-    parts = urlsplit(proxy)
-    user, password = (value and unquote(value) for value in (parts.username, parts.password))
-    return SOCKSProxyManager(f"{remote}://{address}", user, password, **options)
+    return SOCKSProxyManager(f"{remote}://{address}", *user_of(proxy), **options)

@@ -18,7 +18,7 @@ from ..redaction import one_line
 from ..registry import PUBLIC_HOSTS
 from ..request import NO_SETTINGS, Request
 from .attempt import Attempt
-from .http import CheckedSession
+from .http import CheckedSession, ca_bundle
 from .session import CONNECT_TIMEOUT, READ_TIMEOUT, explained
 from .worker import Worker
 
@@ -63,7 +63,7 @@ def status_of(request: Request, authorization: str | None, timeout: float) -> in
 
 def _get(url: str, authorization: str | None, environ: Mapping[str, str]) -> tuple[int, str]:
     """Return status and WWW-Authenticate of an answer."""
-    bundle: Any = environ.get("AWS_CA_BUNDLE") or True
+    bundle: Any = ca_bundle(environ, {})[0] or True
     timeout: Any = (CONNECT_TIMEOUT, READ_TIMEOUT)
     session = CheckedSession(URLLib3Session(verify=bundle, timeout=timeout))
     headers = {} if authorization is None else {"Authorization": authorization}

@@ -17,7 +17,7 @@ from ..registry import Registry
 from ..request import Request, unconfigured
 from .attempt import Attempt, leaves_config_unread
 from .failures import explain
-from .http import CheckedSession
+from .http import CheckedSession, ca_bundle
 from .models import create_loader
 
 # botocore's setting -> its variable and default
@@ -153,6 +153,8 @@ class _Session(Session):
 
     def create_client(self, *arguments: Any, **options: Any) -> Any:
         """Return a client; as in botocore."""
+        bundle, _ = ca_bundle(os.environ, self.get_scoped_config())
+        options["verify"] = bundle or True
         client: Any = super().create_client(*arguments, **options)
         endpoint = client._endpoint  # noqa: SLF001 - no public way to it
         endpoint.http_session = CheckedSession(endpoint.http_session)
