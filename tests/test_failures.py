@@ -5,6 +5,7 @@ In the expected lines ``*`` stands for what differs from run to run. They leave 
 """
 
 import contextlib
+import errno
 import json
 import re
 import socket
@@ -1089,6 +1090,19 @@ def test_family_of_an_exception(error: Exception, kind: type[HelperError], tmp_p
     request = asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)})
     explained = explain(error, Attempt(request, phase="credentials"))
     assert type(explained) is kind
+
+
+def test_a_host_that_has_only_ipv6(tmp_path: Path) -> None:
+    """Where there is no way to the IPv4 addresses of AWS, its dual-stack endpoints are named."""
+    error = botocore.exceptions.EndpointConnectionError(
+        endpoint_url="https://api.ecr.us-east-1.amazonaws.com/",
+        error=OSError(errno.ENETUNREACH, "Network is unreachable"),
+    )
+    attempt = Attempt(asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)}), phase="call")
+    assert str(explain(error, attempt)) == (
+        "https://api.ecr.us-east-1.amazonaws.com cannot be reached: Network is unreachable; check "
+        "the network and HTTPS_PROXY; where there is only IPv6, set AWS_USE_DUALSTACK_ENDPOINT=true"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from errno import ENETUNREACH
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -68,6 +69,8 @@ def _endpoint_unreachable(error: Any, attempt: Attempt) -> HelperError:
         return EndpointUnreachable(
             f"the name of {endpoint} cannot be resolved", f"{hint}, and the region in the host name"
         )
+    if any(getattr(cause, "errno", None) == ENETUNREACH for cause in causes):
+        hint += "; where there is only IPv6, set AWS_USE_DUALSTACK_ENDPOINT=true"
     return EndpointUnreachable(f"{endpoint} cannot be reached: {_innermost(error)}", hint)
 
 
