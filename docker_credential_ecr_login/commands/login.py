@@ -55,7 +55,7 @@ def add_to(commands: Any) -> None:
     )
     add_registries_to(parser)
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
-    parser.add_argument("--proxy", metavar="URL", help="HTTP proxy on the way to AWS")
+    parser.add_argument("--proxy", metavar="URL", help="proxy on the way to AWS")
     parser.add_argument(
         "--output",
         default="text",
