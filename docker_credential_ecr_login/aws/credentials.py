@@ -7,25 +7,19 @@ from typing import Any
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     AssumeRoleProvider,
-    CredentialResolver,
     Credentials,
     DeferredRefreshableCredentials,
-    create_credential_resolver,
 )
 from botocore.session import Session
 
 from ..cache.storage import is_disabled
 from ..deadline import Deadline
 from .attempt import Attempt
-from .credential_process import end_in_time
-from .http import CheckedSession, ca_bundle
 from .mfa import LookAgain, MfaCodes, Turn
-from .sessions import SessionCache, share_sessions
+from .providers import credential_chain
+from .sessions import SessionCache
 from .throttling import retry_throttling
 from .worker import Worker
-
-# botocore's name of a provider -> its attribute that asks by HTTP, without a client
-_METADATA_FETCHERS = {"container-role": "_fetcher", "iam-role": "_role_fetcher"}
 
 
 def sign_in(session: Session, attempt: Attempt, worker: Worker, turn: Turn | None) -> None:
@@ -45,8 +39,12 @@ def sign_in(session: Session, attempt: Attempt, worker: Worker, turn: Turn | Non
 def _find_credentials(
     session: Session, attempt: Attempt, codes: MfaCodes, deadline: Deadline
 ) -> None:
-    chain = _credential_chain(session, attempt, codes)
-    end_in_time(chain, session, deadline)
+    chain, codes.sessions = credential_chain(session, attempt, codes, deadline)
+    if attempt.takes_keys_from_environment:
+        # Keys in the environment win over AWS_PROFILE, but not over a profile that
+        # is made to start from them: its role would never be assumed.
+        with suppress(ValueError):  # a registry's own profile wins over them anyway
+            chain.remove("env")
     try:
         credentials = chain.load_credentials()
         if credentials is None:
@@ -93,29 +91,3 @@ def _role_credentials(session: Session, source: Any, attempt: Attempt) -> Creden
         cache=cache,
     )
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, AssumeRoleProvider.METHOD)
-
-
-def _credential_chain(session: Session, attempt: Attempt, codes: MfaCodes) -> CredentialResolver:
-    """Return boto3's credential provider chain, fit for a process without standard input.
-
-    Its STS is that of the registry's region, as in boto3, where the region of the first client
-    decides.
-    """
-    chain = create_credential_resolver(session, region_name=attempt.request.ecr.region)
-    roles: Any = chain.get_provider("assume-role")
-    # botocore would ask for an MFA code on stdin, which carries the protocol.
-    roles._prompter = codes  # noqa: SLF001 - no public way to replace it
-    bundle, _ = ca_bundle(attempt.environ, attempt.settings_of_profile)
-    for method, fetcher_name in _METADATA_FETCHERS.items():
-        fetcher = getattr(chain.get_provider(method), fetcher_name)
-        fetcher._session._verify = bundle or True  # noqa: SLF001 - likewise
-        fetcher._session = CheckedSession(fetcher._session)  # noqa: SLF001
-        if method == "iam-role":
-            attempt.metadata = fetcher._session  # noqa: SLF001
-    codes.sessions = share_sessions(chain, keep=not is_disabled(attempt.environ))
-    if attempt.takes_keys_from_environment:
-        # Keys in the environment win over AWS_PROFILE, but not over a profile that
-        # is made to start from them: its role would never be assumed.
-        with suppress(ValueError):  # a registry's own profile wins over them anyway
-            chain.remove("env")
-    return chain

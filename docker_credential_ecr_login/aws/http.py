@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from http.client import OK, HTTPException
 from typing import Any
 
+import botocore
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, SSLError
 
 from ..errors import HelperError, UnusableAnswer
+from ..log import logger
 from .proxies import Proxies, proxy_for, socks_manager
 
 MAX_SIZE = 1024 * 1024
@@ -87,6 +89,28 @@ class CheckedSession:
     def close(self) -> None:
         """End all connections."""
         self._session.close()
+
+
+def check_answers(environ: Mapping[str, str], owner: Any, *path: str) -> CheckedSession | None:
+    """Have the HTTP session at the ``path`` of attributes of ``owner`` replaced by a checked one.
+
+    They are botocore's own business: where a release to come has it elsewhere, answers are read
+    as botocore reads them, and the log says so. Returns the new session, None if there is none.
+    """
+    *way, last = path
+    try:
+        for name in way:
+            owner = getattr(owner, name)
+        session = CheckedSession(getattr(owner, last))
+    except AttributeError:
+        logger(environ).warning(
+            "botocore %s has no %s: answers of AWS are read whatever their size",
+            botocore.__version__,
+            ".".join(path),
+        )
+        return None
+    setattr(owner, last, session)
+    return session
 
 
 class _Body:

@@ -17,7 +17,7 @@ from ..registry import Registry
 from ..request import Request, unconfigured
 from .attempt import Attempt, leaves_config_unread
 from .failures import explain
-from .http import CheckedSession, ca_bundle
+from .http import ca_bundle, check_answers
 from .models import create_loader
 
 # botocore's setting -> its variable and default
@@ -151,19 +151,21 @@ def configured_endpoint(session: Session, request: Request) -> str | None:
 class _Session(Session):
     """botocore's, whose clients take no other answers than `CheckedSession` gives."""
 
+    environ: Mapping[str, str]
+
     def create_client(self, *arguments: Any, **options: Any) -> Any:
         """Return a client; as in botocore."""
         bundle, _ = ca_bundle(os.environ, self.get_scoped_config())
         options["verify"] = bundle or True
         client: Any = super().create_client(*arguments, **options)
-        endpoint = client._endpoint  # noqa: SLF001 - no public way to it
-        endpoint.http_session = CheckedSession(endpoint.http_session)
+        check_answers(self.environ, client, "_endpoint", "http_session")
         return client
 
 
 def _session(environ: Mapping[str, str], profile: str) -> Session:
     """Return a session with the profile of a registry, or else with that of the environment."""
     session = _Session(profile=profile or None)
+    session.environ = environ
     # Empty is unset: `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it so.
     for name, (variable, default) in _FILES.items():
         if environ.get(variable) == "":

@@ -7,31 +7,18 @@ and ``utils.py`` of the botocore in it.
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha1
 from typing import Any
 
-from botocore.credentials import CredentialResolver
 from botocore.utils import parse_timestamp
 
 from ..cache.storage import write_text
 
 _DIRECTORY = "~/.aws/cli/cache"
 _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
-
-
-def share_sessions(chain: CredentialResolver, *, keep: bool) -> "SessionCache":
-    """Let the providers of ``chain`` use the AWS CLI's cache, and ``keep`` their sessions there.
-
-    Returns that of the roles.
-    """
-    roles: Any = chain.get_provider("assume-role")
-    roles.cache = SessionCache(keep=keep)
-    web_identities: Any = chain.get_provider("assume-role-with-web-identity")
-    web_identities.cache = _WebIdentitySessions(web_identities, keep=keep)
-    sessions: SessionCache = roles.cache
-    return sessions
 
 
 class SessionCache:
@@ -80,22 +67,27 @@ class SessionCache:
         return f"{os.path.expanduser(_DIRECTORY)}/{key}.json"
 
 
-class _WebIdentitySessions(SessionCache):
+class WebIdentitySessions(SessionCache):
     """Named by the identity token too, so that nobody gets the session of another token.
 
-    The CLI's botocore does so; the one that is a package of its own does not.
+    The CLI's botocore does so; the one that is a package of its own does not. ``settings`` are
+    those of the profile, over which the variables in ``environ`` win.
     """
 
-    def __init__(self, provider: Any, *, keep: bool) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], environ: Mapping[str, str], *, keep: bool
+    ) -> None:
         super().__init__(keep=keep)
-        self._provider = provider
+        self._token_file, self._role, self._session_name = (
+            environ.get(f"AWS_{name.upper()}", settings.get(name, ""))
+            for name in ("web_identity_token_file", "role_arn", "role_session_name")
+        )
 
     def _path(self, key: str) -> str:  # noqa: ARG002 - the one without the token
-        setting = self._provider._get_config  # noqa: SLF001 - environment, else profile
-        with open(setting("web_identity_token_file"), encoding="utf-8") as file:
-            arguments = {"RoleArn": setting("role_arn"), "WebIdentityToken": file.read()}
-        if name := setting("role_session_name"):
-            arguments["RoleSessionName"] = name
+        with open(self._token_file, encoding="utf-8") as file:
+            arguments = {"RoleArn": self._role, "WebIdentityToken": file.read()}
+        if self._session_name:
+            arguments["RoleSessionName"] = self._session_name
         digest = sha1(json.dumps(arguments, sort_keys=True).encode())  # noqa: S324  # nosec B324 - a name
         return super()._path(digest.hexdigest())
 

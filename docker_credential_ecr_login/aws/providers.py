@@ -1,0 +1,101 @@
+"""boto3's credential providers, fit for a process that answers in time and has no stdin.
+
+botocore makes the chain. Those of its providers that are to ask, run or keep something in our way
+are replaced by others of their class, made by what its constructor takes: names that are botocore's
+own business, which any release may change, are not needed for that.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from botocore.credentials import (
+    AssumeRoleProvider,
+    CanonicalNameCredentialSourcer,
+    ContainerProvider,
+    CredentialProvider,
+    CredentialResolver,
+    EnvProvider,
+    ProcessProvider,
+    ProfileProviderBuilder,
+    create_credential_resolver,
+)
+from botocore.httpsession import URLLib3Session
+from botocore.session import Session
+from botocore.utils import ContainerMetadataFetcher
+
+from ..cache.storage import is_disabled
+from ..deadline import Deadline
+from .attempt import Attempt
+from .credential_process import Program
+from .http import CheckedSession, ca_bundle, check_answers
+from .sessions import SessionCache, WebIdentitySessions
+
+
+def credential_chain(
+    session: Session, attempt: Attempt, prompter: Callable[[str], str], deadline: Deadline
+) -> tuple[CredentialResolver, SessionCache]:
+    """Return boto3's credential provider chain, and where its roles keep their sessions.
+
+    The ``prompter`` gives MFA codes, and programs end within the ``deadline``. Its STS is that of
+    the registry's region, as in boto3, where the region of the first client decides.
+    """
+    region, profile = attempt.request.ecr.region, attempt.profile or "default"
+    chain = create_credential_resolver(session, region_name=region)
+    instance = chain.get_provider("iam-role")
+    attempt.metadata = check_answers(attempt.environ, instance, "_role_fetcher", "_session")
+    bundle, _ = ca_bundle(attempt.environ, attempt.settings_of_profile)
+    verify: Any = bundle or True
+    timeout = ContainerMetadataFetcher.TIMEOUT_SECONDS
+    http: Any = CheckedSession(URLLib3Session(verify=verify, timeout=timeout))
+    fetcher: Any = ContainerMetadataFetcher(session=http)
+    container = ContainerProvider(fetcher=fetcher)
+    of_profiles = _ProfileProviders(session, attempt, deadline)
+    sessions: Any = SessionCache(keep=not is_disabled(attempt.environ))
+    roles = AssumeRoleProvider(
+        load_config=lambda: session.full_config,
+        client_creator=partial(session.create_client, region_name=region),
+        cache=sessions,
+        profile_name=profile,
+        # botocore would ask for an MFA code on stdin, which carries the protocol.
+        prompter=prompter,
+        credential_sourcer=CanonicalNameCredentialSourcer([EnvProvider(), container, instance]),
+        profile_provider_builder=of_profiles,
+    )
+    is_named = session.instance_variables().get("profile") is not None
+    ours = {
+        provider.METHOD: provider
+        for provider in (roles, container, *of_profiles.providers(profile, is_named))
+    }
+    chain.providers = [ours.get(each.METHOD, each) for each in chain.providers]
+    return chain, sessions
+
+
+class _ProfileProviders:
+    """What botocore knows of a `ProfileProviderBuilder`."""
+
+    def __init__(self, session: Session, attempt: Attempt, deadline: Deadline) -> None:
+        self._session = session
+        self._attempt = attempt
+        self._builder = ProfileProviderBuilder(session, region_name=attempt.request.ecr.region)
+        self._popen: Any = partial(Program, deadline)
+
+    def providers(
+        self,
+        profile_name: str,
+        disable_env_vars: bool = False,  # noqa: FBT001, FBT002 - as botocore has it
+    ) -> list[CredentialProvider]:
+        """Return those of a profile: of the one in effect, or of one that it starts from."""
+        environ = self._attempt.environ
+        programs = ProcessProvider(
+            profile_name, lambda: self._session.full_config, popen=self._popen
+        )
+        found: list[Any] = self._builder.providers(profile_name, disable_env_vars)
+        for each in found:
+            if each.METHOD == "assume-role-with-web-identity":
+                each.cache = WebIdentitySessions(
+                    self._attempt.profiles.get(profile_name, {}),
+                    {} if disable_env_vars else environ,
+                    keep=not is_disabled(environ),
+                )
+        return [programs if each.METHOD == programs.METHOD else each for each in found]
