@@ -272,7 +272,7 @@ def sso_session(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Sign in to an sso-session, as `aws sso login` does."""
     name, text = aws.add_sso(region="eu-north-1").cache_file("corp")
     write(helper, f".aws/sso/cache/{name}", text)
-    return _sso_profile(helper, ("GetRoleCredentials",))
+    return sso_profile(helper, ("GetRoleCredentials",))
 
 
 @source
@@ -282,10 +282,11 @@ def sso_session_refreshed(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     name, text = sign_in.cache_file("corp")
     entry = json.loads(text) | {"registrationExpiresAt": "2099-01-01T00:00:00Z"}
     write(helper, f".aws/sso/cache/{name}", json.dumps(entry))
-    return _sso_profile(helper, ("CreateToken", "GetRoleCredentials"))
+    return sso_profile(helper, ("CreateToken", "GetRoleCredentials"))
 
 
-def _sso_profile(helper: HelperProcess, operations: tuple[str, ...]) -> Expected:
+def sso_profile(helper: HelperProcess, operations: tuple[str, ...]) -> Expected:
+    """Name a profile of an sso-session by AWS_PROFILE."""
     helper.write_config(
         "[profile dev]\n"
         "sso_session = corp\nsso_account_id = 333333333333\nsso_role_name = Developer\n"

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,22 @@ from tests.credential_sources import (
     default_profile,
     keys,
     source_profile,
+    sso_profile,
     sso_session,
     sso_session_refreshed,
     web_identity_of_the_environment,
+    write,
 )
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, OTHER_REGION, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.helper_process import (
+    HOST,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+    as_nobody,
+    told,
+)
 from tests.tokens import asked, cache_of
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +155,47 @@ def test_refreshed_sso_token_is_kept_for_the_aws_cli(
     after = json.loads(path.read_text())
     assert after["accessToken"] != before["accessToken"]
     assert after["refreshToken"] == before["refreshToken"]
+
+
+def _with_read_only_sign_in(
+    aws: AwsEmulator, helper: HelperProcess, seconds: int, refresh_token: str
+) -> tuple[HelperProcess, Path]:
+    """Return the executable that may only read an SSO token, good for ``seconds``, and the file."""
+    sign_in = aws.add_sso(region="eu-north-1", refresh_token="refresh-1", expired=seconds < 0)
+    left = replace(sign_in, expires_at=time.time() + seconds, refresh_token=refresh_token)
+    name, text = left.cache_file("corp")
+    path = write(helper, f".aws/sso/cache/{name}", text)
+    sso_profile(helper, ())
+    path.chmod(0o644)
+    path.parent.chmod(0o555)
+    return as_nobody(helper, helper.home) if os.geteuid() == 0 else helper, path
+
+
+@pytest.mark.parametrize(("seconds", "renewals"), [(600, 0), (-60, 1)])
+def test_sso_token_that_cannot_be_kept(
+    aws: AwsEmulator, helper: HelperProcess, seconds: int, renewals: int
+) -> None:
+    """With ~/.aws read-only, an SSO token is used until it expires, and a new one once.
+
+    AWS may take a refresh token only once: who can write there is to find a good one.
+    """
+    reader, path = _with_read_only_sign_in(aws, helper, seconds, "refresh-1")
+    before = path.read_text()
+
+    assert aws.accepts(reader.get().secret)
+
+    assert aws.count("CreateToken") == renewals
+    assert path.read_text() == before
+    assert helper.log.count("WARNING what AWS has renewed cannot be kept: ") == renewals
+
+
+def test_sso_login_is_for_where_it_can_be_kept(aws: AwsEmulator, helper: HelperProcess) -> None:
+    """With ~/.aws read-only, ``aws sso login`` is advised where that helps."""
+    reader, path = _with_read_only_sign_in(aws, helper, -60, "refresh-0")
+    assert told(reader.get().stderr) == (
+        'the SSO session of profile "dev" (from AWS_PROFILE) has expired; run: aws sso login '
+        f"--profile dev where {path.parent} can be written"
+    )
 
 
 def test_environment_credential_source_follows_a_source_profile(

@@ -17,6 +17,9 @@ from ..request import Request, Settings
 if TYPE_CHECKING:
     from .http import CheckedSession
 
+SSO_DIRECTORY = "~/.aws/sso/cache"
+"""Where ``aws sso login`` keeps what it gets."""
+
 _MAX_PROFILES_NAMED = 8
 
 # What the instance metadata service answers, and what to do about it on EC2: its User Guide, "Use
@@ -218,12 +221,20 @@ class Attempt:
         if "credential_process" in settings:
             return "run its credential_process by hand to see what it gives"
         if "sso_account_id" in settings:
-            return f"run: aws sso login{self.option}"
+            return self.sso_login
         if "aws_session_token" in settings:
             return f"put new keys and session token into {self.credentials_file}"
         if "aws_access_key_id" in settings:
             return f"run: aws configure{self.option}"
         return self.see_log
+
+    @property
+    def sso_login(self) -> str:
+        """What signs the origin in to SSO, and where, if what is got cannot be kept here."""
+        directory = os.path.expanduser(SSO_DIRECTORY)
+        is_read_only = os.path.isdir(directory) and not os.access(directory, os.W_OK)
+        place = f" where {directory} can be written" if is_read_only else ""
+        return f"run: aws sso login{self.option}{place}"
 
     def no_credentials(self) -> NoCredentials:
         """Say that the chain ended without credentials."""

@@ -5,6 +5,7 @@ are replaced by others of their class, made by what its constructor takes: names
 own business, which any release may change, are not needed for that.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,14 +23,14 @@ from botocore.credentials import (
 )
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
-from botocore.utils import ContainerMetadataFetcher
+from botocore.utils import ContainerMetadataFetcher, get_login_token_cache_directory
 
 from ..cache.storage import is_disabled
 from ..deadline import Deadline
-from .attempt import Attempt
+from .attempt import SSO_DIRECTORY, Attempt
 from .credential_process import Program
 from .http import CheckedSession, ca_bundle, check_answers
-from .sessions import SessionCache, WebIdentitySessions
+from .sessions import SessionCache, SignIns, WebIdentitySessions
 
 
 def credential_chain(
@@ -77,7 +78,13 @@ class _ProfileProviders:
     def __init__(self, session: Session, attempt: Attempt, deadline: Deadline) -> None:
         self._session = session
         self._attempt = attempt
-        self._builder = ProfileProviderBuilder(session, region_name=attempt.request.ecr.region)
+        sso_tokens: Any = SignIns(os.path.expanduser(SSO_DIRECTORY), attempt.environ)
+        self._builder = ProfileProviderBuilder(
+            session,
+            region_name=attempt.request.ecr.region,
+            sso_token_cache=sso_tokens,
+            login_token_cache=SignIns(get_login_token_cache_directory(), attempt.environ),
+        )
         self._popen: Any = partial(Program, deadline)
 
     def providers(

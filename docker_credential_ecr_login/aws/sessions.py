@@ -1,4 +1,4 @@
-"""The sessions of assumed roles, where the AWS CLI keeps them.
+"""The sessions of assumed roles, and of people who signed in, where the AWS CLI keeps them.
 
 An MFA code that was typed for ``aws`` counts here, and the reverse. Directory, names and format of
 the files are those of the CLI: ``customizations/assumerole.py`` of awscli, and ``credentials.py``
@@ -9,13 +9,15 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha1
 from typing import Any
 
-from botocore.utils import parse_timestamp
+from botocore.utils import JSONFileCache, parse_timestamp
 
 from ..cache.storage import write_text
+from ..log import logger
 
 _DIRECTORY = "~/.aws/cli/cache"
 _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
@@ -90,6 +92,43 @@ class WebIdentitySessions(SessionCache):
             arguments["RoleSessionName"] = self._session_name
         digest = sha1(json.dumps(arguments, sort_keys=True).encode())  # noqa: S324  # nosec B324 - a name
         return super()._path(digest.hexdigest())
+
+
+class SignIns(JSONFileCache):
+    """Where ``aws sso login`` and ``aws login`` leave what botocore renews: read-only, perhaps.
+
+    As in a container that has the home of somebody. A new one that cannot be kept there is used
+    once. An SSO token that is good is not renewed then: AWS may take its refresh token only once,
+    and that of the home's owner would be spent.
+    """
+
+    def __init__(self, directory: str, environ: Mapping[str, str]) -> None:
+        super().__init__(directory, dumps_func=partial(json.dumps, default=_in_utc))
+        self._directory = directory
+        self._environ = environ
+
+    def __getitem__(self, key: str) -> Any:
+        """Return what is kept by a ``key``, without what renews it if it should not be renewed."""
+        found: Any = super().__getitem__(key)
+        end = found.get("expiresAt")
+        if (
+            end
+            and not os.access(self._directory, os.W_OK)
+            and parse_timestamp(end) > datetime.now(UTC)
+        ):
+            found.pop("refreshToken", None)
+        return found
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Keep a new one, if that can be done."""
+        try:
+            super().__setitem__(key, value)
+        except OSError as error:
+            logger(self._environ).warning("what AWS has renewed cannot be kept: %s", error)
+
+
+def _in_utc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _written(moment: datetime) -> str:

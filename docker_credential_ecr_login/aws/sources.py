@@ -80,7 +80,7 @@ def _sso_login(error: Any, attempt: Attempt) -> HelperError:
         f"nobody has signed in to SSO for {origin} yet"
         if isinstance(error, boto.SSOTokenLoadError)
         else f"the SSO session of {origin} has expired",
-        f"run: aws sso login{attempt.option}",
+        attempt.sso_login,
     )
 
 
@@ -148,7 +148,7 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
     if "sso_account_id" in settings:
         return CredentialsRefused(
             f"the SSO session of {attempt.named_origin} cannot be read: {said}",
-            f"run: aws sso login{attempt.option}",
+            attempt.sso_login,
         )
     if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in environ):
         return _container_failed(said)
