@@ -71,3 +71,17 @@ def has_terminal() -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def show(text: str) -> None:
+    """Write ``text`` to the controlling terminal, if a person can be asked there."""
+    import os
+
+    if has_terminal():
+        try:
+            with open(
+                "CONOUT$" if os.name == "nt" else "/dev/tty", "w", errors="replace"
+            ) as terminal:
+                terminal.write(text)
+        except OSError:
+            pass  # it was hung up meanwhile

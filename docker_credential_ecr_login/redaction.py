@@ -20,7 +20,7 @@ _SECRET_VARIABLES = (
 # What has the look of a key or a token, and what has it but is none.
 _SECRETS = r"""
     (?P<harmless>
-        (?<!\w) \w{1,20}://[^\s"'<>]+  # user and query are gone already
+        (?<!\w) \w{1,20}://[^\s"'<>?\#]+  # the user is gone already
       | \barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:[^\s"',;]{1,512}
       | \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b  # a request id
     )
@@ -31,13 +31,14 @@ _SECRETS = r"""
 """
 
 
-def redact(text: str) -> str:
+def redact(text: str, *, keep_queries: bool = False) -> str:
     """Return foreign ``text`` without secrets: for messages and for the log.
 
     Left out are the user part and the query of URLs, the values of the
     environment variables that hold secrets, JSON web tokens, and every run of
     32 or more characters that has the look of a key or a token (base64 with both
     letters and digits, or of 40 characters). URLs, ARNs, request ids and paths of files stay.
+    To ``keep_queries`` is for a person who is to open a URL: only what has that look is left out.
     """
     for name, value in os.environ.items():
         for secret in _secrets_in(name, value):
@@ -45,7 +46,8 @@ def redact(text: str) -> str:
     # With a slash in the password of a proxy, what urllib3 takes for its host is a part of that.
     text = re.sub(r"(Failed to parse: ).*", r"\1***", text)
     text = re.sub(r"(?<!\w)(\w{1,20}://)[^/\s]*@", r"\1***@", text)
-    text = re.sub(r"(?<!\w)\w{1,20}://[^\s\"']*", _without_query, text)
+    if not keep_queries:
+        text = re.sub(r"(?<!\w)\w{1,20}://[^\s\"']*", _without_query, text)
 
     def replacement(found: re.Match[str]) -> str:
         if found["harmless"]:

@@ -1,6 +1,7 @@
 """Programs of the user's choice that are asked for something: they may hang, or print for ever."""
 
 import os
+import select
 import signal
 import subprocess
 import time
@@ -16,6 +17,9 @@ MAX_OUTPUT = 1024 * 1024
 """Bytes: what a program is asked for has some kilobytes."""
 
 _PART = 64 * 1024  # bytes: what a pipe holds
+_PAUSE = (
+    100  # milliseconds after which nobody waits for the rest of a line: it is a question, perhaps
+)
 
 
 class TooMuchOutput(Exception):
@@ -32,10 +36,12 @@ def run_to_end(
     stdin: bytes | None = None,
     stderr: int | None = None,
     environ: Mapping[str, str] | None = None,
+    hear: Callable[[bytes], None] | None = None,
 ) -> tuple[int, bytes, bytes]:
     """Return a program's exit code, what it prints, and what it says on ``stderr`` if that is PIPE.
 
-    A text is for the shell. What is not given is ours: stdin, stderr, environment. After
+    A text is for the shell. What is not given is ours: stdin, stderr, environment. ``hear`` is
+    told at once, in another thread, what is said, by whole lines or to where it pauses. After
     ``timeout`` (in seconds), and when it has printed too much, it is ended with all that it
     started, or that would hold our stderr, whose end our caller may wait for. Raises OSError,
     `subprocess.TimeoutExpired` and `TooMuchOutput`.
@@ -54,7 +60,8 @@ def run_to_end(
         process_group=0 if is_group else None,
     )
     end = partial(_end, process, is_group=is_group)
-    readers = [_Reader(each, end) for each in (process.stdout, process.stderr) if each]
+    streams = ((process.stdout, None), (process.stderr, hear))
+    readers = [_Reader(stream, end, heard) for stream, heard in streams if stream]
     try:
         if process.stdin:
             Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
@@ -79,19 +86,36 @@ def run_to_end(
 class _Reader(Thread):
     """Reads what a program prints, until that is all, or too much."""
 
-    def __init__(self, stream: IO[bytes], end: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: IO[bytes], end: Callable[[], None], hear: Callable[[bytes], None] | None
+    ) -> None:
         super().__init__(daemon=True)  # something else may hold the stream for ever
         self.output = bytearray()
         self._stream = stream
         self._end = end
+        self._hear = hear
 
     def run(self) -> None:
         """Read; end the program if it is too much, or it would wait for one who reads on."""
+        heard = 0
         with self._stream:
             while len(self.output) <= MAX_OUTPUT and (part := self._stream.read(_PART)):
                 self.output += part
+                if self._hear and (part.endswith(b"\n") or self._pauses()):
+                    self._hear(bytes(self.output[heard:]))
+                    heard = len(self.output)
+        if self._hear and heard < len(self.output):
+            self._hear(bytes(self.output[heard:]))
         if len(self.output) > MAX_OUTPUT:
             self._end()
+
+    def _pauses(self) -> bool:
+        """Say whether nothing comes for a moment; always on Windows, where that cannot be told."""
+        if os.name == "nt":
+            return True
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        return not poll.poll(_PAUSE)
 
 
 def _write(stream: IO[bytes], rest: bytes) -> None:

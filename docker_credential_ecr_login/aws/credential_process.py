@@ -11,6 +11,8 @@ from botocore.credentials import ProcessProvider
 from botocore.exceptions import CredentialRetrievalError
 
 from ..deadline import Deadline
+from ..process import show
+from ..redaction import redact
 from ..subprocesses import TooMuchOutput, run_to_end
 
 
@@ -28,7 +30,9 @@ class Program:
         """Return what it prints, and what it says on stderr. Raises CredentialRetrievalError."""
         timeout = self._deadline.left() * 0.9  # before we are ended ourselves
         try:
-            self.returncode, output, said = run_to_end(self._command, timeout, stderr=PIPE)
+            self.returncode, output, said = run_to_end(
+                self._command, timeout, stderr=PIPE, hear=_pass_on
+            )
         except TooMuchOutput as error:
             reason = str(error)
         except TimeoutExpired:
@@ -36,3 +40,8 @@ class Program:
         else:
             return output, said
         raise CredentialRetrievalError(provider=ProcessProvider.METHOD, error_msg=reason)
+
+
+def _pass_on(said: bytes) -> None:
+    """Show a person what a program says to them: to touch a key, say, or to open a page."""
+    show(redact(said.decode(errors="replace"), keep_queries=True))
