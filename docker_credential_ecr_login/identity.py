@@ -67,6 +67,9 @@ is taken."""
 SECRETS = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_SECRET_ACCESS_KEY")
 """Those that must not be written down, but whose presence selects, too."""
 
+PROFILE_OPTION = "--profile"
+"""Where an environment says that this option, and no variable, has named the profile in effect."""
+
 PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """Those that name a profile, in botocore's order."""
 

@@ -134,6 +134,28 @@ def profile_misspelt(_aws: AwsEmulator, helper: HelperProcess) -> str:
 
 
 @seeded
+def profile_missing_beside_the_default(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a profile that does not exist where none is needed, for there is a default one."""
+    helper.write_credentials(f"[default]\n{keys(aws.add_user())}")
+    helper.environ["AWS_DEFAULT_PROFILE"] = "work"
+    return (
+        'profile "work" (from AWS_DEFAULT_PROFILE) does not exist in the AWS configuration; '
+        "profiles there: default; run: aws configure --profile work, or unset AWS_DEFAULT_PROFILE"
+    )
+
+
+@seeded
+def profile_missing_beside_keys(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a profile that does not exist where none is needed, for there are keys."""
+    helper.write_config("[default]\nregion = eu-west-1\n")
+    helper.environ |= {**aws.add_user().environ, "AWS_PROFILE": "work"}
+    return (
+        'profile "work" (from AWS_PROFILE) does not exist in the AWS configuration; '
+        "profiles there: default; run: aws configure --profile work, or unset AWS_PROFILE"
+    )
+
+
+@seeded
 def profile_in_unread_config(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Name a profile of the config file, which AWS_SDK_LOAD_CONFIG leaves unread."""
     use_profile(helper, "[profile dev]\nregion = eu-west-1\n")

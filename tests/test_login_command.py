@@ -94,6 +94,19 @@ def test_another_profile_than_that_of_the_config_file(
     assert aws.calls == []
 
 
+@pytest.mark.parametrize("command", ["login", "doctor"])
+def test_says_that_the_option_named_the_profile(command: str, signed_in: HelperProcess) -> None:
+    """It wins over variables, and is what a message names, with what to do about a misspelt one."""
+    signed_in.write_config("[profile prod]\nregion = eu-west-1\n[default]\nrole_arn = arn\n")
+    signed_in.environ["AWS_PROFILE"] = "prod"
+    outcome = signed_in.run(command, "--profile", "prdo", HOST)
+    assert outcome.status == 1
+    said = " ".join(outcome.stderr.split()) + " ".join(outcome.stdout.split())
+    assert 'profile "prdo" (from --profile) does not exist in the AWS configuration' in said
+    assert "did you mean prod? else run: aws configure --profile prdo" in said
+    assert "unset" not in said
+
+
 def test_what_fails_does_not_stop_the_rest(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Each failure is a line on stderr and makes the exit code 1; the others are signed in to."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{SECOND_ACCOUNT}"\nprofile = "nobody"\n')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..cache.storage import writable_directory
 from ..errors import BadConfiguration, HelperError, MfaCodeNeeded, NoCredentials
-from ..identity import PROFILE_VARIABLES, expand
+from ..identity import PROFILE_OPTION, PROFILE_VARIABLES, expand
 from ..protocol import NAME
 from ..redaction import one_line
 from ..request import Request, Settings
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 SSO_DIRECTORY = "~/.aws/sso/cache"
 """Where ``aws sso login`` keeps what it gets."""
+
+# What is found without a profile's name, one of each in the default profile and the environment.
+_SOURCES = frozenset(
+    {
+        "aws_access_key_id",
+        "credential_process",
+        "login_session",
+        "role_arn",
+        "sso_account_id",
+    }
+)
+_SOURCE_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
 
 _MAX_PROFILES_NAMED = 8
 
@@ -80,13 +97,17 @@ class Attempt:
 
     @property
     def named_profile(self) -> str:
-        """The profile in effect, and the variable or file that named it."""
+        """The profile in effect, and the option, variable or file that named it."""
+        origin = f" (from {self.named_by})" if self.named_by else ""
+        return f'profile "{self.profile or "default"}"{origin}'
+
+    @property
+    def named_by(self) -> str:
+        """The option, variable or file that named the profile in effect, empty if none did."""
         if self.profile and self.settings.profile == self.profile:
-            return f'profile "{self.profile}" (from {self.settings.config_file})'
-        for variable in PROFILE_VARIABLES:
-            if self.profile and self.environ.get(variable) == self.profile:
-                return f'profile "{self.profile}" (from {variable})'
-        return f'profile "{self.profile or "default"}"'
+            return self.settings.config_file
+        names = (PROFILE_OPTION, *PROFILE_VARIABLES) if self.profile else ()
+        return next((name for name in names if self.environ.get(name) == self.profile), "")
 
     def mfa_needed(self) -> MfaCodeNeeded:
         """Return the error for a role that wants an MFA code, and nobody can be asked."""
@@ -153,6 +174,13 @@ class Attempt:
     def origin_settings(self) -> Mapping[str, Any]:
         """The settings of the origin."""
         return self.profiles.get(self.origin, {})
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there would be credentials if no profile were named, as far as one can see."""
+        return not _SOURCES.isdisjoint(self.profiles.get("default", {})) or any(
+            self.environ.get(name) for name in _SOURCE_VARIABLES
+        )
 
     @property
     def takes_keys_from_environment(self) -> bool:

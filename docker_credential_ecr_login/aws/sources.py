@@ -6,6 +6,7 @@ from typing import Any
 from botocore import exceptions as boto
 
 from ..errors import BadConfiguration, CredentialsRefused, HelperError
+from ..identity import PROFILE_VARIABLES
 from ..redaction import one_line
 from .attempt import Attempt, Explanation, leaves_config_unread, listed
 
@@ -17,8 +18,13 @@ def _profile_missing(error: Any, attempt: Attempt) -> HelperError:
         f"{attempt.named_profile} does not exist in the AWS configuration"
         + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
         + f"; profiles there: {listed(list(attempt.profiles)) or 'none'}",
-        f"{_did_you_mean(attempt)}run: aws configure{attempt.option}",
+        f"{_did_you_mean(attempt)}run: aws configure{attempt.option}{_or_none(attempt)}",
     )
+
+
+def _or_none(attempt: Attempt) -> str:
+    variable = attempt.named_by
+    return f", or unset {variable}" if variable in PROFILE_VARIABLES and attempt.has_others else ""
 
 
 def _did_you_mean(attempt: Attempt) -> str:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from .. import config
 from ..errors import BadInput
-from ..identity import config_file
+from ..identity import PROFILE_OPTION, config_file
 from ..redaction import one_line
 from ..registry import PUBLIC_HOST, SUFFIXES, is_region, parse, partition_of
 from ..request import unconfigured
@@ -158,13 +158,14 @@ def _check_account(account: str) -> None:
 
 
 def with_profile(profile: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``environ`` with ``profile`` in effect, also for botocore."""
+    """Return ``environ`` with the ``profile`` of an option in effect, also for botocore."""
     from ..aws.session import takes_keys_from_environment
 
     keys = () if takes_keys_from_environment(environ, profile) else _KEYS
     dropped = ("AWS_DEFAULT_PROFILE", *keys)
     others = {name: value for name, value in environ.items() if name not in dropped}
-    return with_environment({**others, "AWS_PROFILE": profile})
+    chosen = with_environment({**others, "AWS_PROFILE": profile})
+    return {**chosen, PROFILE_OPTION: profile}  # for our own messages: no variable has such a name
 
 
 def with_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
