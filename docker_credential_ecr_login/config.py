@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 
 from .config_values import GENERAL, GLOB, REGISTRY, Check, checked, glob, shown
 from .domains import is_anybodys
+from .encoding import foreign
 from .errors import BadConfiguration
 from .redaction import one_line
 from .request import Settings
@@ -79,14 +80,9 @@ def load(path: str) -> Config:
             "is this the right file?",
         )
     content = content.removeprefix(_BYTE_ORDER_MARK)  # with which editors on Windows begin
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadConfiguration(
-            f"{path}: the config file is not UTF-8, in line {line}", "save it as UTF-8"
-        ) from None
-    return parse_text(text, path)
+    if found := foreign(content, path):
+        raise BadConfiguration(f"{path}: the config file is {found[0]}", found[1])
+    return parse_text(content.decode(), path)
 
 
 def parse_text(text: str, path: str) -> Config:

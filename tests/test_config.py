@@ -759,21 +759,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"\n\n# \xff\n", "the config file is not UTF-8, in line 3; save it as UTF-8"),
-        (EXAMPLE.encode("utf-16"), "the config file is not UTF-8, in line 1; save it as UTF-8"),
-        (
-            b"#" * (MAX_SIZE + 1),
-            "the config file is larger than 1024 KiB; is this the right file?",
-        ),
-    ],
-)
-def test_a_file_that_makes_no_sense(tmp_path: Path, content: bytes, message: str) -> None:
-    """A file that is not UTF-8, or larger than 1 MiB, is refused."""
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    """A file larger than 1 MiB is refused."""
     path = tmp_path / "config.toml"
-    path.write_bytes(content)
+    path.write_bytes(b"#" * (MAX_SIZE + 1))
+    message = "the config file is larger than 1024 KiB; is this the right file?"
     assert complaint_about(path) == message
 
 

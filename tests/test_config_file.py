@@ -762,7 +762,7 @@ class TestChanges:
             file.write(b"\xff" * state.st_size)
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
         for name in (HOST, PUBLIC):
-            assert "not UTF-8" in told(two_profiles.get(name, **environ), name)
+            assert "is in Latin-1" in told(two_profiles.get(name, **environ), name)
 
     def test_while_a_question_is_answered(
         self, signed_in: HelperProcess, monkeypatch: pytest.MonkeyPatch

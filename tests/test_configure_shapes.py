@@ -178,12 +178,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         b'{"auths": {"a": {}, "a": {"auth": ""}}}',
         "a stands in it more than once",
     ),
-    "a byte order mark": (b'\xef\xbb\xbf{"auths": {}}', "not JSON at line 1, column 1"),
+    "a byte order mark": (b'\xef\xbb\xbf{"auths": {}}', "in UTF-8 with a byte order mark"),
     "UTF-16, as PowerShell redirects": (
         '{"auths": {}}\r\n'.encode("utf-16"),
-        "not UTF-8, in line 1",
+        "in UTF-16, and has to be in UTF-8",
     ),
-    "Latin-1": ('{"x": "Jürgen"}'.encode("latin-1"), "not UTF-8, in line 1"),
+    "Latin-1": ('{"x": "Jürgen"}'.encode("latin-1"), "in Latin-1 (line 1)"),
     "a comma too many": (b'{\n  "auths": {},\n}\n', "not JSON at line "),
     "a comment": (b'{\n  // mine\n  "auths": {}\n}\n', "not JSON at line 2, column 3"),
     "half a file": (

@@ -1,10 +1,12 @@
 """What fails before AWS is asked: the configuration, and where credentials come from."""
 
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 from botocore import exceptions as boto
 
+from ..encoding import foreign
 from ..errors import BadConfiguration, CredentialsRefused, HelperError
 from ..identity import PROFILE_VARIABLES
 from ..redaction import one_line
@@ -33,17 +35,24 @@ def _did_you_mean(attempt: Attempt) -> str:
 
 
 def _config_broken(error: Any, _attempt: Attempt) -> HelperError:
+    path = str(error.kwargs.get("path"))
     cause = error.kwargs.get("error") or error.__context__
     line = getattr(cause, "lineno", None)
     if line is None and (errors := getattr(cause, "errors", None)):
         line = errors[0][0]
     # What configparser says quotes the line, which can hold a secret: not for the log.
     error.__cause__ = error.__context__ = None
+    told = f"the AWS configuration file {one_line(path)}"
+    if found := _foreign(path):
+        return BadConfiguration(f"{told} is {found[0]}", found[1])
     at = f", line {line}" if line else ""
-    return BadConfiguration(
-        f"the AWS configuration file {one_line(str(error.kwargs.get('path')))} cannot be read{at}",
-        "correct the file",
-    )
+    return BadConfiguration(f"{told} cannot be read{at}", "correct the file")
+
+
+def _foreign(path: str) -> tuple[str, str] | None:
+    with suppress(OSError), open(path, "rb") as file:
+        return foreign(file.read(), path)
+    return None
 
 
 def setting_wrong(error: Any, attempt: Attempt) -> HelperError:
@@ -137,11 +146,15 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
     settings, environ = attempt.origin_settings, attempt.environ
     # What Python says of a wrong type would help nobody; the log has it.
     said = one_line(str(error)) if isinstance(error, ValueError) else "what is there makes no sense"
+    token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
+        "web_identity_token_file"
+    )
+    if isinstance(error, UnicodeError) and token_file and (found := _foreign(token_file)):
+        return CredentialsRefused(
+            f"the web identity token from {attempt.web_identity} is {found[0]}", found[1]
+        )
     if isinstance(error, OSError):
         said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
-            "web_identity_token_file"
-        )
         if error.filename and error.filename == token_file:
             return CredentialsRefused(
                 f"the web identity token from {attempt.web_identity} cannot be read: {said}",

@@ -11,9 +11,11 @@ import shlex
 import stat
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from contextlib import suppress
 
+from ..encoding import foreign
 from ..errors import BadConfiguration
 from ..identity import expand
 from ..redaction import one_line
@@ -45,13 +47,12 @@ class TextFile:
             self._content = self._look()
         except (OSError, ValueError) as error:
             raise self._failure("read", error) from None
-        try:
-            self.text = (self._content or b"").decode()
-        except UnicodeDecodeError as error:
-            line = error.object.count(b"\n", 0, error.start) + 1
-            raise BadConfiguration(
-                f"{self.shown}: not UTF-8, in line {line}", "save it as UTF-8"
-            ) from None
+        content = self._content or b""
+        # Go, which reads the JSON, takes no byte order mark; we take one in our own file.
+        checked = content if is_json else content.removeprefix(BOM_UTF8)
+        if found := foreign(checked, self.target):
+            raise BadConfiguration(f"{self.shown}: {found[0]}", found[1])
+        self.text = content.decode()
 
     @property
     def exists(self) -> bool:
