@@ -7,6 +7,7 @@ In the expected lines ``*`` stands for what differs from run to run. They leave 
 import contextlib
 import errno
 import json
+import os
 import re
 import socket
 import ssl
@@ -76,6 +77,13 @@ def no_credentials(_aws: AwsEmulator, _helper: HelperProcess) -> str:
         "not from a container or an instance role; run: aws configure sso, "
         "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
+
+
+@seeded
+def no_files(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Want no files of AWS to be read."""
+    helper.environ |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    return no_credentials(_aws, helper)
 
 
 @seeded
@@ -152,6 +160,37 @@ def profile_missing_beside_keys(aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         'profile "work" (from AWS_PROFILE) does not exist in the AWS configuration; '
         "profiles there: default; run: aws configure --profile work, or unset AWS_PROFILE"
+    )
+
+
+@seeded
+def profile_headed_as_in_the_credentials_file(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Head a profile of the config file without the word "profile"."""
+    use_profile(helper, f"[dev]\n{keys(aws.add_user())}")
+    return (
+        'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration; profiles there: '
+        "none; head it [profile dev], not [dev], in ~/.aws/config"
+    )
+
+
+@seeded
+def profile_headed_as_in_the_config_file(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Head a profile of the credentials file with the word "profile"."""
+    helper.write_credentials(f"[profile dev]\n{keys(aws.add_user())}")
+    helper.environ["AWS_PROFILE"] = "dev"
+    return (
+        'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration; profiles there: '
+        "profile dev; head it [dev], not [profile dev], in ~/.aws/credentials"
+    )
+
+
+@seeded
+def files_that_are_directories(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Mount a file that is not there: docker makes a directory of it."""
+    (helper.home / ".aws" / "credentials").mkdir(parents=True)
+    return (
+        f"no AWS credentials found: {helper.home}/.aws/credentials is not a file; "
+        "put one there: docker makes a directory where the file to mount is missing"
     )
 
 
@@ -321,6 +360,49 @@ def unknown_key_of_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
 
 
 @seeded
+def key_with_a_line_end(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Set keys that were read from a file of Windows, with its line ends."""
+    helper.environ |= {name: f"{value}\r" for name, value in aws.add_user().environ.items()}
+    return (
+        "AWS_ACCESS_KEY_ID in the environment has white space in it, which no key has; take it out"
+    )
+
+
+@seeded
+def secret_in_quotes(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Put a secret key in quotes, as `docker run --env-file` leaves them."""
+    environ = aws.add_user().environ
+    helper.environ |= environ | {"AWS_SECRET_ACCESS_KEY": f'"{environ["AWS_SECRET_ACCESS_KEY"]}"'}
+    return (
+        "AWS_SECRET_ACCESS_KEY in the environment has a quotation mark in it, which no key has; "
+        "take it out"
+    )
+
+
+@seeded
+def key_of_the_source_with_a_comment(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a comment behind the key that a role is assumed with."""
+    _role(aws, helper)
+    path = helper.home / ".aws/credentials"
+    path.write_text(path.read_text().replace("\naws_secret", " # mine\naws_secret"))
+    return (
+        'aws_access_key_id of profile "base" (source of profile "pull" (from AWS_PROFILE)) has '
+        "white space in it, which no key has; take it out"
+    )
+
+
+@seeded
+def keys_before_a_program(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Leave expired keys in the credentials file of a profile with a credential_process."""
+    _process(helper, "exit 1")
+    helper.write_credentials(f"[dev]\n{keys(_expired(aws))}")
+    return (
+        'the session token of access key ...MPLE of profile "dev" (from AWS_PROFILE) has expired; '
+        "take them out of ~/.aws/credentials: they win over its credential_process"
+    )
+
+
+@seeded
 def wrong_secret(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Set a wrong secret key."""
     user = aws.add_user(access_key_id="AKIAIOSFODNN7EXAMPLE")
@@ -410,6 +492,43 @@ def role_asks_for_another_external_id(aws: AwsEmulator, helper: HelperProcess) -
         'the role of profile "pull" (from AWS_PROFILE) cannot be assumed: '
         f"User: {DEV} is not authorized to perform: sts:AssumeRole on resource: {PULL}; "
         f"{NEEDED_FOR_A_ROLE}"
+    )
+
+
+@seeded
+def role_for_too_long(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Ask for a longer session than there is for a role that is assumed by another role."""
+    _role(aws, helper, "duration_seconds = 7200\n")
+    said = "The requested DurationSeconds exceeds the 1 hour session limit for role chaining."
+    aws.fail("AssumeRole", Fault(status=400, error="ValidationError", message=said))
+    return (
+        'AWS answered AssumeRole for profile "pull" (from AWS_PROFILE) with ValidationError: '
+        f"{said.rstrip('.')}; lower its duration_seconds"
+    )
+
+
+@seeded
+def role_without_a_container(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Use the profile of a task out of it."""
+    use_profile(
+        helper, f"[profile pull]\nrole_arn = {PULL}\ncredential_source = EcsContainer\n", "pull"
+    )
+    return (
+        'no credentials for profile "pull" (from AWS_PROFILE): its credential_source has none; '
+        "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in a task of ECS, or use another "
+        "profile"
+    )
+
+
+@seeded
+def role_without_keys(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Have a role assumed with keys in the environment, and none there."""
+    use_profile(
+        helper, f"[profile pull]\nrole_arn = {PULL}\ncredential_source = Environment\n", "pull"
+    )
+    return (
+        'no credentials for profile "pull" (from AWS_PROFILE): its credential_source has none; '
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use another profile"
     )
 
 
@@ -727,6 +846,39 @@ def process_missing(_aws: AwsEmulator, helper: HelperProcess) -> str:
 
 
 @seeded
+def process_that_wants_a_shell(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a credential_process as the Go helper takes it, which starts a shell."""
+    use_profile(helper, "[profile dev]\ncredential_process = ~/bin/vend --now\n")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: ~/bin/vend: '
+        "No such file or directory; write the whole path, or sh -c '...': like the AWS CLI, this "
+        "helper starts it without a shell"
+    )
+
+
+@seeded
+def process_gives_what_has_expired(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that repeats an old answer."""
+    answer = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
+    _process(helper, f"echo '{json.dumps(answer | {'Expiration': '2020-01-01T00:00:00Z'})}'")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it gives has expired, '
+        "by this machine's clock; run the command by hand to see why"
+    )
+
+
+@seeded
+def container_gives_what_has_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Have the agent of a container give out old credentials."""
+    aws.set_container_credentials("/task", lifetime=-60)
+    helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{aws.url}/task"
+    return (
+        "the container gave no credentials: what it gives has expired, by this machine's clock; "
+        "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod"
+    )
+
+
+@seeded
 def process_prints_garbage(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that prints no JSON."""
     _process(helper, "echo Welcome to the vault")
@@ -816,6 +968,26 @@ def config_broken(_aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         f"the AWS configuration file {helper.home}/.aws/config cannot be read, line 1; "
         "correct the file"
+    )
+
+
+@seeded
+def config_with_a_section_twice(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Write a profile twice."""
+    use_profile(helper, "[profile dev]\nregion = eu-west-1\n\n[profile dev]\n")
+    return (
+        f"the AWS configuration file {helper.home}/.aws/config has [profile dev] twice, line 4; "
+        "keep one of them"
+    )
+
+
+@seeded
+def credentials_with_a_key_twice(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Put new keys below the old ones."""
+    helper.write_credentials(f"[default]\n{keys(aws.add_user())}{keys(aws.add_user())}")
+    return (
+        f"the AWS configuration file {helper.home}/.aws/credentials has aws_access_key_id twice, "
+        "line 4; keep one of them"
     )
 
 
@@ -1284,14 +1456,6 @@ def test_one_line(text: str, expected: str) -> None:
 def test_an_empty_variable_is_an_unset_one(signed_in: HelperProcess, name: str) -> None:
     """``AWS_PROFILE=${AWS_PROFILE}`` in a compose file does not name a profile."""
     assert signed_in.get(**{name: ""}).secret
-
-
-@pytest.mark.parametrize("name", ["config", "credentials"])
-def test_a_file_that_cannot_be_read_is_named(helper: HelperProcess, name: str) -> None:
-    """Where the AWS files are there and cannot be read, that is what the line says."""
-    (helper.home / ".aws" / name).mkdir(parents=True)
-    path = helper.home / ".aws" / name
-    assert f"no AWS credentials found: {path} cannot be read by this user" in helper.get().stderr
 
 
 @pytest.mark.parametrize("url", ["foo", "http://"])

@@ -93,7 +93,10 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
         "credentials": f" for {attempt.named_profile}",
         "role": f" for the role {attempt.named_role}",
     }.get(attempt.phase, "")
-    return AwsFailure(f"AWS answered {operation}{subject} with {said}", attempt.see_log)
+    return AwsFailure(
+        f"AWS answered {operation}{subject} with {said}",
+        "lower its duration_seconds" if "DurationSeconds" in message else attempt.see_log,
+    )
 
 
 def _explain_denial(message: str, operation: str, attempt: Attempt) -> HelperError:

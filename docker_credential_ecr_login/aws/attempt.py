@@ -3,12 +3,18 @@
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..cache.storage import writable_directory
-from ..errors import BadConfiguration, HelperError, MfaCodeNeeded, NoCredentials
+from ..errors import (
+    BadConfiguration,
+    CredentialsRefused,
+    HelperError,
+    MfaCodeNeeded,
+    NoCredentials,
+)
 from ..identity import PROFILE_OPTION, PROFILE_VARIABLES, expand
 from ..protocol import NAME
 from ..redaction import one_line
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 
 SSO_DIRECTORY = "~/.aws/sso/cache"
 """Where ``aws sso login`` keeps what it gets."""
+
+_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 # What is found without a profile's name, one of each in the default profile and the environment.
 _SOURCES = frozenset(
@@ -64,7 +72,8 @@ _METADATA_ANSWERS = {
 class Attempt:
     """What was known when a call for ``request`` failed, for the wording.
 
-    ``profiles`` is the AWS configuration, by profile. ``phase`` is what was under
+    ``profiles`` is the AWS configuration, by profile, ``others`` are the names of all that is no
+    profile in it. ``phase`` is what was under
     way: reading the configuration, getting credentials, assuming the role that our config
     file names with them, or the call itself. ``method`` is botocore's name of the credential
     provider. ``may_ask`` is whether a person may be asked for an MFA code. ``metadata`` is what
@@ -74,6 +83,7 @@ class Attempt:
     request: Request
     profile: str | None = None
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    others: Collection[str] = ()
     method: str | None = None
     access_key: str | None = None
     phase: Literal["configuration", "credentials", "role", "call"] = "configuration"
@@ -225,6 +235,26 @@ class Attempt:
             return self.method == "env"
         return self.origin_settings.get("credential_source") == "Environment"
 
+    def malformed_key(self) -> CredentialsRefused | None:
+        """Return what to say if the keys that sign cannot be any, as they are written down."""
+        if self.is_from_environment:
+            keys: Mapping[str, str] = {n: self.environ.get(n.upper(), "") for n in _KEYS}
+            place = "in the environment"
+        elif self.method in (None, "assume-role", "config-file", "shared-credentials-file"):
+            keys = self.origin_settings
+            place = f"of {self.named_origin}"
+        else:
+            return None
+        for name in _KEYS:
+            if found := re.search(r"""[\s"']""", keys.get(name, "")):
+                what = "white space" if found[0].isspace() else "a quotation mark"
+                return CredentialsRefused(
+                    f"{name.upper() if self.is_from_environment else name} {place} has {what} in "
+                    "it, which no key has",
+                    "take it out",
+                )
+        return None
+
     @property
     def web_identity(self) -> str:
         """Where the web identity was configured."""
@@ -246,6 +276,8 @@ class Attempt:
         if self.is_from_environment:
             return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
         settings = self.origin_settings
+        if "credential_process" in settings and self.method == "shared-credentials-file":
+            return f"take them out of {self.credentials_file}: they win over its credential_process"
         if "credential_process" in settings:
             return "run its credential_process by hand to see what it gives"
         if "sso_account_id" in settings:
@@ -268,10 +300,10 @@ class Attempt:
         """Say that the chain ended without credentials."""
         for name in (self.config_file, self.credentials_file):
             path = expand(name, self.environ)
-            if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+            if os.path.exists(path) and not os.path.isfile(path) and path != os.devnull:
                 return NoCredentials(
-                    f"no AWS credentials found: {path} cannot be read by this user",
-                    "correct its owner and mode, or set AWS_PROFILE and HOME for this user",
+                    f"no AWS credentials found: {path} is not a file",
+                    "put one there: docker makes a directory where the file to mount is missing",
                 )
         known = [name for name in self.profiles if name != (self.profile or "default")]
         remedy = "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

@@ -4,7 +4,7 @@
 every exception that botocore has.
 """
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from ..errors import HelperError
 from . import network, sources
@@ -14,6 +14,8 @@ from .attempt import Attempt
 
 def explain(error: Exception, attempt: Attempt) -> HelperError:
     """Return what ``error`` means for the person who waits for an image."""
+    if isinstance(error, ClientError | HTTPClientError) and (found := attempt.malformed_key()):
+        return found
     if isinstance(error, ClientError):
         return explain_answer(error, attempt)
     for kinds, explanation in (*sources.EXPLANATIONS, *network.EXPLANATIONS):

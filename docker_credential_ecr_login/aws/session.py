@@ -65,6 +65,7 @@ def open_session(attempt: Attempt) -> Session:
 def _opened(attempt: Attempt, profile: str) -> Session:
     session = _session(attempt.environ, profile)
     attempt.profiles = session.full_config.get("profiles", {})
+    attempt.others = session.full_config.keys()
     return session
 
 

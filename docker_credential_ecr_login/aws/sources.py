@@ -1,5 +1,7 @@
 """What fails before AWS is asked: the configuration, and where credentials come from."""
 
+import re
+from configparser import DuplicateOptionError, DuplicateSectionError
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
@@ -7,10 +9,16 @@ from typing import Any
 from botocore import exceptions as boto
 
 from ..encoding import foreign
-from ..errors import BadConfiguration, CredentialsRefused, HelperError
+from ..errors import BadConfiguration, CredentialsRefused, HelperError, NoCredentials
 from ..identity import PROFILE_VARIABLES
 from ..redaction import one_line
 from .attempt import Attempt, Explanation, leaves_config_unread, listed
+
+# What has credentials for a profile's credential_source, but for the instance.
+_CREDENTIAL_SOURCES = {
+    "EcsContainer": "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in a task of ECS",
+    "Environment": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+}
 
 
 def _profile_missing(error: Any, attempt: Attempt) -> HelperError:
@@ -20,8 +28,19 @@ def _profile_missing(error: Any, attempt: Attempt) -> HelperError:
         f"{attempt.named_profile} does not exist in the AWS configuration"
         + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
         + f"; profiles there: {listed(list(attempt.profiles)) or 'none'}",
-        f"{_did_you_mean(attempt)}run: aws configure{attempt.option}{_or_none(attempt)}",
+        _heading(attempt)
+        or f"{_did_you_mean(attempt)}run: aws configure{attempt.option}{_or_none(attempt)}",
     )
+
+
+def _heading(attempt: Attempt) -> str:
+    """How to head the section of the profile, if it is headed as the other file has it."""
+    name = attempt.profile or ""
+    if name in attempt.others:
+        return f"head it [profile {name}], not [{name}], in {attempt.config_file}"
+    if f"profile {name}" in attempt.profiles:
+        return f"head it [{name}], not [profile {name}], in {attempt.credentials_file}"
+    return ""
 
 
 def _or_none(attempt: Attempt) -> str:
@@ -46,6 +65,9 @@ def _config_broken(error: Any, _attempt: Attempt) -> HelperError:
     if found := _foreign(path):
         return BadConfiguration(f"{told} is {found[0]}", found[1])
     at = f", line {line}" if line else ""
+    if isinstance(cause, DuplicateSectionError | DuplicateOptionError):
+        name = one_line(str(getattr(cause, "option", f"[{cause.section}]")))
+        return BadConfiguration(f"{told} has {name} twice{at}", "keep one of them")
     return BadConfiguration(f"{told} cannot be read{at}", "correct the file")
 
 
@@ -115,16 +137,20 @@ def _retrieval_failed(error: Any, attempt: Attempt) -> HelperError:
         return _container_failed(said)
     if error.kwargs.get("provider") == "Ec2InstanceMetadata":
         return attempt.no_instance_role()
+    if source := _CREDENTIAL_SOURCES.get(str(error.kwargs.get("provider"))):
+        return NoCredentials(
+            f"no credentials for {attempt.named_profile}: its credential_source has none",
+            f"{source}, or use another profile",
+        )
     return CredentialsRefused(
         f"no credentials for {attempt.named_profile}: {said}", attempt.see_log
     )
 
 
-def _process_failed(said: str, attempt: Attempt) -> HelperError:
-    return CredentialsRefused(
-        f"credential_process of {attempt.named_origin} failed: {said}",
-        "run the command by hand to see why",
-    )
+def _process_failed(
+    said: str, attempt: Attempt, hint: str = "run the command by hand to see why"
+) -> HelperError:
+    return CredentialsRefused(f"credential_process of {attempt.named_origin} failed: {said}", hint)
 
 
 def _container_failed(said: str) -> HelperError:
@@ -153,6 +179,8 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
         return CredentialsRefused(
             f"the web identity token from {attempt.web_identity} is {found[0]}", found[1]
         )
+    if isinstance(error, RuntimeError):  # of botocore, when all else is as it should be
+        said = "what it gives has expired, by this machine's clock"
     if isinstance(error, OSError):
         said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         if error.filename and error.filename == token_file:
@@ -161,7 +189,14 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
                 "correct the path, or have the token put there",
             )
     if "credential_process" in settings:
-        if not isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and re.search("^~|[$=]", str(error.filename)):
+            return _process_failed(
+                said,
+                attempt,
+                "write the whole path, or sh -c '...': like the AWS CLI, this helper starts it "
+                "without a shell",
+            )
+        if not isinstance(error, OSError | RuntimeError):
             said = "what it prints is not the JSON that AWS asks for"
         return _process_failed(said, attempt)
     if "sso_account_id" in settings:
