@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from docker_credential_ecr_login import __version__
+from docker_credential_ecr_login.aws.attempt import Attempt
+from docker_credential_ecr_login.aws.providers import credential_chain
+from docker_credential_ecr_login.aws.session import open_session
 from docker_credential_ecr_login.cache.tokens import Entry
+from docker_credential_ecr_login.deadline import Deadline
 from tests.connect_proxy import NOBODY
 from tests.credential_sources import (
     DEV,
@@ -212,6 +216,19 @@ def test_environment_credential_source_follows_a_source_profile(
     )
     assert helper.get().secret
     assert aws.calls[-1].principal == PULL_SESSION
+
+
+@pytest.mark.parametrize("configured", [REGION, "eu-west-3"])
+def test_region_of_what_renews_an_aws_login(
+    configured: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client takes the configured region, or else the registry's, without which it has none."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    region = {} if configured == REGION else {"AWS_REGION": configured}
+    attempt = Attempt(asked(OTHER_REGION, {"HOME": str(tmp_path), **region}))
+    session = open_session(attempt)
+    credential_chain(session, attempt, str, Deadline(1))
+    assert session.create_client("signin").meta.region_name == configured
 
 
 # Whose token

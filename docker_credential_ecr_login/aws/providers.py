@@ -30,6 +30,7 @@ from ..deadline import Deadline
 from .attempt import SSO_DIRECTORY, Attempt
 from .credential_process import Program
 from .http import CheckedSession, ca_bundle, check_answers
+from .session import configured_region
 from .sessions import SessionCache, SignIns, WebIdentitySessions
 
 
@@ -42,6 +43,8 @@ def credential_chain(
     the registry's region, as in boto3, where the region of the first client decides.
     """
     region, profile = attempt.request.ecr.region, attempt.profile or "default"
+    # Elsewhere it is told for each call; the provider of `aws login` takes the configured one.
+    session.set_config_variable("region", configured_region(session, attempt.environ) or region)
     chain = create_credential_resolver(session, region_name=region)
     instance = chain.get_provider("iam-role")
     attempt.metadata = check_answers(attempt.environ, instance, "_role_fetcher", "_session")
