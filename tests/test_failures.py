@@ -1273,6 +1273,7 @@ EXPLAINED: dict[str, tuple[Exception, type[HelperError]]] = {
         ("SignatureDoesNotMatch", "AssumeRole", errors.CredentialsRefused),
         ("InvalidIdentityToken", "AssumeRoleWithWebIdentity", errors.CredentialsRefused),
         ("IDPRejectedClaim", "AssumeRoleWithWebIdentity", errors.CredentialsRefused),
+        ("ValidationException", "CreateOAuth2Token", errors.CredentialsRefused),
         ("ServerException", "GetAuthorizationToken", errors.AwsFailure),
     )
 }

@@ -68,6 +68,11 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
         )
     if operation == "AssumeRoleWithWebIdentity":
         return _web_identity_refused(code, said, attempt)
+    if operation == "CreateOAuth2Token":  # in another region than its own, for example
+        return CredentialsRefused(
+            f"the session of {attempt.named_origin} cannot be renewed: {said}",
+            f"run: aws login{attempt.option}",
+        )
     if code in _DENIED:
         return _explain_denial(message or code, operation, attempt)
     if code in _EXPIRED:
