@@ -46,6 +46,7 @@ def test_https_proxy_is_used(variable: str, aws: AwsEmulator, signed_in: HelperP
         ("dev:hunter2", "dev:hunter2"),
         ("dev:h%C3%BCnter2%40%2f%23", "dev:hünter2@/#"),
         (r"CORP\dev:hünter2:@/#?%", r"CORP\dev:hünter2:@/#?%"),
+        ("dev:h\udcfcnter2", "dev:h\udcfcnter2"),  # in Latin-1
         ("hunter2", "hunter2:"),
     ],
 )
@@ -56,7 +57,7 @@ def test_proxy_is_asked_with_its_password(
     with aws_under_its_own_names(aws, signed_in, API_HOST) as proxy:
         signed_in.environ["HTTPS_PROXY"] = f"http://{written}@{proxy.address}"
         assert signed_in.get().secret
-    pair = b64encode(meant.encode()).decode()
+    pair = b64encode(meant.encode(errors="surrogateescape")).decode()
     assert f"proxy-authorization: basic {pair}".lower() in proxy.headers[0].lower()
     assert "proxy-authorization" not in aws.calls[0].headers
     assert "hunter2" not in signed_in.log

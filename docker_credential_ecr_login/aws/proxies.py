@@ -5,7 +5,7 @@ from base64 import b64encode
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from botocore.httpsession import ProxyConfiguration
@@ -36,7 +36,7 @@ def proxy_for(url: str) -> str | None:
         scheme, address = "http", scheme.removeprefix("//")
     # A user may be DOMAIN\name, and a password hold anything.
     user, at, server = address.rpartition("@")
-    return f"{scheme.lower()}://{quote(user, _PLAIN)}{at}{server}"
+    return f"{scheme.lower()}://{quote(user, _PLAIN, errors='surrogateescape')}{at}{server}"
 
 
 def way(url: str) -> str:
@@ -71,18 +71,12 @@ class Proxies(ProxyConfiguration):
         return proxy_for(url)
 
     def proxy_headers_for(self, proxy_url: str) -> dict[str, str]:
-        """Return the headers for a proxy: its user and password, in UTF-8."""
-        user, password = user_of(proxy_url)
-        if user is None:
+        """Return the headers for a proxy: its user and password, byte for byte."""
+        parts = urlsplit(proxy_url)
+        if not parts.username:
             return {}
-        pair = b64encode(f"{user}:{password or ''}".encode()).decode()
-        return {"Proxy-Authorization": f"Basic {pair}"}
-
-
-def user_of(url: str) -> tuple[str | None, str | None]:
-    """Return user and password in a URL, None where there is none."""
-    parts = urlsplit(url)
-    return parts.username and unquote(parts.username), parts.password and unquote(parts.password)
+        pair = unquote_to_bytes(f"{parts.username}:{parts.password or ''}")
+        return {"Proxy-Authorization": f"Basic {b64encode(pair).decode()}"}
 
 
 def socks_manager(proxy: str, **options: Any) -> Any:
@@ -106,4 +100,6 @@ def socks_manager(proxy: str, **options: Any) -> Any:
             one_line(f"the proxy {proxy} needs a library that is not installed: PySocks"),
             "run: pip install PySocks where this helper is installed",
         ) from None
-    return SOCKSProxyManager(f"{remote}://{address}", *user_of(proxy), **options)
+    parts = urlsplit(proxy)
+    user, password = (value and unquote(value) for value in (parts.username, parts.password))
+    return SOCKSProxyManager(f"{remote}://{address}", user, password, **options)
