@@ -17,9 +17,7 @@ MAX_OUTPUT = 1024 * 1024
 """Bytes: what a program is asked for has some kilobytes."""
 
 _PART = 64 * 1024  # bytes: what a pipe holds
-_PAUSE = (
-    100  # milliseconds after which nobody waits for the rest of a line: it is a question, perhaps
-)
+_PAUSE = 100  # milliseconds: what ends no line, but waits for somebody, is a question
 
 
 class TooMuchOutput(Exception):

@@ -879,6 +879,16 @@ def container_gives_what_has_expired(aws: AwsEmulator, helper: HelperProcess) ->
 
 
 @seeded
+def process_prints_brackets(_aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Run a credential_process that prints what no parser goes to the end of."""
+    _process(helper, "head -c 200000 /dev/zero | tr '\\0' '['")
+    return (
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it prints is not the '
+        "JSON that AWS asks for; run the command by hand to see why"
+    )
+
+
+@seeded
 def process_prints_garbage(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that prints no JSON."""
     _process(helper, "echo Welcome to the vault")

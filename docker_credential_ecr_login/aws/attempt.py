@@ -246,7 +246,7 @@ class Attempt:
         else:
             return None
         for name in _KEYS:
-            if found := re.search(r"""[\s"']""", keys.get(name, "")):
+            if found := re.search(r"""[\s"']""", str(keys.get(name, ""))):
                 what = "white space" if found[0].isspace() else "a quotation mark"
                 return CredentialsRefused(
                     f"{name.upper() if self.is_from_environment else name} {place} has {what} in "

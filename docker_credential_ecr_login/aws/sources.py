@@ -179,7 +179,8 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
         return CredentialsRefused(
             f"the web identity token from {attempt.web_identity} is {found[0]}", found[1]
         )
-    if isinstance(error, RuntimeError):  # of botocore, when all else is as it should be
+    has_expired = type(error) is RuntimeError  # botocore says nothing else by one
+    if has_expired:
         said = "what it gives has expired, by this machine's clock"
     if isinstance(error, OSError):
         said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -196,7 +197,7 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
                 "write the whole path, or sh -c '...': like the AWS CLI, this helper starts it "
                 "without a shell",
             )
-        if not isinstance(error, OSError | RuntimeError):
+        if not isinstance(error, OSError) and not has_expired:
             said = "what it prints is not the JSON that AWS asks for"
         return _process_failed(said, attempt)
     if "sso_account_id" in settings:
