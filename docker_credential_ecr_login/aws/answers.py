@@ -58,21 +58,14 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
     if request_id := metadata.get("RequestId"):
         error.add_note(f"request id: {request_id}")  # which the log shows
     if not code or code.isdecimal():  # AWS names its errors; a proxy or a portal does not
-        server = metadata.get("HTTPHeaders", {}).get("server")
-        who = f"HTTP {metadata.get('HTTPStatusCode')}" + (f" from {server}" if server else "")
-        return unusable_answer(one_line(f"{who}: {message}" if message else who))
+        return _answer_of_others(metadata, message)
     if code in _THROTTLING:
         return Throttled(
             f"AWS throttled {operation} until the time limit ({said})",
             "try again later, or set AWS_ECR_TIMEOUT to more seconds",
         )
-    if operation == "AssumeRoleWithWebIdentity":
-        return _web_identity_refused(code, said, attempt)
-    if operation == "CreateOAuth2Token":  # in another region than its own, for example
-        return CredentialsRefused(
-            f"the session of {attempt.named_origin} cannot be renewed: {said}",
-            f"run: aws login{attempt.option}",
-        )
+    if operation in _REFUSED:
+        return _REFUSED[operation](code, said, attempt)
     if code in _DENIED:
         return _explain_denial(message or code, operation, attempt)
     if code in _EXPIRED:
@@ -102,6 +95,12 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
         f"AWS answered {operation}{subject} with {said}",
         "lower its duration_seconds" if "DurationSeconds" in message else attempt.see_log,
     )
+
+
+def _answer_of_others(metadata: Mapping[str, Any], message: str) -> HelperError:
+    server = metadata.get("HTTPHeaders", {}).get("server")
+    who = f"HTTP {metadata.get('HTTPStatusCode')}" + (f" from {server}" if server else "")
+    return unusable_answer(one_line(f"{who}: {message}" if message else who))
 
 
 def _explain_denial(message: str, operation: str, attempt: Attempt) -> HelperError:
@@ -156,3 +155,18 @@ def _web_identity_refused(code: str, said: str, attempt: Attempt) -> HelperError
         f"AWS refused the web identity token from {origin}: {said}",
         "check the token file, the role and its identity provider in IAM",
     )
+
+
+def _session_not_renewed(_code: str, said: str, attempt: Attempt) -> HelperError:
+    """Explain for a session of ``aws login``, which may be of another region, for example."""
+    return CredentialsRefused(
+        f"the session of {attempt.named_origin} cannot be renewed: {said}",
+        f"run: aws login{attempt.option}",
+    )
+
+
+# Operations that mean one thing, whatever fails.
+_REFUSED = {
+    "AssumeRoleWithWebIdentity": _web_identity_refused,
+    "CreateOAuth2Token": _session_not_renewed,
+}

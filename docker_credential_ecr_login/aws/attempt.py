@@ -21,7 +21,7 @@ from ..redaction import one_line
 from ..request import Request, Settings
 
 if TYPE_CHECKING:
-    from .http import CheckedSession
+    from .http import HttpSession
 
 SSO_DIRECTORY = "~/.aws/sso/cache"
 """Where ``aws sso login`` keeps what it gets."""
@@ -88,7 +88,7 @@ class Attempt:
     access_key: str | None = None
     phase: Literal["configuration", "credentials", "role", "call"] = "configuration"
     may_ask: bool = False
-    metadata: "CheckedSession | None" = None
+    metadata: "HttpSession | None" = None
 
     @property
     def environ(self) -> Mapping[str, str]:

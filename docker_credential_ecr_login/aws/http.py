@@ -1,25 +1,48 @@
-"""HTTP answers that are whole, and no larger than an answer of AWS can be, by the right way.
+"""How botocore's requests are sent: by the right way, with the right trust, for a whole answer.
 
-botocore takes what came before a connection broke off for an answer, and reads one that does not
-end for as long as there is memory.
+botocore's own HTTP session takes what came before a connection broke off for an answer, and reads
+one that does not end for as long as there is memory. It knows neither SOCKS nor NO_PROXY as docker
+has it, and loads the certificates anew for each client, which takes longer than a handshake.
 """
 
-import re
+import ssl
 from collections.abc import Iterator, Mapping
+from functools import cache
 from http.client import OK, HTTPException
 from typing import Any
 
 import botocore
+import urllib3.exceptions as http
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectionClosedError, SSLError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.httpsession import create_urllib3_context, get_cert_path
+from urllib3 import Timeout
 
 from ..errors import HelperError, UnusableAnswer
 from ..log import logger
-from .proxies import Proxies, proxy_for, socks_manager
+from .proxies import pool_manager, proxy_for
 
 MAX_SIZE = 1024 * 1024
 """Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
 
+# Of urllib3 -> of botocore; the first that fits applies.
+_BOTOCORES: dict[type[Exception], type[Exception]] = {
+    http.SSLError: SSLError,
+    http.NewConnectionError: EndpointConnectionError,
+    http.ProxyError: ProxyConnectionError,
+    http.ConnectTimeoutError: ConnectTimeoutError,
+    http.ReadTimeoutError: ReadTimeoutError,
+    http.ProtocolError: ConnectionClosedError,
+    OSError: SSLError,  # of a file of certificates
+}
 _PAGE = (b"<!doctype html", b"<html")
 
 
@@ -36,45 +59,47 @@ def ca_bundle(environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[s
     return "", ""
 
 
-class CheckedSession:
-    """Sends requests as the HTTP session of botocore's that it stands for.
+@cache
+def _trust(bundle: str) -> ssl.SSLContext:
+    """Return the one context for all who trust the same certificates. Raises OSError."""
+    context: ssl.SSLContext = create_urllib3_context()
+    context.load_verify_locations(bundle or get_cert_path(True))
+    context.check_hostname = True
+    return context
 
-    ``proxy`` is through which the last request went, None if through none; ``status`` is that of
-    the last answer, None if there was none.
+
+class HttpSession:
+    """Sends requests of botocore's, in place of its `URLLib3Session`.
+
+    ``bundle`` is the file of the certificates to trust, "" for those at hand: botocore's, and
+    where these do not suffice, the system's. ``timeout`` is in seconds, to connect and between
+    two bytes of an answer. ``proxy`` is through which the last request went, None if through
+    none; ``status`` is that of the last answer, None if there was none.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, bundle: str, timeout: tuple[float, float]) -> None:
         self.proxy: str | None = None
         self.status: int | None = None
-        self._session = session
-        # There is no public way to it.
-        session._proxy_config = Proxies(proxies_settings=session._proxy_config.settings)  # noqa: SLF001
+        self._bundle = bundle
+        self._timeout = Timeout(*timeout)
+        self._managers: dict[str | None, Any] = {}
 
     def send(self, request: Any) -> AWSResponse:
         """Return the whole answer.
 
-        Raises what botocore raises, and tries again, if it breaks off, `UnusableAnswer` if it is
-        too large or a web page, and `BadConfiguration` if the proxy cannot be used.
+        Raises what botocore's session raises, for botocore to try again or not, `UnusableAnswer`
+        for an answer that is too large or a web page, and `BadConfiguration` for a proxy that
+        cannot be used.
         """
         self.proxy = proxy_for(request.url)
-        managers = self._session._proxy_managers  # noqa: SLF001 - those that botocore cannot make
-        if self.proxy and not re.match("https?:", self.proxy) and self.proxy not in managers:
-            options = self._session._get_pool_manager_kwargs()  # noqa: SLF001 - likewise
-            managers[self.proxy] = socks_manager(self.proxy, **options)
-        request.stream_output = True  # or else it is read there
         try:
-            answer = self._session.send(request)
-        except SSLError:
-            if self._session._verify is not True:  # noqa: SLF001 - somebody chose a bundle
-                raise
-            # The system's certificates count, too, as for docker: to load them takes its time.
-            manager = self._session._get_connection_manager(request.url, self.proxy)  # noqa: SLF001
-            manager.connection_pool_kw["ssl_context"].load_default_certs()
-            answer = self._session.send(request)
-        self.status = answer.status_code
-        whole = AWSResponse(answer.url, answer.status_code, answer.headers, _Body(answer.raw))
+            raw = self._send(request, _trust(self._bundle))
+        except (http.HTTPError, OSError) as error:
+            raise self._as_botocores(error, request) from error
+        self.status = raw.status
+        answer = AWSResponse(request.url, raw.status, raw.headers, _Body(raw))
         try:
-            _ = whole.content  # which is read now, and kept
+            content = answer.content  # which is read now, and kept
         except HelperError:
             raise
         except Exception as error:  # as botocore has it, too
@@ -82,35 +107,73 @@ class CheckedSession:
                 error=error, request=request, endpoint_url=request.url
             ) from error
         # As of a portal, or of a proxy that wants somebody to sign in.
-        if whole.status_code == OK and whole.content.lstrip()[:14].lower().startswith(_PAGE):
+        if raw.status == OK and content.lstrip()[:14].lower().startswith(_PAGE):
             raise unusable_answer("it is a web page")
-        return whole
+        return answer
+
+    def _as_botocores(self, error: Exception, request: Any) -> Exception:
+        kinds = (kind for cause, kind in _BOTOCORES.items() if isinstance(error, cause))
+        kind: Any = next(kinds, HTTPClientError)
+        explained: Exception = kind(
+            error=error, request=request, endpoint_url=request.url, proxy_url=self.proxy
+        )
+        return explained
+
+    def _send(self, request: Any, context: ssl.SSLContext) -> Any:
+        """Return the answer, whose body is yet to be read. Raises what urllib3 raises."""
+        manager = self._managers.get(self.proxy)
+        if manager is None:
+            manager = pool_manager(self.proxy, context, self._timeout)
+            self._managers[self.proxy] = manager
+
+        def send() -> Any:
+            return manager.urlopen(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=request.headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+                enforce_content_length=False,  # `_Body` does
+            )
+
+        try:
+            return send()
+        except http.SSLError:
+            if self._bundle:  # somebody chose it
+                raise
+            context.load_default_certs()  # as for docker; it takes its time
+            return send()
 
     def close(self) -> None:
         """End all connections."""
-        self._session.close()
+        for manager in self._managers.values():
+            manager.clear()
 
 
-def check_answers(environ: Mapping[str, str], owner: Any, *path: str) -> CheckedSession | None:
-    """Have the HTTP session at the ``path`` of attributes of ``owner`` replaced by a checked one.
+def replace_session(
+    environ: Mapping[str, str], session: HttpSession, owner: Any, *path: str
+) -> None:
+    """Put a ``session`` in place of botocore's, at the ``path`` of attributes of ``owner``.
 
-    They are botocore's own business: where a release to come has it elsewhere, answers are read
-    as botocore reads them, and the log says so. Returns the new session, None if there is none.
+    They are botocore's own business: where a release to come has it elsewhere, it sends by its
+    own, and the log says so.
     """
     *way, last = path
     try:
         for name in way:
             owner = getattr(owner, name)
-        session = CheckedSession(getattr(owner, last))
+        getattr(owner, last)
     except AttributeError:
         logger(environ).warning(
-            "botocore %s has no %s: answers of AWS are read whatever their size",
+            "botocore %s has no %s: it asks AWS in its own way, whatever the size of an answer",
             botocore.__version__,
             ".".join(path),
         )
-        return None
-    setattr(owner, last, session)
-    return session
+    else:
+        setattr(owner, last, session)
 
 
 class _Body:
@@ -120,7 +183,7 @@ class _Body:
         self._raw = raw
 
     def stream(self) -> Iterator[bytes]:
-        """Yield its parts. Raises what is said at `CheckedSession.send`."""
+        """Yield its parts. Raises what is said at `HttpSession.send`."""
         size = 0
         for part in self._raw.stream():
             size += len(part)

@@ -18,14 +18,17 @@ from .attempt import Attempt, Explanation
 from .http import ca_bundle, unusable_answer
 from .proxies import way
 
-_OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
+# Of OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, _HOSTNAME_MISMATCH and
+# X509_V_ERR_IP_ADDRESS_MISMATCH.
+_OUT_OF_DATE = (9, 10)
+_OF_ANOTHER = (62, 64)
 
 
 def _tls_failed(error: Any, attempt: Attempt, server: str = "") -> HelperError:
     bundle, name = ca_bundle(attempt.environ, attempt.settings_of_profile)
     causes, endpoint, said = list(_causes(error)), server or _endpoint(error), _innermost(error)
     refusals = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
-    if refusals:
+    if refusals and refusals[0].verify_code not in _OF_ANOTHER:
         return EndpointUnreachable(
             f"the certificate of {endpoint} is not trusted: {said}",
             "check the clock of this machine, and have the certificate renewed if that is right"

@@ -21,7 +21,6 @@ from botocore.credentials import (
     ProfileProviderBuilder,
     create_credential_resolver,
 )
-from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 from botocore.utils import ContainerMetadataFetcher, get_login_token_cache_directory
 
@@ -29,7 +28,7 @@ from ..cache.storage import is_disabled
 from ..deadline import Deadline
 from .attempt import SSO_DIRECTORY, Attempt
 from .credential_process import Program
-from .http import CheckedSession, ca_bundle, check_answers
+from .http import HttpSession, ca_bundle, replace_session
 from .session import configured_region
 from .sessions import SessionCache, SignIns, WebIdentitySessions
 
@@ -47,11 +46,12 @@ def credential_chain(
     session.set_config_variable("region", configured_region(session, attempt.environ) or region)
     chain = create_credential_resolver(session, region_name=region)
     instance = chain.get_provider("iam-role")
-    attempt.metadata = check_answers(attempt.environ, instance, "_role_fetcher", "_session")
     bundle, _ = ca_bundle(attempt.environ, attempt.settings_of_profile)
-    verify: Any = bundle or True
-    timeout = ContainerMetadataFetcher.TIMEOUT_SECONDS
-    http: Any = CheckedSession(URLLib3Session(verify=verify, timeout=timeout))
+    seconds = float(session.get_config_variable("metadata_service_timeout"))
+    attempt.metadata = HttpSession(bundle, (seconds, seconds))
+    replace_session(attempt.environ, attempt.metadata, instance, "_role_fetcher", "_session")
+    seconds = ContainerMetadataFetcher.TIMEOUT_SECONDS
+    http: Any = HttpSession(bundle, (seconds, seconds))
     fetcher: Any = ContainerMetadataFetcher(session=http)
     container = ContainerProvider(fetcher=fetcher)
     of_profiles = _ProfileProviders(session, attempt, deadline)

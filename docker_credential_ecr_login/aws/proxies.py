@@ -1,6 +1,7 @@
 """Which way leads to a server: through the proxy that the environment names, or straight there."""
 
 import re
+import ssl
 from base64 import b64encode
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
@@ -8,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from botocore.httpsession import ProxyConfiguration
+from urllib3 import PoolManager, ProxyManager, Timeout
 
 from ..errors import BadConfiguration
 from ..redaction import one_line
@@ -63,30 +64,22 @@ def _names(exception: str, host: str, port: int | None) -> bool:
     return bool(name) and f".{host}".endswith(f".{name}") and own_port in (None, port)
 
 
-class Proxies(ProxyConfiguration):
-    """What an HTTP session of botocore's asks about proxies: `proxy_for` answers."""
+def pool_manager(proxy: str | None, context: ssl.SSLContext, timeout: Timeout) -> Any:
+    """Return what urllib3 opens connections with, through a ``proxy`` or, with None, straight.
 
-    def proxy_url_for(self, url: str) -> str | None:  # type: ignore[override]
-        """Return the proxy for a URL, None for none."""
-        return proxy_for(url)
-
-    def proxy_headers_for(self, proxy_url: str) -> dict[str, str]:
-        """Return the headers for a proxy: its user and password, byte for byte."""
-        parts = urlsplit(proxy_url)
-        if not parts.username:
-            return {}
-        pair = unquote_to_bytes(f"{parts.username}:{parts.password or ''}")
-        return {"Proxy-Authorization": f"Basic {b64encode(pair).decode()}"}
-
-
-def socks_manager(proxy: str, **options: Any) -> Any:
-    """Return what urllib3 opens connections with through ``proxy``, which is none of HTTP.
-
-    The proxy resolves the names, as with Go: those of AWS may not be known on this side of it.
+    Proxies of SOCKS resolve the names, as with Go: those of AWS may not be known on this side.
     Raises `BadConfiguration`.
     """
-    scheme, _, address = proxy.partition("://")
-    remote = {"socks4": "socks4a", "socks5": "socks5h"}.get(scheme, scheme)
+    options: Any = {"ssl_context": context, "cert_reqs": "CERT_REQUIRED", "timeout": timeout}
+    if proxy is None:
+        return PoolManager(**options)
+    parts = urlsplit(proxy)
+    if parts.scheme in ("http", "https"):
+        pair = unquote_to_bytes(f"{parts.username or ''}:{parts.password or ''}")
+        headers = {"Proxy-Authorization": f"Basic {b64encode(pair).decode()}"}
+        options["proxy_headers"] = headers if parts.username else {}
+        return ProxyManager(proxy, proxy_ssl_context=context, **options)
+    remote = {"socks4": "socks4a", "socks5": "socks5h"}.get(parts.scheme, parts.scheme)
     if remote not in ("socks4a", "socks5h"):
         raise BadConfiguration(
             one_line(f"the proxy {proxy} is of a kind that is not known"),
@@ -100,6 +93,5 @@ def socks_manager(proxy: str, **options: Any) -> Any:
             one_line(f"the proxy {proxy} needs a library that is not installed: PySocks"),
             "run: pip install PySocks where this helper is installed",
         ) from None
-    parts = urlsplit(proxy)
     user, password = (value and unquote(value) for value in (parts.username, parts.password))
-    return SOCKSProxyManager(f"{remote}://{address}", user, password, **options)
+    return SOCKSProxyManager(f"{remote}://{parts.netloc}", user, password, **options)

@@ -4,40 +4,41 @@ Source: "API Version Check" of the OCI distribution specification, and "Token Au
 of the distribution project, which ECR Public uses.
 """
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
 from botocore.awsrequest import AWSRequest
-from botocore.httpsession import URLLib3Session
 
 from ..deadline import Deadline
 from ..errors import UnusableAnswer
 from ..redaction import one_line
 from ..registry import PUBLIC_HOSTS
-from ..request import NO_SETTINGS, Request
+from ..request import Request
 from .attempt import Attempt
-from .http import CheckedSession, ca_bundle
-from .session import CONNECT_TIMEOUT, READ_TIMEOUT, explained
+from .http import HttpSession, ca_bundle
+from .session import CONNECT_TIMEOUT, READ_TIMEOUT, explained, open_session
 from .worker import Worker
 
 
 def status_of(request: Request, authorization: str | None, timeout: float) -> int:
     """Return the HTTP status with which a registry answers ``GET /v2/``, within ``timeout``.
 
+    It is asked by the same proxies, and with the same trust, as AWS is asked for a token.
     ``authorization`` is the value of the header of that name, ``timeout`` is in seconds.
     Raises `HelperError` if there is no answer.
     """
-    registry, environ = request.registry, request.environ
-    others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_URL")}
+    environ = request.environ
     # The endpoint is another one.
-    asked = Request(request.host, registry, NO_SETTINGS, others, request.identity)
+    others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_URL")}
+    asked = Request(request.host, request.registry, request.settings, others, request.identity)
     attempt = Attempt(asked, phase="call")
 
     def ask() -> int:
+        open_session(attempt)  # whose profile may name the certificates
+        bundle, _ = ca_bundle(environ, attempt.settings_of_profile)
+        session = HttpSession(bundle, (CONNECT_TIMEOUT, READ_TIMEOUT))
         url = f"https://{request.host}/v2/"
-        status, challenge = _get(url, authorization, environ)
+        status, challenge = _get(session, url, authorization)
         scheme, _, parameters = challenge.partition(" ")
         if status != 401 or authorization is None or scheme.lower() != "bearer":
             return status
@@ -55,17 +56,15 @@ def status_of(request: Request, authorization: str | None, timeout: float) -> in
                 "check the name, and HTTPS_PROXY",
             )
         query = "&".join(filter(None, (query, urlencode(wanted))))
-        return _get(urlunsplit((scheme, host, path, query, "")), authorization, environ)[0]
+        url = urlunsplit((scheme, host, path, query, ""))
+        return _get(session, url, authorization)[0]
 
     with explained(attempt):
         return Worker(Deadline(timeout)).run(ask)
 
 
-def _get(url: str, authorization: str | None, environ: Mapping[str, str]) -> tuple[int, str]:
+def _get(session: HttpSession, url: str, authorization: str | None) -> tuple[int, str]:
     """Return status and WWW-Authenticate of an answer."""
-    bundle: Any = ca_bundle(environ, {})[0] or True
-    timeout: Any = (CONNECT_TIMEOUT, READ_TIMEOUT)
-    session = CheckedSession(URLLib3Session(verify=bundle, timeout=timeout))
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = session.send(AWSRequest("GET", url, headers).prepare())
     return answer.status_code, answer.headers.get("WWW-Authenticate", "")

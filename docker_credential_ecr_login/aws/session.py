@@ -17,7 +17,7 @@ from ..registry import Registry
 from ..request import Request, unconfigured
 from .attempt import Attempt, leaves_config_unread
 from .failures import explain
-from .http import ca_bundle, check_answers
+from .http import HttpSession, ca_bundle, replace_session
 from .models import create_loader
 
 # botocore's setting -> its variable and default
@@ -150,16 +150,17 @@ def configured_endpoint(session: Session, request: Request) -> str | None:
 
 
 class _Session(Session):
-    """botocore's, whose clients take no other answers than `CheckedSession` gives."""
+    """botocore's, whose clients ask by an `HttpSession`."""
 
     environ: Mapping[str, str]
 
     def create_client(self, *arguments: Any, **options: Any) -> Any:
         """Return a client; as in botocore."""
-        bundle, _ = ca_bundle(os.environ, self.get_scoped_config())
-        options["verify"] = bundle or True
+        bundle, _ = ca_bundle(self.environ, self.get_scoped_config())
+        options["verify"] = bundle or True  # botocore refuses an empty variable
         client: Any = super().create_client(*arguments, **options)
-        check_answers(self.environ, client, "_endpoint", "http_session")
+        session = HttpSession(bundle, (CONNECT_TIMEOUT, READ_TIMEOUT))
+        replace_session(self.environ, session, client, "_endpoint", "http_session")
         return client
 
 
