@@ -49,7 +49,9 @@ def test_no_secret_is_logged(signed_in: HelperProcess, aws: AwsEmulator) -> None
     signed_in.get()
     signed_in.erase()
     proxy = "http://user:proxy-password@127.0.0.1:1/?key=query-secret"
-    assert signed_in.get(HTTP_PROXY=proxy, HTTPS_PROXY=proxy).status == 1
+    changes = {"HTTPS_PROXY": proxy, "AWS_ENDPOINT_URL": "https://ecr.invalid"}
+    assert signed_in.get(**changes).status == 1
+    assert "http://***@127.0.0.1:1" in signed_in.log
     signed_in.get(HOST.replace("1", "3", 12), AWS_SECRET_ACCESS_KEY="wrong-secret-key")
     log = signed_in.log
     assert "ERROR" in log
