@@ -446,32 +446,55 @@ class TestFile:
         assert home.settings == json.loads(DOCKERS) | {"credHelpers": {HOST: "ecr-login"}}
         assert [*home.docker.parent.iterdir()] == [home.docker]
 
-    def test_docker_login_that_had_read_it_before(
+    def docker_login(self, home: Home, script: str) -> "subprocess.Popen[bytes]":
+        """Start a stand-in for `docker login`, a shell by that name."""
+        arguments = ["docker", "-c", script, "login"]
+        return subprocess.Popen(
+            arguments,
+            executable="/bin/sh",
+            stdin=subprocess.PIPE,
+            cwd=home.docker.parent,
+            env=home.helper.environment(),
+        )
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+    def test_docker_login_that_had_read_it_before(self, home: Home) -> None:
+        """What another program puts back is noticed, said, and done again."""
+        home.write(DOCKERS)
+        script = (
+            "cp config.json read; until grep -q ecr-login config.json; do :; done; "
+            "mv read config.json"
+        )
+        with self.docker_login(home, script):
+            outcome = home.helper.run("configure", HOST)
+        assert outcome.stdout == f"{SHOWN}: added credHelpers {HOST}\n"
+        assert outcome.stderr.endswith("overwrote what was written here: it was done again\n")
+        assert home.settings == json.loads(DOCKERS) | {"credHelpers": {HOST: "ecr-login"}}
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+    def test_docker_login_that_waits_for_a_password(self, home: Home) -> None:
+        """One that can still put back what it has read is named."""
+        home.write("{}")
+        with self.docker_login(home, "read password") as docker:
+            outcome = home.helper.run("configure", HOST)
+            assert docker.stdin is not None
+            docker.stdin.close()
+        assert (outcome.status, HOST in home.settings["credHelpers"]) == (0, True)
+        words = "ecr-login: docker login is under way, and may put back what it had read before: "
+        assert outcome.stderr.startswith(words)
+
+    def test_a_file_that_is_written_again_and_again(
         self, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What another program puts back at once is noticed, said, and done again; for some time.
-
-        Such a program is played by the one call that comes after the file is written.
-        """
+        """After some tries it is an error: nothing of others is overwritten for that."""
         home.write(DOCKERS)
         original = files.TextFile.verify
-        left = 0
 
         def overwritten(file: files.TextFile) -> None:
-            nonlocal left
-            if HOST in home.text and left > 0:
-                left -= 1
-                home.write(DOCKERS)
+            home.write(DOCKERS)
             original(file)
 
         monkeypatch.setattr(files.TextFile, "verify", overwritten)
-        left = 1
-        outcome = home.configure(HOST)
-        assert outcome.stdout == f"{SHOWN}: added credHelpers {HOST}\n"
-        assert outcome.stderr.endswith("overwrote what was written here: it was done again\n")
-        assert (outcome.status, home.settings["credHelpers"]) == (0, {HOST: "ecr-login"})
-        home.write(DOCKERS)
-        left = 1000
         outcome = home.configure(HOST)
         assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: another program writes it again")
         assert (outcome.status, home.text) == (1, DOCKERS)

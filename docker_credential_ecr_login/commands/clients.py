@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..identity import expand
@@ -12,6 +13,9 @@ from .files import TextFile
 
 OWN_NAME = "ecr-login"
 """This helper, as the configuration of clients names it."""
+
+_PROGRAMS = frozenset({"buildah", "docker", "nerdctl", "podman", "skopeo"})
+_WRITING = frozenset({"context", "login", "logout"})
 
 
 def client_path(environ: Mapping[str, str], *, podman: bool = False) -> str:
@@ -39,6 +43,24 @@ def client_paths(environ: Mapping[str, str]) -> list[str]:
     """Return where all files can be that name this helper, Docker's first, each file once."""
     paths = client_path(environ), client_path(environ, podman=True), runtime_path(environ)
     return list({os.path.realpath(path): path for path in paths if path}.values())
+
+
+def writers(environ: Mapping[str, str]) -> list[str]:
+    """Return the commands under way with the same home that write back what they read (Linux)."""
+    found = []
+    for name in os.listdir("/proc") if sys.platform == "linux" else ():
+        with suppress(OSError):  # no process, somebody else's, or it has just ended
+            if name.isdecimal() and f"HOME={environ.get('HOME')}" in _texts(name, "environ"):
+                program, *words = _texts(name, "cmdline")
+                verbs = _WRITING.intersection(words)
+                if verbs and os.path.basename(program) in _PROGRAMS:
+                    found.append(f"{os.path.basename(program)} {min(verbs)}")
+    return found
+
+
+def _texts(process: str, name: str) -> list[str]:
+    with open(f"/proc/{process}/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read().split("\0")
 
 
 class ClientConfiguration(TextFile):

@@ -7,6 +7,7 @@ import argparse
 import difflib
 import io
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -20,13 +21,15 @@ from ..identity import config_file, users_config_file
 from ..redaction import one_line
 from . import executables, json_text, toml_text
 from .arguments import add_registries_to
-from .clients import ClientConfiguration, client_path, client_paths, runtime_path
+from .clients import ClientConfiguration, client_path, client_paths, runtime_path, writers
 from .edits import BYTE_ORDER_MARK, Edit, edit_client, edit_own, edit_runtime
 from .files import TextFile, WrittenMeanwhile
 from .installed import misled
 from .plans import Plan, planned
 
 _TRIES = 10  # while others write the same files
+_PATIENCE = 1.0  # seconds for others to end
+_PAUSE = 0.02
 
 
 def add_to(commands: Any) -> None:
@@ -123,11 +126,24 @@ def _run(
         except HelperError as error:  # what was written before it is to be told all the same
             return [*warnings, str(error)], 1
         done.update(f"{file.shown}: {line}\n" for line in edit.done)
+    if changes and (others := _writers_left(environ)):
+        warnings.append(
+            f"{others[0]} is under way, and may put back what it had read before: afterwards, look "
+            "with doctor"
+        )
     for file, _ in changes:
-        file.verify()  # who had read it before may have put that back
+        file.verify()  # which it may have done already
     if not done:
         done[f"{clients[0].shown}: nothing had to be changed\n"] = 1
     return warnings, 0
+
+
+def _writers_left(environ: Mapping[str, str]) -> list[str]:
+    """Wait a moment for commands that write what they read before; return those still there."""
+    until = time.monotonic() + _PATIENCE
+    while (others := writers(environ)) and time.monotonic() < until:
+        time.sleep(_PAUSE)
+    return others
 
 
 @contextmanager
