@@ -149,7 +149,7 @@ def _writers_left(environ: Mapping[str, str]) -> list[str]:
 @contextmanager
 def _lock(environ: Mapping[str, str]) -> Iterator[None]:
     """Have other runs of this command wait meanwhile, where there can be a lock."""
-    directory = storage.writable_directory(environ)
+    directory = "" if storage.is_disabled(environ) else storage.writable_directory(environ)
     lock = Lock(f"{directory}/configure.lock")
     with suppress(OSError):
         if directory:

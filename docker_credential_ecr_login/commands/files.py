@@ -155,7 +155,7 @@ class TextFile:
             )
         if number == errno.EROFS:
             return f"mount {os.path.dirname(target)} so that it can be written"
-        if not self.target.startswith(f"{self._home}/"):
+        if not self.target.startswith(f"{self._home}/") or not hasattr(os, "geteuid"):
             return (
                 f"do it as the owner of {target}, or name files of your own by DOCKER_CONFIG, "
                 "REGISTRY_AUTH_FILE or AWS_ECR_CONFIG"

@@ -48,6 +48,6 @@ def test_a_token_that_is_refused(
     assert outcome.status == 1
     *_, failure, remedy, summary = outcome.stdout.splitlines()
     assert failure.startswith(f"failed  registry: https://{HOST}/v2/ refuses the token (HTTP 401)")
-    assert summary == "12 passed, 1 failed"
+    assert summary.endswith(" passed, 1 failed")
     assert person.run(*remedy.partition("new one: ")[2].split()).succeeded
     assert skopeo.pull(IMAGE).succeeded
