@@ -169,10 +169,8 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         return "", remark, 0
     directory = storage.writable_directory(request.environ)
     if directory is None:
-        raise BadConfiguration(
-            "no cache directory can be written, so the login cannot be kept",
-            "set AWS_ECR_CACHE_DIR to a directory of yours",
-        )
+        reason = storage.complaint(request.environ)
+        raise BadConfiguration(f"the login cannot be kept: {reason}")
     cache = Cache(directory, request.identity)
     own = cache.token(request)
     if own and own.secret == secret:
@@ -185,7 +183,7 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         raise BadConfiguration(f"the login cannot be kept: {error}") from None
     if request.is_anonymous:
         return "", f"{request.host} is used without credentials here: the login is not", 0
-    return "", "", 0
+    return "", storage.complaint(request.environ), 0
 
 
 def erase(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:

@@ -187,6 +187,10 @@ def _keep(cache: Cache, request: Request, entry: "Entry") -> None:
         from .log import logger
 
         logger(request.environ).warning("%s: the token cannot be cached: %s", request.host, error)
+    if complaint := storage.complaint(request.environ):
+        from .log import logger
+
+        logger(request.environ).warning("%s", complaint)
     from .cache.removal import sweep
 
     try:

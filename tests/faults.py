@@ -28,6 +28,7 @@ _CALLS: dict[str, dict[str, list[_Call]]] = {
         "rename": [(82, None), (264, None), (316, None)],  # rename, renameat, renameat2
         "sync": [(74, None)],  # fsync
         "unlink": [(87, None), (263, None)],  # unlink, unlinkat
+        "user": [(107, None)],  # geteuid, which does not fail: it says that this is another user
     },
     "aarch64": {
         "create": [(56, (2, os.O_EXCL))],
@@ -37,6 +38,7 @@ _CALLS: dict[str, dict[str, list[_Call]]] = {
         "rename": [(38, None), (276, None)],
         "sync": [(82, None)],
         "unlink": [(35, None)],
+        "user": [(175, None)],
     },
 }
 

@@ -492,21 +492,10 @@ def test_a_directory_that_cannot_be_made(
     signed_in.environ["AWS_ECR_CACHE_DIR"] = str(signed_in.home / directory)
     frame = json.dumps({"ServerURL": HOST, "Username": "AWS", "Secret": "c2VjcmV0"})
     outcome = signed_in.run(action, stdin=frame if action == "store" else HOST)
-    assert (outcome.stderr, outcome.status) == ("", 0)
+    assert outcome.status == 0
     assert bool(outcome.stdout) == (action in ("get", "list"))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_a_cache_that_root_made_is_no_trouble(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """After ``sudo -E docker pull`` made ~/.ecr, the user caches elsewhere, and can log out."""
-    signed_in.environ["XDG_CACHE_HOME"] = str(signed_in.home / "xdg")
-    signed_in.get()
-    as_user = as_nobody(signed_in, signed_in.home)
-    assert aws.accepts(as_user.get().secret)
-    assert aws.accepts(as_user.get().secret)
-    assert aws.count("GetAuthorizationToken") == 2
-    outcome = as_user.erase()
-    assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
+    # Who signs in is told; what pulls and builds run is silent.
+    assert (" cannot hold the cache: " in outcome.stderr) == (action == "store")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")

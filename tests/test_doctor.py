@@ -185,6 +185,14 @@ def cache_open_to_others(machine: Machine) -> None:
     machine.helper.cache_directory.chmod(0o777)
 
 
+def cache_of_another(machine: Machine) -> None:
+    """Have had root in the user's cache directory."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    assert machine.helper.get(SECOND_ACCOUNT).secret
+    os.chown(machine.helper.cache_directory / "records", 1, 1)
+
+
 def log_not_writable(machine: Machine) -> None:
     """Have something else in the log's place."""
     (machine.helper.cache_directory / "log" / "ecr-login.log").mkdir(parents=True)
@@ -279,10 +287,11 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (config_file_misspelt, "config", "failed", '"profil"', "did you mean profile?"),
     (fallback_missing, "config", "warned", "docker-credential-nobody, is not on PATH", "install"),
     (cache_disabled, "cache", "warned", "AWS_ECR_DISABLE_CACHE is set", "unset AWS_ECR_DISABLE"),
-    (cache_elsewhere, "cache", "warned", "/dev/null/ecr cannot be written: ", "chown"),
-    (cache_nowhere, "cache", "failed", "/dev/null/ecr cannot be written", "set AWS_ECR_CACHE_DIR"),
+    (cache_elsewhere, "cache", "warned", "/dev/null/ecr cannot hold the cache: Not a", "set AWS_"),
+    (cache_nowhere, "cache", "failed", "/dev/null/ecr cannot hold the cache: Not a", "set AWS_"),
     (token_open_to_others, "cache", "warned", "/aws.us-east-1.ecr", "remove it"),
     (cache_open_to_others, "cache", "warned", "others can write to ", "chmod 700 "),
+    (cache_of_another, "cache", "warned", "/records", "sudo chown -R $(id -u) "),
     (log_not_writable, "log", "warned", "/ecr-login.log cannot be written", "remove it"),
     (profile_misspelt, "profile", "failed", "profiles there: production", "aws configure"),
     (keys_before_profile, "credentials", "warned", 'names "dev"', "unset AWS_ACCESS_KEY_ID"),
@@ -631,7 +640,7 @@ def test_a_finding_is_one_line(machine: Machine) -> None:
     """Paths with line breaks and escape sequences leave the terminal and the lines as they are."""
     machine.helper.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/\x1b[31m\nfailed  x"
     outcome = machine.helper.run("doctor", "--no-network")
-    assert "warned  cache: /dev/null/?[31m failed x cannot be written" in outcome.stdout
+    assert "warned  cache: /dev/null/?[31m failed x cannot hold" in outcome.stdout
     assert "\x1b" not in outcome.stdout
 
 

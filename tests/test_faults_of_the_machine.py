@@ -18,6 +18,7 @@ import pytest
 from docker_credential_ecr_login.cache.recall import claim_refresh, remember_failure
 from docker_credential_ecr_login.cache.tokens import Entry
 from tests import faults
+from tests.credential_sources import source_profile
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
     HOST,
@@ -26,6 +27,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
     Outcome,
+    as_nobody,
     matches,
     processes_of,
     told,
@@ -281,7 +283,7 @@ class TestPlacesForACache:
         stranger = replace(signed_in, prefix=prefix, user=54321)
         assert aws.accepts(stranger.get().secret)
         assert stranger.list().hosts == []
-        assert stranger.store(HOST, STORED).stdout.startswith("no cache directory can be written")
+        assert "/.ecr cannot hold the cache: " in stranger.store(HOST, STORED).stdout
 
     def test_a_directory_that_all_may_write(
         self, signed_in: HelperProcess, aws: AwsEmulator
@@ -294,6 +296,74 @@ class TestPlacesForACache:
         assert aws.count("GetAuthorizationToken") == 1
         modes = {path.stat().st_mode & 0o077 for path in signed_in.cache_directory.rglob("*")}
         assert modes == {0}
+
+
+class TestOwners:
+    """Of the home, of what is in it, and of what is made there."""
+
+    @needs_root
+    def test_root_in_the_home_of_a_user(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
+        """``sudo -E docker pull`` leaves nothing in it, and has a cache in root's own home."""
+        source_profile(aws, signed_in)  # a role, whose session the AWS CLI would keep
+        roots = signed_in.home.parent / "roots"
+        roots.mkdir()
+        (roots / "passwd").write_text(f"root:x:0:0::{roots}:/bin/sh\n")
+        user = as_nobody(signed_in, signed_in.home, *signed_in.home.rglob("*"))
+        before = sorted(signed_in.home.rglob("*"))
+        script = 'mount --bind "$0/passwd" /etc/passwd'
+        with mounted(signed_in, roots, script) as (root, _):
+            secret = root.get().secret
+            assert root.get().secret == secret
+            assert root.list().hosts == [HOST]
+            assert root.store(SECOND_ACCOUNT, STORED) == Outcome("", "", 0)
+            assert sorted(signed_in.home.rglob("*")) == before
+            assert len(list(roots.glob(".ecr/tokens/*/aws.us-east-1.ecr"))) == 1
+            assert user.get().secret == user.get().secret != secret
+            assert user.get(SECOND_ACCOUNT).secret != STORED
+            assert root.erase() == Outcome("", "", 0)
+            assert root.get().secret != secret
+        assert aws.count("GetAuthorizationToken") == 3
+        owners = {path.stat().st_uid for path in signed_in.home.rglob("*")}
+        assert owners == {signed_in.home.stat().st_uid}
+
+    @needs_root
+    def test_a_cache_that_root_made(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
+        """The user's is elsewhere then, who is told so, and how to mend that, but not by get."""
+        signed_in.get()
+        user = as_nobody(signed_in, signed_in.home)
+        assert user.get().secret == user.get().secret
+        assert aws.count("GetAuthorizationToken") == 2
+        elsewhere = signed_in.home / ".cache" / "ecr-login"
+        directory = signed_in.cache_directory
+        line = (
+            f"{directory} cannot hold the cache: {directory} belongs to user 0; {elsewhere} is used"
+            f"; sudo chown -R $(id -u) {directory}\n"
+        )
+        assert user.store(SECOND_ACCOUNT, STORED) == Outcome("", f"ecr-login: {line}", 0)
+        assert user.run("login", OTHER_REGION).stderr == f"ecr-login: {line}"
+        log = (elsewhere / "log" / "ecr-login.log").read_text()
+        assert log.count(f" WARNING {line}") == 2  # once for each token
+        assert user.get(SECOND_ACCOUNT).secret == STORED
+        assert user.erase() == Outcome("", "", 0)
+
+    @needs_faults
+    def test_files_that_show_another_owner(
+        self, signed_in: HelperProcess, aws: AwsEmulator
+    ) -> None:
+        """As on NFS shares: a login that could not be read is refused, and pulls go on."""
+        faulty = under(signed_in, faults.prefix("user=ENOENT"))
+        outcome = faulty.store(SECOND_ACCOUNT, STORED)
+        reason = (
+            f"{signed_in.cache_directory} cannot hold the cache: files there do not show that they "
+            "are of this user alone; nothing is kept; set AWS_ECR_CACHE_DIR to a directory of "
+            "yours, on a local disk\n"
+        )
+        assert outcome == Outcome(f"the login cannot be kept: {reason}", "", 1)
+        for _ in range(2):
+            assert aws.accepts(faulty.get().secret)
+        assert faulty.run("login", HOST).stderr == f"ecr-login: {reason}"
+        assert faulty.erase() == Outcome("", "", 0)
+        assert [path for path in signed_in.home.rglob("*") if path.is_file()] == []
 
 
 @needs_faults

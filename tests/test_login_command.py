@@ -148,7 +148,10 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
         ({"AWS_ECR_DISABLE_CACHE": "1"}, "AWS_ECR_DISABLE_CACHE is set: the tokens are not kept"),
         (
             {"AWS_ECR_CACHE_DIR": "/dev/null/x", "XDG_CACHE_HOME": "/dev/null"},
-            "no cache directory can be written: the tokens are not kept; set AWS_ECR_CACHE_DIR",
+            (
+                "/dev/null/x cannot hold the cache: Not a directory; nothing is kept; set "
+                "AWS_ECR_CACHE_DIR to a directory of yours, on a local disk"
+            ),
         ),
     ],
 )

@@ -525,8 +525,8 @@ class TestLogins:
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
     def test_a_login_that_was_kept_elsewhere(self, warm: HelperProcess) -> None:
         """While there is one, each answer depends on whether the cache can be written."""
-        as_user = as_nobody(warm, warm.home, *warm.cache_directory.rglob("*"), warm.cache_directory)
         login = warm.get(OTHER_REGION).secret
+        as_user = as_nobody(warm, warm.home, *warm.cache_directory.rglob("*"), warm.cache_directory)
         for mode, is_login in ((0o555, True), (0o755, False), (0o555, True), (0o755, False)):
             warm.cache_directory.chmod(mode)
             if mode == 0o555:

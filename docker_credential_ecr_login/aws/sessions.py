@@ -16,7 +16,7 @@ from typing import Any
 
 from botocore.utils import JSONFileCache, parse_timestamp
 
-from ..cache.storage import write_text
+from ..cache.storage import is_guest, write_text
 from ..log import logger
 
 _DIRECTORY = "~/.aws/cli/cache"
@@ -62,8 +62,8 @@ class SessionCache:
             return
         with suppress(OSError):  # then the next one assumes the role again
             path = self._path(key)
-            if not path.startswith("~"):  # there is no home
-                write_text(path, json.dumps(answer, default=_written))
+            if not path.startswith("~") and not is_guest(os.environ):  # there is no home of ours
+                write_text(path, json.dumps(answer, default=_written), checked=False)
 
     def _path(self, key: str) -> str:
         return f"{os.path.expanduser(_DIRECTORY)}/{key}.json"

@@ -35,6 +35,8 @@ CREATE_FLAGS = (
 
 _FILE_TYPE, _SYMBOLIC_LINK = 0o170000, 0o120000  # of stat(2)
 _OPEN_TO_OTHERS = 0o077
+_ALL_ACCESS = system.R_OK | system.W_OK | system.X_OK
+_OF_TOKENS = ("tokens", "logins")  # directories
 
 
 def is_disabled(environ: "Mapping[str, str]") -> bool:
@@ -43,17 +45,40 @@ def is_disabled(environ: "Mapping[str, str]") -> bool:
 
 
 def default_directory(environ: "Mapping[str, str]") -> str:
-    """Return ``AWS_ECR_CACHE_DIR``, else ``~/.ecr``."""
-    return expand(environ.get("AWS_ECR_CACHE_DIR") or "~/.ecr", environ)
+    """Return ``AWS_ECR_CACHE_DIR``, else ``~/.ecr``, for a guest in its own home."""
+    path = environ.get("AWS_ECR_CACHE_DIR")
+    if not path and is_guest(environ):
+        from pwd import getpwuid
+
+        try:
+            return f"{getpwuid(0).pw_dir}/.ecr"
+        except KeyError:  # nobody knows where that is
+            pass
+    return expand(path or "~/.ecr", environ)
+
+
+def is_guest(environ: "Mapping[str, str]") -> bool:
+    """Say whether this is root in the home of another user, as by ``sudo -E``.
+
+    What root made there would be in that user's way.
+    """
+    if not hasattr(system, "geteuid") or system.geteuid() != 0:
+        return False
+    try:
+        return system.stat(environ.get("HOME") or "/").st_uid != 0
+    except (OSError, ValueError):
+        return False
 
 
 def directories(environ: "Mapping[str, str]") -> "Iterator[str]":
     """Yield the directories in which a cache can be.
 
     The default one, and platformdirs' user cache directory, which is for when the former
-    cannot be written.
+    cannot be used.
     """
     yield default_directory(environ)
+    if is_guest(environ):
+        return
     import platformdirs
 
     try:
@@ -65,6 +90,17 @@ def directories(environ: "Mapping[str, str]") -> "Iterator[str]":
 def writable_directory(environ: "Mapping[str, str]") -> str | None:
     """Return the cache directory to write in, made if need be, or None."""
     return next(filter(is_writable, directories(environ)), None)
+
+
+def complaint(environ: "Mapping[str, str]") -> str:
+    """Return, in one line, why the default directory cannot be used, and what to do; else ""."""
+    default = default_directory(environ)
+    found = obstacle(default)
+    if found is None:
+        return ""
+    used = writable_directory(environ)
+    outcome = f"{used} is used" if used else "nothing is kept"
+    return f"{default} cannot hold the cache: {found[0]}; {outcome}; {found[1]}"
 
 
 def make_directory(path: str) -> None:
@@ -87,16 +123,43 @@ def make_directory(path: str) -> None:
 
 def is_writable(directory: str) -> bool:
     """Say whether a cache can be kept in ``directory``, which is made if need be."""
-    if directory.startswith("~"):  # nobody knows where the home is
-        return False
+    return obstacle(directory) is None
+
+
+def obstacle(directory: str) -> tuple[str, str] | None:
+    """Return why no cache can be kept in ``directory``, and what to do; None if one can.
+
+    The directory is made if need be.
+    """
+    remedy = "set AWS_ECR_CACHE_DIR to a directory of yours, on a local disk"
+    if directory.startswith("~"):
+        return "nobody knows where the home is", remedy
     try:
         make_directory(directory)
-    except (OSError, ValueError):
-        return False
-    # Root may have made these, by `sudo -E`.
-    within = [f"{directory}/{name}" for name in names(directory) if name in ("tokens", "logins")]
-    mode = system.R_OK | system.W_OK | system.X_OK
-    return all(system.access(each, mode) for each in (directory, *within))
+        within = [f"{directory}/{name}" for name in names(directory) if name in _OF_TOKENS]
+        paths = [directory, *within]
+        closed = [path for path in paths if not system.access(path, _ALL_ACCESS)]
+        if not closed:
+            if not any(_is_private(system.stat(path)) for path in paths):
+                _try_file(directory)
+            closed = [path for path in within if not _is_of_user(system.stat(path))]
+        if not closed:
+            return None
+        if _is_of_user(state := system.stat(closed[0])):
+            return f"{closed[0]} cannot be written", remedy
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error), remedy
+    # Root has made it, by `sudo -E`.
+    return f"{closed[0]} belongs to user {state.st_uid}", f"sudo chown -R $(id -u) {directory}"
+
+
+def _try_file(directory: str) -> None:
+    """Make a file and remove it. Raises OSError, also if it would not be believed."""
+    path = _temporary(f"{directory}/swept")  # which is removed even if this process is killed
+    try:
+        system.close(_created(path, checked=True))
+    finally:
+        remove(path)
 
 
 def read_text(path: str) -> str:
@@ -109,11 +172,7 @@ def read_text(path: str) -> str:
         state = system.fstat(descriptor)
         if not is_regular(state) or state.st_size > _MAX_FILE_SIZE:
             return ""
-        if hasattr(system, "geteuid") and (
-            state.st_uid != system.geteuid()
-            or state.st_mode & _OPEN_TO_OTHERS
-            or state.st_nlink > 1  # none where it was replaced since it was opened
-        ):
+        if not _is_private(state) or state.st_nlink > 1:  # 0 where it was replaced meanwhile
             return ""
         return system.read(descriptor, _MAX_FILE_SIZE).decode("utf-8", "surrogateescape")
     except OSError:
@@ -122,15 +181,16 @@ def read_text(path: str) -> str:
         system.close(descriptor)
 
 
-def write_text(path: str, text: str, *, durable: bool = True) -> None:
-    """Put a private file with ``text`` at ``path``, whole or not at all. Raises OSError.
+def write_text(path: str, text: str, *, durable: bool = True, checked: bool = True) -> None:
+    """Put a private file with ``text`` at ``path``, whole or not at all.
 
-    Only a ``durable`` one is waited for until it is on the disk.
+    Only a ``durable`` one is waited for until it is on the disk. Raises OSError; of what is
+    ``checked``, also where `read_text` would not believe it.
     """
     make_directory(path.rpartition("/")[0])
-    temporary = f"{path}.{system.getpid()}.{time.monotonic_ns()}.tmp"
-    descriptor = system.open(temporary, CREATE_FLAGS, 0o600)
+    temporary = _temporary(path)
     try:
+        descriptor = _created(temporary, checked=checked)
         try:
             rest = text.encode("utf-8", "surrogateescape")
             while rest:
@@ -148,10 +208,32 @@ def write_text(path: str, text: str, *, durable: bool = True) -> None:
         raise
 
 
+def _temporary(path: str) -> str:
+    return f"{path}.{system.getpid()}.{time.monotonic_ns()}.tmp"
+
+
+def _created(path: str, *, checked: bool) -> int:
+    """Make a private file, and return it open. Raises OSError; if ``checked``, as `write_text`."""
+    descriptor = system.open(path, CREATE_FLAGS, 0o600)
+    if not checked or _is_private(system.fstat(descriptor)):
+        return descriptor
+    system.close(descriptor)
+    # File shares, Windows' disks: all files show one owner, or are open to others.
+    raise PermissionError("files there do not show that they are of this user alone")
+
+
 def is_our_own(state: "system.stat_result") -> bool:
     """Say whether that is a file of this user alone, under one name: nobody put it in the way."""
-    is_of_user = not hasattr(system, "geteuid") or state.st_uid == system.geteuid()
-    return is_regular(state) and is_of_user and state.st_nlink <= 1
+    return is_regular(state) and _is_of_user(state) and state.st_nlink <= 1
+
+
+def _is_of_user(state: "system.stat_result") -> bool:
+    return not hasattr(system, "geteuid") or state.st_uid == system.geteuid()
+
+
+def _is_private(state: "system.stat_result") -> bool:
+    is_closed = not hasattr(system, "geteuid") or not state.st_mode & _OPEN_TO_OTHERS
+    return is_closed and _is_of_user(state)
 
 
 def touch(path: str) -> None:

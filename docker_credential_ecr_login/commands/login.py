@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from .. import actions
-from ..cache.storage import is_disabled, writable_directory
+from ..cache.storage import complaint, is_disabled
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..fetch import fetch_own, refresh
 from ..identity import configured_identity, named_profile
@@ -105,12 +105,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
 
 def _unkept(environ: Mapping[str, str]) -> list[str]:
-    """Return what to say if tokens cannot be kept."""
+    """Return what to say if tokens cannot be kept, or not where they are looked for first."""
     if is_disabled(environ):
         return ["AWS_ECR_DISABLE_CACHE is set: the tokens are not kept"]
-    if writable_directory(environ) is None:
-        return ["no cache directory can be written: the tokens are not kept; set AWS_ECR_CACHE_DIR"]
-    return []
+    return list(filter(None, [complaint(environ)]))
 
 
 def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:

@@ -229,18 +229,15 @@ def stored(context: CheckContext) -> Iterator[Finding]:
         )
         return
     default, directory = storage.default_directory(environ), storage.writable_directory(environ)
+    reason, remedy = storage.obstacle(default) or ("", "")
+    message = f"{default} cannot hold the cache: {reason}"
     if directory is None:
-        raise BadConfiguration(
-            f"{default} cannot be written, nor anything else: every answer waits for AWS",
-            "set AWS_ECR_CACHE_DIR to a directory of yours",
-        )
-    if directory != default:
-        yield Finding(
-            "cache",
-            "warned",
-            f"{default} cannot be written: {directory} is used, by this user alone",
-            f"make {default} yours: sudo chown -R $(id -u) {default}",
-        )
+        raise BadConfiguration(f"{message}, nor can another: every answer waits for AWS", remedy)
+    if reason:
+        yield Finding("cache", "warned", f"{message}; {directory} is used, more slowly", remedy)
+    elif others := _of_others(directory):
+        message = f"others own some of what is in {directory}, for example {one_line(others[0])}"
+        yield Finding("cache", "warned", message, f"sudo chown -R $(id -u) {directory}")
     entries = list(Cache(directory, "").entries())
     yield Finding("cache", "passed", f"{directory}: {_described(entries, time.time())}")
     # One that is no longer there was erased meanwhile.
@@ -313,6 +310,17 @@ def _described(entries: Iterable[tuple[str, Entry | None]], now: float) -> str:
     end = iso_time(min(entry.expires_at for _, entry in alive))
     count = f"{len(alive)} token{'s' if len(alive) > 1 else ''}"
     return f"{count} ({names}), {age} min old, until {end}{' or later' * (len(alive) > 1)}"
+
+
+def _of_others(directory: str) -> list[str]:
+    """Return the paths of what other users have made in a directory, as root by ``sudo -E``."""
+    found = []
+    for top, directories, files in os.walk(directory):
+        for path in (os.path.join(top, name) for name in (*directories, *files)):
+            with suppress(OSError):  # it was removed meanwhile
+                if os.name != "nt" and os.lstat(path).st_uid != os.geteuid():
+                    found.append(path)
+    return found
 
 
 def _is_root() -> bool:
