@@ -528,6 +528,29 @@ def test_ones_own_name_for_ecr_public(signed_in: HelperProcess, aws: AwsEmulator
     assert found["check"] == "registry"
 
 
+@pytest.mark.parametrize("place", ["profile", "REQUESTS_CA_BUNDLE"])
+def test_certificates_that_something_else_names(machine: Machine, place: str) -> None:
+    """The registry is trusted by what AWS is trusted by: the profile's, too, and requests'."""
+    bundle = machine.helper.environ.pop("AWS_CA_BUNDLE")
+    if place == "profile":
+        machine.helper.environ["AWS_PROFILE"] = "dev"
+        user = machine.aws.add_user(arn=DEV)
+        machine.helper.write_config(f"[profile dev]\nca_bundle = {bundle}\n{keys(user)}")
+        no_credentials(machine)
+    else:
+        machine.helper.environ[place] = bundle
+    assert machine.unhealthy() == []
+
+
+def test_certificates_of_the_profile_of_a_table(machine: Machine) -> None:
+    """And by those of the profile that the config file names for the registry."""
+    bundle = machine.helper.environ.pop("AWS_CA_BUNDLE")
+    user = machine.aws.add_user(arn=DEV)
+    machine.helper.write_config(f"[profile dev]\nca_bundle = {bundle}\n{keys(user)}")
+    machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofile = "dev"\n')
+    assert machine.unhealthy() == []
+
+
 def test_a_registry_without_credentials(machine: Machine) -> None:
     """One that is used anonymously needs no token, and is only looked for."""
     machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nanonymous = true\n')

@@ -114,8 +114,8 @@ def token(context: CheckContext) -> Iterator[Finding]:
 
 def registry(context: CheckContext) -> Iterator[Finding]:
     """Say whether the registry takes the token."""
-    if context.registry is None or not context.network:
-        yield _skipped("registry", context, _NO_REGISTRY)
+    if context.registry is None or context.caller is None or not context.network:
+        yield _skipped("registry", context, _NO_REGISTRY if context.caller else _NO_PROFILE)
         return
     from ..aws.proxies import way
     from ..aws.registry_api import status_of
