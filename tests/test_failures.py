@@ -806,6 +806,19 @@ def bundle_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
 
 
+@seeded
+def bundle_of_the_profile_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
+    """Name a bundle of certificates in the profile that does not exist."""
+    helper.environ["AWS_ENDPOINT_URL"] = tls_url(aws, trustme.CA())
+    helper.environ["AWS_PROFILE"] = "dev"
+    settings = f"ca_bundle = /no/such/bundle.pem\n{keys(aws.add_user())}"
+    helper.write_config(f"[profile dev]\n{settings}")
+    return (
+        'the certificates of ca_bundle of profile "dev" (from AWS_PROFILE) cannot be read: '
+        "/no/such/bundle.pem: No such file or directory; correct the path or the file"
+    )
+
+
 # Programs, containers, instances
 
 

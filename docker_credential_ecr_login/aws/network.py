@@ -26,6 +26,7 @@ _OF_ANOTHER = (62, 64)
 
 def _tls_failed(error: Any, attempt: Attempt, server: str = "") -> HelperError:
     bundle, name = ca_bundle(attempt.environ, attempt.settings_of_profile)
+    name = f"{name} of {attempt.named_profile}" if name == "ca_bundle" else name
     causes, endpoint, said = list(_causes(error)), server or _endpoint(error), _innermost(error)
     refusals = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
     if refusals and refusals[0].verify_code not in _OF_ANOTHER:
