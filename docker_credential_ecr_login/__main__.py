@@ -97,8 +97,8 @@ def run(
         try:
             return actions.list_all(environ)
         except Exception as error:
-            _failure_line(error, action, environ)
-            return "{}\n", "", 0  # docker-py and podman-remote abort when list fails, whatever for
+            # docker-py and podman-remote abort when list fails, whatever for.
+            return "{}\n", f"list: {_failure_line(error, action, environ)}", 0
     if action in _ACTIONS:
         try:
             process.stdin = _read_input(begun)

@@ -13,17 +13,21 @@ from .cache import storage
 from .cache.recall import REFRESH_PAUSE, claim_refresh, recall, stored_login
 from .cache.tokens import MAX_TOKEN_LIFETIME, Cache, open_cache
 from .identity import config_file, configured_identity
+from .registry import PUBLIC_HOST
 from .request import Request, unconfigured
 from .resolve import resolve, under
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .cache.tokens import Entry
 
 LIST_TIMEOUT = 3
 """Seconds that ``list`` may take: docker-py and classic builds wait for it each time."""
+
+LIST_PAUSE = 600
+"""Seconds between two tries of ``list`` to have ECR Public, and one's own registry, listed."""
 
 
 def get(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
@@ -229,17 +233,17 @@ def list_all(environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Answer with the registries that ``get`` would answer without asking AWS.
 
     And with what the fallback helper lists, if there is one; then AWS is asked only in what that
-    leaves of the time.
+    leaves of the time. The remark says what is missing, and why.
     """
     started = time.monotonic()
-    identity = configured_identity(environ)
-    path = config_file(environ)
+    identity, path = configured_identity(environ), config_file(environ)
     if path is None:
 
         def asked(url: str) -> Request:
             return unconfigured(url, environ, identity)
 
-        return protocol.list_answer(_list_hosts(asked, LIST_TIMEOUT)), "", 0
+        hosts, remark = _list_hosts(asked, (), LIST_TIMEOUT)
+        return protocol.list_answer(hosts), remark, 0
     from .config import load
 
     config = load(path)
@@ -250,44 +254,70 @@ def list_all(environ: "Mapping[str, str]") -> tuple[str, str, int]:
 
     general = configured("")
     if not general.fallback:
-        return protocol.list_answer(_list_hosts(configured, LIST_TIMEOUT)), "", 0
-    from .errors import HelperError
+        hosts, remark = _list_hosts(configured, config.hosts, LIST_TIMEOUT)
+        return protocol.list_answer(hosts), remark, 0
     from .fallback import list_registries
-    from .log import logger
 
-    found = list_registries(general.fallback, general.environ, LIST_TIMEOUT)
+    found, failure = list_registries(general.fallback, general.environ, LIST_TIMEOUT)
     others = {url: user for url, user in found.items() if _is_for_fallback(configured(url))}
-    try:
-        left = max(0.0, started + LIST_TIMEOUT - time.monotonic())
-        own = _list_hosts(configured, left)
-    except HelperError as error:
-        logger(general.environ).error("list: %s", error)
-        own = []  # which is no reason to leave out the others
-    return protocol.merged_list_answer(others, own), "", 0
+    left = max(0.0, started + LIST_TIMEOUT - time.monotonic())
+    hosts, remark = _list_hosts(configured, config.hosts, left)
+    return protocol.merged_list_answer(others, hosts), failure or remark, 0
 
 
 def _is_for_fallback(request: Request) -> bool:
     return request.registry is None and not request.settings.anonymous
 
 
-def _list_hosts(resolve: "Callable[[str], Request]", timeout: float) -> list[str]:
-    """Return the registries that ``get`` would answer without asking AWS.
+def _list_hosts(
+    resolve: "Callable[[str], Request]", named: "Sequence[str]", timeout: float
+) -> tuple[list[str], str]:
+    """Return the registries that ``get`` would answer without asking AWS, and a remark or "".
 
-    Where there is none and a region is configured, the default registry's token is fetched
-    first, within ``timeout`` (seconds). Raises `HelperError`.
+    Those are what was asked for before, what the config file has ``named``, ECR Public, and the
+    caller's own in the configured region, for some clients use none that is not listed.
+    What the last three lack is fetched first, within ``timeout`` (seconds); but not each time what
+    is likely to be refused again, once there is something to list.
     """
 
     def listed(host: str) -> Request | None:
         request = resolve(host)
         return None if request.registry is None or request.is_anonymous else request
 
-    now, general = time.time(), resolve("")
+    now, general, cache = time.time(), resolve(""), None
+    expected = list(filter(None, map(listed, dict.fromkeys((*named, PUBLIC_HOST)))))
+    found: set[str] = set()
     if not storage.is_disabled(general.environ):
         for directory in storage.directories(general.environ):
-            if hosts := Cache(directory, general.identity).hosts(listed, now):
-                return hosts
+            cache = Cache(directory, general.identity)
+            known = filter(None, map(listed, cache.hosts()))
+            found |= cache.answerable((*known, *expected), now)
             if storage.is_writable(directory):
                 break  # no other is in use
-    from .fetch import fetch_default
 
-    return fetch_default(general, listed, timeout)
+    def is_due(request: Request, pause: int) -> bool:
+        return cache is None or claim_refresh(cache, request, now, pause)
+
+    is_time = is_due(unconfigured(PUBLIC_HOST, general.environ), LIST_PAUSE)
+    wanted = [
+        request
+        for request in expected
+        if request.host not in found
+        and (
+            is_time if request.host == PUBLIC_HOST else not found or is_due(request, REFRESH_PAUSE)
+        )
+    ]
+    with_own = is_time or not found
+    if not timeout or not (wanted or with_own):
+        return sorted(found), ""
+    from .fetch import fetch_all
+    from .log import failure_line
+
+    fetched, failures = fetch_all(general, wanted, listed, timeout, with_own=with_own)
+    remarks = []
+    for request, error in failures:
+        name = f"list: {request.host or 'your own registry'}"
+        line = failure_line(error, name, request.environ)
+        if request.host != PUBLIC_HOST:  # which can do without us
+            remarks.append(f"{name}: {line}")
+    return sorted(found | fetched), next(iter(remarks), "")

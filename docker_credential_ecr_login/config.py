@@ -44,6 +44,12 @@ class Config:
         self.general = general
         self._tables = tables
 
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that tables name without a wildcard, in their order."""
+        globs = [glob for globs, _ in self._tables for glob in globs]
+        return [glob for glob in globs if not set("*?[").intersection(glob)]
+
     def settings(self, name: str) -> Settings:
         """Return what applies to the registry ``name``: no value has a line break.
 

@@ -56,18 +56,26 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
     return output.decode("utf-8", "surrogateescape"), status
 
 
-def list_registries(helper: str, environ: Mapping[str, str], timeout: float) -> dict[str, str]:
+def list_registries(
+    helper: str, environ: Mapping[str, str], timeout: float
+) -> tuple[dict[str, str], str]:
     """Return the registries that ``docker-credential-<helper>`` lists, with their user names.
 
-    There are none if it fails, which the log says. ``timeout`` is in seconds.
+    There are none if it fails: why, is the second, which the log has, too. ``timeout`` is in
+    seconds.
     """
+    registries, failure = None, f"list: the fallback {helper} answered nonsense"
     try:
         answer, status = ask(helper, "list", b"unused", timeout)
-        registries = json.loads(answer) if status == 0 else None
-    except (HelperError, ValueError, RecursionError) as error:
-        logger(environ).error("list: %s", error)
-        return {}
-    if not isinstance(registries, dict):
-        logger(environ).error("list: the fallback %s answered nonsense (%s)", helper, status)
-        return {}
-    return {str(host): str(user) for host, user in registries.items()}
+        if status:
+            failure = f"list: the fallback {helper} failed ({status})"
+        else:
+            registries = json.loads(answer)
+    except HelperError as error:
+        failure = f"list: {error}"
+    except (ValueError, RecursionError):
+        pass
+    if isinstance(registries, dict):
+        return {str(host): str(user) for host, user in registries.items()}, ""
+    logger(environ).error("%s", failure)
+    return {}, failure

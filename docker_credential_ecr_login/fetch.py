@@ -14,18 +14,22 @@ from .turn import Turn
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than what waiters do
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .aws.client import AuthorizationToken
     from .cache.tokens import Entry
 
 
-def fetch(request: Request, started: float) -> "Entry":
+def fetch(
+    request: Request, started: float, limit: float = float("inf"), *, may_ask: bool = True
+) -> "Entry":
     """Return a token, from AWS unless another process was faster.
 
-    In time for a call that ``started`` then (of `time.monotonic`). Raises `HelperError`.
+    In time for a call that ``started`` then (of `time.monotonic`), and is not to take longer than
+    the ``limit`` (seconds). A person is asked for an MFA code only if they ``may_ask``.
+    Raises `HelperError`.
     """
-    deadline = Deadline(answer_timeout(request), started)
+    deadline = Deadline(min(limit, answer_timeout(request)), started)
     cache = _writable_cache(request)
     with Turn(cache, request, deadline) as turn:
 
@@ -39,7 +43,7 @@ def fetch(request: Request, started: float) -> "Entry":
 
         if entry := turn.wait(recalled):
             return entry
-        entry = _ask(turn, may_ask=True).entry
+        entry = _ask(turn, may_ask=may_ask).entry
         if cache:
             _keep(cache, request, entry)
         return entry
@@ -64,26 +68,74 @@ def refresh(request: Request) -> None:
             _keep(cache, request, entry)
 
 
-def fetch_default(
-    general: Request, resolve: "Callable[[str], Request | None]", timeout: float
-) -> list[str]:
-    """Return the hosts that ``get`` answers from the cache, or else from the token fetched here.
+def fetch_all(
+    general: Request,
+    requests: "Sequence[Request]",
+    resolve: "Callable[[str], Request | None]",
+    timeout: float,
+    *,
+    with_own: bool,
+) -> "tuple[set[str], list[tuple[Request, Exception]]]":
+    """Return the hosts for which there is a token now, and what failed for others.
 
-    That is the one of the caller's own registry in the configured region, if there is one.
+    Of the ``requests``, asked all at once within ``timeout`` (seconds), without asking a person;
+    ``with_own``, also of the caller's own registry in the configured region. Without a region, nor
+    of ECR Public: who has none may have no account.
     ``general`` is the request of no registry; ``resolve`` says what is asked by a name, None if
-    that is not answered by a token. ``timeout`` is in seconds. Raises `HelperError`.
+    that is not answered by a token.
     """
-    deadline = Deadline(min(timeout, answer_timeout(general)))
-    request = _own_request(general, None, deadline)
-    if request is None:
-        return []
+    complete_python()
+    from concurrent.futures import ThreadPoolExecutor
+
+    started = time.monotonic()
+    deadline = Deadline(min(timeout, answer_timeout(general)), started)
+    found: set[str] = set()
+    failures: list[tuple[Request, Exception]] = []
+    own = None
+    if with_own:
+        try:
+            own = _own_request(general, None, deadline)
+        except Exception as error:
+            failures.append((general, error))
+    if not own or own.ecr.partition != "aws":  # whose principals ECR Public does not know
+        requests = [each for each in requests if each.signer or not each.ecr.is_public]
+
+    def ask(request: Request) -> None:
+        try:
+            if request is own:
+                found.update(_fetch_default(request, resolve, Deadline(deadline.seconds, started)))
+            else:
+                fetch(request, started, deadline.seconds, may_ask=False)
+                found.update(each.host for each in requests if each.scope == request.scope)
+        except Exception as error:
+            failures.append((request, error))
+
+    each_scope = {each.scope: each for each in (*requests, *([own] if own else []))}
+    try:
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(ask, each_scope.values()))
+    except RuntimeError as error:  # there can be no further thread
+        failures += [(request, error) for request in each_scope.values()]
+    return found, failures
+
+
+def _fetch_default(
+    request: Request, resolve: "Callable[[str], Request | None]", deadline: Deadline
+) -> list[str]:
+    """Return the hosts that the token of the caller's own registry opens, as far as is known."""
     cache = _writable_cache(request)
     with Turn(cache, request, deadline) as turn:
-        found = turn.wait(lambda: cache.hosts(resolve, time.time()) or None if cache else None)
+
+        def answerable() -> set[str] | None:
+            known = filter(None, map(resolve, cache.hosts() if cache else ()))
+            same = [each for each in known if each.scope == request.scope]
+            return cache.answerable(same, time.time()) or None if cache else None
+
+        found = turn.wait(answerable)
         if found is None:
             own = _fetch_own(turn, resolve, may_ask=False)
-            found = [own.host] if own else []
-        return found
+            found = {own.host} if own else set()
+        return sorted(found)
 
 
 def fetch_own(
@@ -92,7 +144,7 @@ def fetch_own(
     """Fetch the token of the caller's own registry in ``region``, and return its host.
 
     None if the config file wants others to ask for that one. ``general`` and ``resolve`` are as
-    for `fetch_default`. Raises `HelperError`.
+    for `fetch_all`. Raises `HelperError`.
     """
     deadline = Deadline(answer_timeout(general))
     request = _own_request(general, region, deadline)

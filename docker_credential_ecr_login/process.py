@@ -24,7 +24,7 @@ def complete_python() -> None:
 
     gc.disable()
     warnings.simplefilter("ignore")
-    if sys.flags.no_site:
+    if sys.flags.no_site and "site" not in sys.modules:
         import site
 
         site.main()

@@ -577,18 +577,20 @@ def test_one_of_two_that_ask_at_once_starts_the_refresh(
 
 
 def test_hosts_that_would_be_answered(cache: Cache) -> None:
-    """A host is listed, in order, while its token or its login may be answered."""
+    """A host is listed while its token or its login may be answered."""
     dead = Entry("ZGVhZA==", NOW - 1, NOW - 1)
     cache.store_token(asked(), Entry("b3RoZXI=", NOW + 3600, NOW))
     for host in (SECOND_ACCOUNT, OTHER_REGION, HOST):
         cache.store_settings(host, NO_SETTINGS)
     cache.store_login(asked(HOST), TOKEN)
     cache.store_login(asked(PUBLIC), dead)
-    assert cache.hosts(asked, NOW) == [HOST, SECOND_ACCOUNT]
+    assert cache.hosts() == {HOST, SECOND_ACCOUNT, OTHER_REGION, PUBLIC}
+    requests = list(map(asked, cache.hosts()))
+    assert cache.answerable(requests, NOW) == {HOST, SECOND_ACCOUNT}
     cache.store_token(asked(), dead)
-    assert cache.hosts(asked, NOW) == [HOST]
+    assert cache.answerable(requests, NOW) == {HOST}
     cache.store_login(asked(HOST), dead)
-    assert cache.hosts(asked, NOW) == []
+    assert cache.answerable(requests, NOW) == set()
 
 
 def test_all_that_is_kept_is_found(cache: Cache) -> None:

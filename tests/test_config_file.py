@@ -477,10 +477,10 @@ class TestOwnNames:
         assert aws.calls == []
 
     def test_on_its_own(self, named: HelperProcess, aws: AwsEmulator) -> None:
-        """It needs nobody to have asked for the name of ECR before, and is what is listed."""
+        """It needs nobody to have asked for it, or for the name of ECR, to be listed."""
+        assert named.list().hosts == [OWN, "localhost:5000"]
         secret = named.get(OWN).secret
         assert aws.accepts(secret)
-        assert named.list().hosts == [OWN]
         assert named.get("localhost:5000").secret == secret
         assert named.get(HOST).secret == secret
         assert named.list().hosts == [HOST, OWN, "localhost:5000"]
@@ -507,7 +507,7 @@ class TestOwnNames:
             assert named.get(name) == REFUSAL
         assert named.get(name, **DEBUG) == REFUSAL
         assert aws.calls == []
-        assert named.list().hosts == []
+        assert named.list().hosts == [OWN, "localhost:5000"]
 
     @pytest.mark.parametrize(
         "name",
@@ -560,7 +560,6 @@ class TestOwnNames:
         assert aws.calls == []
         assert named.get(HOST).secret != secret
         assert named.erase("localhost:5000").status == 0
-        assert named.list().hosts == [OWN]  # the token of ECR that served it is gone, too
         assert named.get("localhost:5000").secret != secret
         assert named.erase(OWN).status == 0
         assert named.get(OWN).secret != secret
@@ -571,7 +570,6 @@ class TestOwnNames:
         assert named.erase(f"https://{OWN}").status == 0
         for path in named.cache_directory.rglob("*"):
             assert path.is_dir() or secret not in path.read_text()
-        assert named.list().hosts == []
         assert named.get(HOST).secret != secret
         assert len(aws.calls) == 2
 
@@ -874,11 +872,13 @@ class TestBroken:
     def test_list_store_and_erase(
         self, used: HelperProcess, aws: AwsEmulator, text: str, message: str
     ) -> None:
-        """``list`` is empty, ``store`` and ``erase`` say why they fail, and nothing is lost."""
+        """``list`` is empty, and says why; ``store`` and ``erase`` fail, and nothing is lost."""
         path = used.home / PLACE
         before = path.read_text()
         used.write_own_config(text)
-        assert used.list() == Outcome("{}\n", "", 0)
+        outcome = used.list()
+        assert outcome.hosts == []
+        assert outcome.stderr.startswith(f"ecr-login: list: {path}: {message}")
         for url in (HOST, OTHER_REGION, HUB):
             for outcome in (used.store(url, "c2VjcmV0"), used.erase(url)):
                 assert outcome.stdout.startswith(f"{path}: {message}")

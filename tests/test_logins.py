@@ -18,6 +18,7 @@ from tests.helper_process import (
     PUBLIC,
     SECOND_ACCOUNT,
     HelperProcess,
+    Outcome,
     as_nobody,
 )
 from tests.tokens import password
@@ -237,13 +238,18 @@ def test_erase_of_nothing_succeeds(helper: HelperProcess, server_url: str) -> No
         assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
 
 
+def listing(*hosts: str) -> str:
+    """What ``list`` prints of these."""
+    return json.dumps(dict.fromkeys(hosts, "AWS"), separators=(",", ":")) + "\n"
+
+
 def test_list_shows_what_is_alive(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """``list`` shows each registry that was asked for and whose token is alive, without AWS."""
     for host in (SECOND_ACCOUNT, HOST, PUBLIC):
         signed_in.get(host)
     aws.token_lifetime = 30
     signed_in.get(OTHER_REGION)
-    assert signed_in.list(AWS_REGION="eu-west-1").hosts == [HOST, SECOND_ACCOUNT, PUBLIC]
+    assert signed_in.list().hosts == [HOST, SECOND_ACCOUNT, PUBLIC]
     assert aws.count("GetAuthorizationToken") == 3
 
 
@@ -269,26 +275,64 @@ def test_list_is_of_this_identity(signed_in: HelperProcess) -> None:
 def test_cold_list_fetches_the_default_registry(
     signed_in: HelperProcess, aws: AwsEmulator, variable: str
 ) -> None:
-    """With nothing cached and a region configured, list fetches the caller's own registry."""
+    """With a region configured, list fetches the caller's own registry, and ECR Public."""
     region = {variable: "eu-west-1"}
-    assert signed_in.list(**region).hosts == [OTHER_REGION]
-    assert signed_in.list(**region).hosts == [OTHER_REGION]
-    assert signed_in.get(OTHER_REGION).secret
-    assert aws.count("GetAuthorizationToken") == 1
+    assert signed_in.list(**region) == Outcome(listing(OTHER_REGION, PUBLIC), "", 0)
+    assert signed_in.list(**region).hosts == [OTHER_REGION, PUBLIC]
+    assert all(signed_in.get(host).secret for host in (OTHER_REGION, PUBLIC))
+    assert aws.count("GetAuthorizationToken") == 2
 
 
-def test_cold_list_takes_the_region_of_the_profile(
-    signed_in: HelperProcess, aws: AwsEmulator
-) -> None:
+def test_cold_list_takes_the_region_of_the_profile(signed_in: HelperProcess) -> None:
     """The region of the profile counts as configured too."""
     signed_in.write_config("[default]\nregion = eu-west-1\n")
-    assert signed_in.list().hosts == [OTHER_REGION]
-    assert aws.count("GetAuthorizationToken") == 1
+    assert signed_in.list().hosts == [OTHER_REGION, PUBLIC]
 
 
 def test_cold_list_without_a_cache(signed_in: HelperProcess) -> None:
-    """With the cache disabled, list still names the caller's own registry."""
-    assert signed_in.list(AWS_REGION="us-east-1", AWS_ECR_DISABLE_CACHE="1").hosts == [HOST]
+    """With the cache disabled, list still names the caller's own registry, and ECR Public."""
+    changes = {"AWS_REGION": "us-east-1", "AWS_ECR_DISABLE_CACHE": "1"}
+    assert signed_in.list(**changes).hosts == [HOST, PUBLIC]
+
+
+def test_list_fetches_what_it_lacks(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """With something to list, ECR Public, one's own registry and what is configured are added."""
+    signed_in.get(OTHER_REGION)
+    named = "222222222222.dkr.ecr.eu-central-1.amazonaws.com"
+    signed_in.write_own_config(
+        f'[[registry]]\nmatch = ["{named}", "*.dkr.ecr.eu-west-2.amazonaws.com"]\n'
+    )
+    signed_in.get(OTHER_REGION)
+    hosts = [OTHER_REGION, HOST, named, PUBLIC]
+    assert signed_in.list(AWS_REGION="us-east-1").hosts == hosts
+    assert aws.count("GetAuthorizationToken") == 5
+    assert signed_in.list(AWS_REGION="us-east-1").hosts == hosts
+    assert all(signed_in.get(host).secret for host in hosts)
+    assert aws.count("GetAuthorizationToken") == 5
+
+
+def test_list_does_not_insist(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """What AWS refuses is not asked for each time, if there is something to list without."""
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{SECOND_ACCOUNT}"\nregion = "eu-west-2"\n')
+    signed_in.get(HOST)
+    aws.fail("GetAuthorizationToken", Fault(status=400, error="AccessDeniedException"))
+    outcome = signed_in.list(AWS_REGION="us-east-1")
+    assert outcome.hosts == [HOST]
+    assert outcome.stderr.startswith(f"ecr-login: list: {SECOND_ACCOUNT}: ")
+    calls = aws.count("GetAuthorizationToken")
+    assert signed_in.list(AWS_REGION="us-east-1") == Outcome(listing(HOST), "", 0)
+    assert aws.count("GetAuthorizationToken") == calls
+
+
+@pytest.mark.parametrize("change", ["AWS_ECR_PUBLIC_ANONYMOUS", "region", "file"])
+def test_list_without_ecr_public(signed_in: HelperProcess, aws: AwsEmulator, change: str) -> None:
+    """ECR Public is not asked where it is to be anonymous, nor in another partition."""
+    if change == "file":
+        signed_in.write_own_config(f'[[registry]]\nmatch = "{PUBLIC}"\nanonymous = true\n')
+    own = HOST if change != "region" else "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn"
+    region = own.split(".")[3]
+    assert signed_in.list(AWS_REGION=region, **{change: "true"}).hosts == [own]
+    assert aws.count("GetAuthorizationToken") == 1
 
 
 @pytest.mark.parametrize(
@@ -302,10 +346,12 @@ def test_cold_list_without_a_cache(signed_in: HelperProcess) -> None:
     ids=["denied", "broken", "nonsense", "dropped"],
 )
 def test_cold_list_never_fails(signed_in: HelperProcess, aws: AwsEmulator, fault: Fault) -> None:
-    """Whatever AWS does, list is ``{}`` and a success, with nothing on stderr."""
+    """Whatever AWS does, list is ``{}`` and a success, and a line on stderr says why."""
     aws.fail("GetAuthorizationToken", fault)
     outcome = signed_in.list(AWS_REGION="us-east-1")
-    assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
+    assert (outcome.stdout, outcome.status) == ("{}\n", 0)
+    assert outcome.stderr.startswith("ecr-login: list: your own registry: ")
+    assert outcome.stderr.count("\n") == 1
 
 
 def test_cold_list_is_over_within_three_seconds(signed_in: HelperProcess, aws: AwsEmulator) -> None:
@@ -319,7 +365,8 @@ def test_cold_list_is_over_within_three_seconds(signed_in: HelperProcess, aws: A
 def test_a_list_that_makes_no_sense_of_the_region(signed_in: HelperProcess) -> None:
     """A region that cannot be one is no reason for list to fail."""
     outcome = signed_in.list(AWS_REGION="not a region")
-    assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
+    assert (outcome.stdout, outcome.status) == ("{}\n", 0)
+    assert outcome.stderr.startswith("ecr-login: list: your own registry: ")
 
 
 @given(st.integers(1, 2**40))

@@ -24,7 +24,7 @@ from . import storage
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..request import Request
 
@@ -124,24 +124,21 @@ class Cache:
         lines = "\n".join(f"{name}={value}" for name, value in settings.values.items())
         storage.write_text(self._settings_path(host), f"{lines}\0{self.identity}", durable=False)
 
-    def hosts(self, resolve: "Callable[[str], Request | None]", now: float) -> list[str]:
-        """Return the hosts, sorted, that ``get`` would answer from this cache at ``now``.
+    def hosts(self) -> set[str]:
+        """Return the names that were asked for before, and those of logins."""
+        notes = storage.names(f"{self.tokens}/hosts")
+        return {_host(name) for name in (*storage.names(self.logins), *notes)}
 
-        ``resolve`` says what is asked by a name; None if that is not answered by a token.
-        """
+    def answerable(self, requests: "Iterable[Request]", now: float) -> set[str]:
+        """Return the hosts of those ``requests`` that ``get`` would answer from this cache."""
         found: set[str] = set()
-        for name in storage.names(self.logins):
-            request = resolve(_host(name))
-            if request and _is_usable(self.login(request), now):
-                found.add(request.host)
         scopes: dict[str, bool] = {}
-        for name in storage.names(f"{self.tokens}/hosts"):
-            if request := resolve(_host(name)):
-                if request.scope not in scopes:
-                    scopes[request.scope] = _is_usable(self.token(request), now)
-                if scopes[request.scope]:
-                    found.add(request.host)
-        return sorted(found)
+        for request in requests:
+            if request.scope not in scopes:
+                scopes[request.scope] = _is_usable(self.token(request), now)
+            if scopes[request.scope] or _is_usable(self.login(request), now):
+                found.add(request.host)
+        return found
 
     def entries(self) -> "Iterator[tuple[str, Entry | None]]":
         """Yield the path of each token and login of every identity, and what is in it.
