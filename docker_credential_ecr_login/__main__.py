@@ -109,9 +109,22 @@ def run(
         return f"{protocol.VERSION}\n", "", 0
     if action == "help":
         return _command(["--help"], environ)
-    if action:
-        return f"{protocol.NAME}: unknown action: {action}\n", "", 1
-    return f"{protocol.USAGE}\n", "", 1
+    return _misused(arguments)
+
+
+def _misused(arguments: list[str]) -> tuple[str, str, int]:
+    """Say how it is used instead."""
+    action = arguments[0] if arguments else ""
+    if not action:
+        return f"{protocol.USAGE}\n", "", 1
+    if action in protocol.INPUTS:
+        wants_help = arguments[1:] in (["--help"], ["-h"])
+        return f"{protocol.usage(action)}\n", "", 0 if wants_help else 1
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(action.lower(), (*protocol.COMMANDS, *protocol.INPUTS), 1)
+    remark = f"did you mean {nearest[0]}?" if nearest else ""
+    return f"{protocol.NAME}: unknown action: {action}\n", remark, 1
 
 
 def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:

@@ -27,12 +27,30 @@ Usage: {NAME} <store|get|erase|list|version>
 COMMANDS = ("completion", "configure", "doctor", "login", "logout")
 """What people type; each has options and a ``--help`` of its own."""
 
+_REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+INPUTS = {
+    "get": _REGISTRY,
+    "store": f'{{"ServerURL":"{_REGISTRY}","Username":"AWS","Secret":"…"}}',
+    "erase": _REGISTRY,
+    "list": "",
+    "version": "",
+}
+"""What clients run, and an example of what each takes on standard input: nothing else."""
+
 MAX_INPUT_SIZE = 64 * 1024
 """Bytes on stdin. An ECR password of some 2 kB is the largest thing that is sent."""
 
 
 LONGEST_QUESTION = 127
 """Bytes on stdin that the launcher takes in; it reads one more, to see whether there are any."""
+
+
+def usage(action: str) -> str:
+    """Return how an action is used: it takes no argument."""
+    example = f"{NAME} {action}"
+    if INPUTS[action]:
+        example = f"echo '{INPUTS[action]}' | {example}"
+    return f"Usage: {example}\n       {NAME} --help"
 
 
 def server_url(frame: bytes) -> str:

@@ -49,15 +49,45 @@ def test_examples(helper: HelperProcess, command: str) -> None:
         assert commands.parser().parse_args(arguments).run
 
 
-@pytest.mark.parametrize("arguments", [[], ["get", "more"], ["list", "--json"]])
+@pytest.mark.parametrize("arguments", [[], [""]])
 def test_usage(helper: HelperProcess, arguments: list[str]) -> None:
-    """Anything but one argument is answered with usage on stdout and exit code 1."""
+    """No argument is answered with usage on stdout and exit code 1."""
     outcome = helper.run(*arguments, stdin=HOST)
     assert outcome.stdout.startswith("Usage: docker-credential-ecr-login <")
     assert (outcome.stderr, outcome.status) == ("", 1)
 
 
-@pytest.mark.parametrize("action", ["GET", "fetch", "gët", "refresh"])
+@pytest.mark.parametrize("action", protocol.INPUTS)
+def test_usage_of_an_action(signed_in: HelperProcess, action: str) -> None:
+    """An argument after an action is answered with an example of how to run it, which works."""
+    for argument, status in ((HOST, 1), ("--help", 0), ("-h", 0)):
+        outcome = signed_in.run(action, argument, stdin=HOST)
+        assert (outcome.stderr, outcome.status) == ("", status)
+        example, _, end = outcome.stdout.partition("\n")
+        assert end == "       docker-credential-ecr-login --help\n"
+    *echo, command = example.removeprefix("Usage: ").replace("…", "c2VjcmV0").split(" | ")
+    assert command == f"docker-credential-ecr-login {action}"
+    frame = shlex.split(echo[0])[1] if echo else ""
+    assert signed_in.run(action, stdin=frame).status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["docter"], "doctor"),
+        (["confgure", HOST, "--public"], "configure"),
+        (["Get"], "get"),
+        (["logn", "--help"], "login"),
+    ],
+)
+def test_mistyped(helper: HelperProcess, arguments: list[str], meant: str) -> None:
+    """What is nearly a command is asked back on stderr, whatever else stands there."""
+    outcome = helper.run(*arguments, stdin=HOST)
+    assert outcome.stdout == f"docker-credential-ecr-login: unknown action: {arguments[0]}\n"
+    assert (outcome.stderr, outcome.status) == (f"ecr-login: did you mean {meant}?\n", 1)
+
+
+@pytest.mark.parametrize("action", ["fetch", "hölen", "refresh"])
 def test_unknown_action(helper: HelperProcess, action: str) -> None:
     """An action that does not exist is named on stdout, with exit code 1."""
     outcome = helper.run(action)
