@@ -16,7 +16,14 @@ from docker_credential_ecr_login.commands import doctor
 from tests.connect_proxy import NOBODY
 from tests.credential_sources import DEV, PULL, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
-from tests.helper_process import EXECUTABLE, HOST, PUBLIC, SECOND_ACCOUNT, HelperProcess
+from tests.helper_process import (
+    EXECUTABLE,
+    HOST,
+    OTHER_REGION,
+    PUBLIC,
+    SECOND_ACCOUNT,
+    HelperProcess,
+)
 from tests.registry_server import registry_under_its_own_name
 
 CHECKS = [name for name, _ in doctor.CHECKS]
@@ -275,8 +282,8 @@ def tls_untrusted(machine: Machine) -> None:
 Seed = Callable[[Machine], None]
 
 FAULTS: list[tuple[Seed, str, str, str, str]] = [
-    (another_program, "program", "failed", "'ecr-login (awslabs) 0.6.0'", "remove it, then: "),
-    (shadowed_program, "program", "warned", "comes later on PATH", "remove /"),
+    (another_program, "program", "failed", "'ecr-login (awslabs) 0.6.0'", "rm /"),
+    (shadowed_program, "program", "warned", "comes later on PATH", "rm /"),
     (program_not_on_path, "program", "failed", "is not on PATH", "sudo ln -sf "),
     (no_docker_configuration, "docker", "failed", "does not exist", f"configure {HOST}"),
     (docker_asks_another, "docker", "failed", f"names desktop for {HOST}", f"configure {HOST}"),
@@ -628,12 +635,42 @@ def test_sudo(machine: Machine) -> None:
 
 
 def test_what_failed_last(machine: Machine) -> None:
-    """The last failure in the log is shown."""
-    machine.aws.fail("GetAuthorizationToken", Fault(error="AccessDeniedException"), times=1)
+    """A failure is shown if it is recent, of this registry, and the last that the log has of it."""
+    machine.aws.fail("GetAuthorizationToken", Fault(error="AccessDeniedException"), times=2)
+    assert machine.helper.get(OTHER_REGION).status == 1
+    assert machine.unhealthy("--no-network")[0]["check"] == "credentials"
     assert machine.helper.get().status == 1
-    found = {each["check"]: each for each in machine.findings()}
-    assert "last failure: 20" in found["log"]["message"]
-    assert f"ERROR {HOST}: " in found["log"]["message"]
+    machine.helper.environ["CHANGED"] = "1"  # so that it is not remembered
+    log = machine.helper.cache_directory / "log" / "ecr-login.log"
+    text = log.read_text()
+    (found,) = machine.unhealthy()
+    assert (found["check"], found["status"]) == ("log", "warned")
+    assert f"{log} ends with a failure: 20" in found["message"]
+    assert f"ERROR {HOST}: " in found["message"]
+    assert machine.unhealthy() == []  # a token came after it
+    log.write_text(re.sub("^20..", "2020", text, flags=re.MULTILINE))
+    assert machine.unhealthy() == []
+
+
+def test_the_package_of_another_program(machine: Machine) -> None:
+    """Another program is removed by what has installed it, if that is known."""
+    path = machine.put_first_on_path("docker-credential-ecr-login", "echo old")
+    for name in ("dpkg", "rpm", "apk", "pacman"):
+        machine.put_first_on_path(name, "exit 1")
+    assert machine.unhealthy()[0]["remedy"].startswith(f"rm {path}, then: ")
+    for name, query, answer, remedy in (
+        ("pacman", "-Qoq", "ecr-helper", "sudo pacman -R ecr-helper"),
+        ("apk", "info -q --who-owns", "ecr-helper-0.7.1-r5", "sudo apk del ecr-helper"),
+        ("rpm", "-qf --queryformat %{NAME}", "ecr-helper", "sudo dnf remove ecr-helper"),
+        ("dpkg", "-S", f"ecr-helper:amd64: {path}", "sudo apt remove ecr-helper"),
+    ):
+        machine.put_first_on_path(name, f'test "$*" = "{query} {path}" && echo "{answer}"')
+        assert machine.unhealthy()[0]["remedy"].startswith(f"{remedy}, then: sudo ln -sf ")
+    cellar = machine.helper.home / "Cellar" / "helper-ecr" / "1.0" / "bin" / path.name
+    cellar.parent.mkdir(parents=True)
+    path.rename(cellar)
+    path.symlink_to(cellar)
+    assert machine.unhealthy()[0]["remedy"].startswith("brew uninstall helper-ecr, then: ")
 
 
 def test_no_secret_is_shown(machine: Machine) -> None:

@@ -1,6 +1,8 @@
 """The executables of this name on PATH: clients run the first."""
 
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,7 +13,14 @@ from subprocess import DEVNULL, TimeoutExpired
 from .. import protocol
 from ..subprocesses import TooMuchOutput, run_to_end
 
-_VERSION_TIMEOUT = 10  # seconds
+# What says which package a file is of, the name in its answer, and what removes a package.
+_PACKAGE_MANAGERS = (
+    (("dpkg", "-S"), r"([^\s:,]+)", "apt remove"),
+    (("rpm", "-qf", "--queryformat", "%{NAME}"), r"(\S+)", "dnf remove"),
+    (("apk", "info", "-q", "--who-owns"), r"(\S+?)(?:-\d\S*)?\s", "apk del"),
+    (("pacman", "-Qoq"), r"(\S+)", "pacman -R"),
+)
+_TIMEOUT = 10  # seconds
 _MAX_VERSION_SIZE = 1024  # bytes
 
 
@@ -41,8 +50,22 @@ def version_of(path: str) -> str:
     """Return what the executable at ``path`` says of its version, in one line; "" if nothing."""
     output = b""
     with suppress(OSError, TimeoutExpired, TooMuchOutput):
-        _, output, _ = run_to_end([path, "version"], _VERSION_TIMEOUT, stdin=b"", stderr=DEVNULL)
+        _, output, _ = run_to_end([path, "version"], _TIMEOUT, stdin=b"", stderr=DEVNULL)
     return " ".join(output[:_MAX_VERSION_SIZE].decode(errors="replace").split())
+
+
+def removal(path: str) -> str:
+    """Return the command that removes an executable: with its package, if it is of one."""
+    real = os.path.realpath(path)
+    if formula := re.search(r"/Cellar/([^/]+)/", real):
+        return f"brew uninstall {formula[1]}"
+    for query, package, command in _PACKAGE_MANAGERS:
+        with suppress(OSError, TimeoutExpired, TooMuchOutput):
+            status, output, _ = run_to_end([*query, real], _TIMEOUT, stdin=b"", stderr=DEVNULL)
+            found = re.match(package, output.decode(errors="replace"))
+            if status == 0 and found:
+                return f"sudo {command} {found[1]}"
+    return f"rm {shlex.quote(path)}"
 
 
 def remedy(client: str) -> str:

@@ -31,6 +31,7 @@ from .output import iso_time
 
 _REGISTRIES_CONF = ("~/.config/containers/registries.conf", "/etc/containers/registries.conf")
 _SHOWN = 3  # of things that there can be many of
+_RECENTLY = 24 * 3600  # seconds
 
 
 def version(_: CheckContext) -> Iterator[Finding]:
@@ -68,7 +69,7 @@ def program(context: CheckContext) -> Iterator[Finding]:
             "program",
             "failed",
             f"clients run {first}, which is another one: it says {said!r} of its version",
-            f"remove it, then: {remedy}",
+            f"{executables.removal(first)}, then: {remedy}",
         )
     if context.environ.get("SUDO_USER") and context.environ.get("SUDO_UID") and _is_root():
         yield Finding(
@@ -85,7 +86,7 @@ def program(context: CheckContext) -> Iterator[Finding]:
                 "warned",
                 f"{path}, another one, comes later on PATH, and first perhaps for a client with "
                 "another PATH (sudo, services, Docker Desktop)",
-                f"remove {path}",
+                executables.removal(path),
             )
 
 
@@ -255,27 +256,33 @@ def stored(context: CheckContext) -> Iterator[Finding]:
 
 
 def log(context: CheckContext) -> Iterator[Finding]:
-    """Say where the log is, and what failed last."""
+    """Say where the log is, and whether it ends with a failure of the registry."""
     directory = storage.writable_directory(context.environ)
     if directory is None:
         yield Finding("log", "skipped", "there is no directory for it")
         return
     path = f"{directory}/log/ecr-login.log"
-    failures: list[str] = []
+    lines: list[str] = []
     try:
         is_writable = os.path.isfile(path) and os.access(
             path, os.W_OK
         )  # a pipe would be waited for
         if is_writable:
+            about = f" {context.host}: " if context.host else " ERROR "
             with open(path, encoding="utf-8", errors="replace") as file:
-                failures = [line.strip() for line in file if " ERROR " in line]
+                lines = [line.strip() for line in file if about in line]
     except OSError:
         is_writable = False
     if not is_writable and os.path.lexists(path):
         yield Finding("log", "warned", f"{path} cannot be written", "remove it")
         return
-    last = f"last failure: {one_line(failures[-1])}" if failures else "without a failure"
-    yield Finding("log", "passed", f"{path}, {last if is_writable else 'not begun yet'}")
+    last, since = lines[-1] if lines else "", time.gmtime(time.time() - _RECENTLY)
+    if " ERROR " in last and last[:19] >= time.strftime("%Y-%m-%dT%H:%M:%S", since):
+        message = f"{path} ends with a failure: {one_line(last)}"
+        yield Finding("log", "warned", message, "the checks below say whether it fails still")
+    else:
+        message = f"without a recent failure of {context.host or 'any registry'}"
+        yield Finding("log", "passed", f"{path}, {message if is_writable else 'not begun yet'}")
 
 
 def first_host(environ: Mapping[str, str]) -> str | None:
