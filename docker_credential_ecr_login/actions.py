@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LIST_TIMEOUT = 3
 """Seconds that ``list`` may take: docker-py and classic builds wait for it each time."""
 
+_MAX_FETCHES = 16  # by `list`, which is over in seconds
+
 LIST_PAUSE = 600
 """Seconds between two tries of ``list`` to have ECR Public, and one's own registry, listed."""
 
@@ -276,8 +278,8 @@ def _list_hosts(
 
     Those are what was asked for before, what the config file has ``named``, ECR Public, and the
     caller's own in the configured region, for some clients use none that is not listed.
-    What the last three lack is fetched first, within ``timeout`` (seconds); but not each time what
-    is likely to be refused again, once there is something to list.
+    What they lack is fetched first, within ``timeout`` (seconds); but not each time what is likely
+    to be refused again, once there is something to list.
     """
 
     def listed(host: str) -> Request | None:
@@ -285,28 +287,27 @@ def _list_hosts(
         return None if request.registry is None or request.is_anonymous else request
 
     now, general, cache = time.time(), resolve(""), None
-    expected = list(filter(None, map(listed, dict.fromkeys((*named, PUBLIC_HOST)))))
-    found: set[str] = set()
+    names, found = dict.fromkeys((*named, PUBLIC_HOST)), set[str]()
     if not storage.is_disabled(general.environ):
         for directory in storage.directories(general.environ):
             cache = Cache(directory, general.identity)
-            known = filter(None, map(listed, cache.hosts()))
-            found |= cache.answerable((*known, *expected), now)
+            names |= dict.fromkeys(sorted(cache.hosts()))
+            found |= cache.answerable(filter(None, map(listed, names)), now)
             if storage.is_writable(directory):
                 break  # no other is in use
 
-    def is_due(request: Request, pause: int) -> bool:
+    def is_due(request: Request, pause: int = REFRESH_PAUSE) -> bool:
         return cache is None or claim_refresh(cache, request, now, pause)
 
     is_time = is_due(unconfigured(PUBLIC_HOST, general.environ), LIST_PAUSE)
-    wanted = [
-        request
-        for request in expected
-        if request.host not in found
-        and (
-            is_time if request.host == PUBLIC_HOST else not found or is_due(request, REFRESH_PAUSE)
-        )
-    ]
+    missing = [each for each in filter(None, map(listed, names)) if each.host not in found]
+    scopes = {each.scope: each for each in missing}
+    due = {
+        scope
+        for scope, each in list(scopes.items())[:_MAX_FETCHES]
+        if (is_time if each.host == PUBLIC_HOST else not found or is_due(each))
+    }
+    wanted = [each for each in missing if each.scope in due]
     with_own = is_time or not found
     if not timeout or not (wanted or with_own):
         return sorted(found), ""

@@ -101,12 +101,16 @@ def fetch_all(
         requests = [each for each in requests if each.signer or not each.ecr.is_public]
 
     def ask(request: Request) -> None:
+        same = [each for each in requests if each.scope == request.scope]
         try:
-            if request is own:
-                found.update(_fetch_default(request, resolve, Deadline(deadline.seconds, started)))
-            else:
-                fetch(request, started, deadline.seconds, may_ask=False)
-                found.update(each.host for each in requests if each.scope == request.scope)
+            hosts = (
+                _fetch_default(request, resolve, Deadline(deadline.seconds, started))
+                if request is own
+                else []
+            )
+            if same and not hosts:
+                fetch(same[0], started, deadline.seconds, may_ask=False)
+            found.update(hosts, (each.host for each in same))
         except Exception as error:
             failures.append((request, error))
 

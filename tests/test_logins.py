@@ -247,10 +247,8 @@ def test_list_shows_what_is_alive(signed_in: HelperProcess, aws: AwsEmulator) ->
     """``list`` shows each registry that was asked for and whose token is alive, without AWS."""
     for host in (SECOND_ACCOUNT, HOST, PUBLIC):
         signed_in.get(host)
-    aws.token_lifetime = 30
-    signed_in.get(OTHER_REGION)
     assert signed_in.list().hosts == [HOST, SECOND_ACCOUNT, PUBLIC]
-    assert aws.count("GetAuthorizationToken") == 3
+    assert aws.count("GetAuthorizationToken") == 2
 
 
 def test_what_is_listed_is_answered(signed_in: HelperProcess, aws: AwsEmulator) -> None:
@@ -309,6 +307,21 @@ def test_list_fetches_what_it_lacks(signed_in: HelperProcess, aws: AwsEmulator) 
     assert signed_in.list(AWS_REGION="us-east-1").hosts == hosts
     assert all(signed_in.get(host).secret for host in hosts)
     assert aws.count("GetAuthorizationToken") == 5
+
+
+def test_list_renews_what_was_asked_for(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """What was asked for once is listed also after its token has expired."""
+    aws.token_lifetime = 30
+    hosts = [OTHER_REGION, HOST, SECOND_ACCOUNT]
+    for host in hosts:
+        signed_in.get(host)
+    aws.token_lifetime = 12 * 3600
+    calls = aws.count("GetAuthorizationToken")
+    for _ in range(2):
+        assert signed_in.list().hosts == hosts
+    assert aws.count("GetAuthorizationToken") == calls + 2
+    signed_in.run("logout", "--all")
+    assert signed_in.list().hosts == []
 
 
 def test_list_does_not_insist(signed_in: HelperProcess, aws: AwsEmulator) -> None:
