@@ -78,7 +78,9 @@ def test_socks_proxy_without_the_library(monkeypatch: pytest.MonkeyPatch) -> Non
     """What a SOCKS proxy needs is named where it is not installed, and no password with it."""
     monkeypatch.setitem(sys.modules, "socks", None)
     with pytest.raises(BadConfiguration) as caught:
-        pool_manager("socks5://dev:hunter2@proxy.example.com", ssl.create_default_context(), Timeout(1))
+        pool_manager(
+            "socks5://dev:hunter2@proxy.example.com", ssl.create_default_context(), Timeout(1)
+        )
     assert str(caught.value) == (
         "the proxy socks5://***@proxy.example.com needs a library that is not installed: PySocks; "
         "run: pip install PySocks where this helper is installed"
@@ -235,15 +237,13 @@ def test_ca_bundle_is_for_containers_too(aws: AwsEmulator, helper: HelperProcess
     assert issued.principal == task.arn
 
 
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "ca_bundle"])
-def test_ca_bundle_that_is_not_there(name: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """The line names the setting that leads to no certificates."""
+def test_ca_bundle_that_is_not_there(aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """The line names the variable that leads to no certificates."""
     serve_tls(aws, signed_in)
-    signed_in.write_config("[default]\nca_bundle = /nowhere\n" if name == "ca_bundle" else "")
     signed_in.environ["REQUESTS_CA_BUNDLE"] = "/nowhere"
     assert told(signed_in.get().stderr) == (
-        f"the certificates of {name} cannot be read: /nowhere: No such file or directory; "
-        "correct the path or the file"
+        "the certificates of REQUESTS_CA_BUNDLE cannot be read: /nowhere: "
+        "No such file or directory; correct the path or the file"
     )
 
 
