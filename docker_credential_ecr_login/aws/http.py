@@ -5,9 +5,10 @@ one that does not end for as long as there is memory. It knows neither SOCKS nor
 has it, and loads the certificates anew for each client, which takes longer than a handshake.
 """
 
+import re
 import ssl
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from http.client import OK, HTTPException
 from typing import Any
 
@@ -43,6 +44,11 @@ _BOTOCORES: dict[type[Exception], type[Exception]] = {
     http.ProtocolError: ConnectionClosedError,
     OSError: SSLError,  # of a file of certificates
 }
+# In certifi's file, and botocore's, which is the like of it.
+_ROOTS_OF_AWS = re.compile(
+    rb'# Label: "(?:Amazon Root CA|Starfield Services Root)[^"]*"\n(?:#.*\n)*'
+    rb"(-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n)"
+)
 _PAGE = (b"<!doctype html", b"<html")
 
 
@@ -59,13 +65,39 @@ def ca_bundle(environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[s
     return "", ""
 
 
-@cache
-def _trust(bundle: str) -> ssl.SSLContext:
-    """Return the one context for all who trust the same certificates. Raises OSError."""
-    context: ssl.SSLContext = create_urllib3_context()
-    context.load_verify_locations(bundle or get_cert_path(True))
-    context.check_hostname = True
-    return context
+class _Trust:
+    """What servers of AWS are known by, for all who trust the same certificates.
+
+    To load all that botocore brings takes 15 ms, and AWS needs five of them: those first, the
+    others where they do not suffice, and at last the system's, as for docker. A bundle that
+    somebody chose is all there is. ``more`` loads, one after the other, what is not trusted yet.
+    Raises OSError.
+    """
+
+    def __init__(self, bundle: str) -> None:
+        self.context: ssl.SSLContext = create_urllib3_context()
+        self.context.check_hostname = True
+        path = bundle or str(get_cert_path(True))
+        self.more: list[Callable[[], None]] = [
+            partial(self.context.load_verify_locations, path),
+            *([] if bundle else [self.context.load_default_certs]),
+        ]
+        with open(path, "rb") as file:
+            roots = b"".join(_ROOTS_OF_AWS.findall(file.read())).decode("ascii")
+        if roots:
+            self.context.load_verify_locations(cadata=roots)
+        else:
+            self.more.pop(0)()
+
+
+_trust = cache(_Trust)
+
+
+def _is_about_trust(error: BaseException) -> bool:
+    """Say whether a certificate, of a server or a proxy, is at the bottom of urllib3's errors."""
+    return isinstance(error, ssl.SSLCertVerificationError) or any(
+        _is_about_trust(each) for each in error.args if isinstance(each, BaseException)
+    )
 
 
 class HttpSession:
@@ -93,7 +125,7 @@ class HttpSession:
         """
         self.proxy = proxy_for(request.url)
         try:
-            raw = self._send(request, _trust(self._bundle))
+            raw = self._send(request)
         except (http.HTTPError, OSError) as error:
             raise self._as_botocores(error, request) from error
         self.status = raw.status
@@ -119,33 +151,32 @@ class HttpSession:
         )
         return explained
 
-    def _send(self, request: Any, context: ssl.SSLContext) -> Any:
-        """Return the answer, whose body is yet to be read. Raises what urllib3 raises."""
+    def _send(self, request: Any) -> Any:
+        """Return the answer, its body unread. Raises what urllib3 raises, and OSError."""
+        trust = _trust(self._bundle)
         manager = self._managers.get(self.proxy)
         if manager is None:
-            manager = pool_manager(self.proxy, context, self._timeout)
+            manager = pool_manager(self.proxy, trust.context, self._timeout)
             self._managers[self.proxy] = manager
-
-        def send() -> Any:
-            return manager.urlopen(
-                request.method,
-                request.url,
-                body=request.body,
-                headers=request.headers,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-                enforce_content_length=False,  # `_Body` does
-            )
-
-        try:
-            return send()
-        except http.SSLError:
-            if self._bundle:  # somebody chose it
-                raise
-            context.load_default_certs()  # as for docker; it takes its time
-            return send()
+        while True:
+            more = trust.more[:]
+            try:
+                return manager.urlopen(
+                    request.method,
+                    request.url,
+                    body=request.body,
+                    headers=request.headers,
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                    decode_content=False,
+                    enforce_content_length=False,  # `_Body` does
+                )
+            except http.HTTPError as error:
+                if not more or not _is_about_trust(error):
+                    raise
+                more[0]()
+                trust.more = more[1:]
 
     def close(self) -> None:
         """End all connections."""
