@@ -205,6 +205,12 @@ def log_not_writable(machine: Machine) -> None:
     (machine.helper.cache_directory / "log" / "ecr-login.log").mkdir(parents=True)
 
 
+def log_directory_not_writable(machine: Machine) -> None:
+    """Have something else in the place of the log's directory."""
+    machine.helper.cache_directory.mkdir(mode=0o700)
+    (machine.helper.cache_directory / "log").touch()
+
+
 def profile_misspelt(machine: Machine) -> None:
     """Misspell the profile."""
     machine.helper.environ["AWS_PROFILE"] = "porduction"
@@ -299,6 +305,7 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (token_open_to_others, "cache", "warned", "/aws.us-east-1.ecr", "remove it"),
     (cache_open_to_others, "cache", "warned", "others can write to ", "chmod 700 "),
     (cache_of_another, "cache", "warned", "/records", "sudo chown -R $(id -u) "),
+    (log_directory_not_writable, "log", "warned", "/.ecr/log cannot be written", "remove it"),
     (log_not_writable, "log", "warned", "/ecr-login.log cannot be written", "remove it"),
     (profile_misspelt, "profile", "failed", "profiles there: production", "aws configure"),
     (keys_before_profile, "credentials", "warned", 'names "dev"', "unset AWS_ACCESS_KEY_ID"),
@@ -652,6 +659,31 @@ def test_what_failed_last(machine: Machine) -> None:
     assert machine.unhealthy() == []
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"credHelpers": {f"https://{HOST}": "ecr-login"}}, f", but this one for https://{HOST}: "),
+        ({"credHelpers": {"*.amazonaws.com": "ecr-login"}}, ", but this one for *.amazonaws.com: "),
+        ({"credStore": "ecr-login"}, ", for docker knows no credStore: "),
+        ({"credsStore": "ecr-login", "credHelpers": {HOST: ""}}, ": "),
+        ({"credHelper": {HOST: "ecr-login"}}, ", for docker knows no credHelper: "),
+    ],
+)
+def test_what_docker_does_not_take(machine: Machine, content: object, words: str) -> None:
+    """A name of a registry, or a key, that docker leaves unused is shown."""
+    machine.write_docker(content)
+    found = machine.unhealthy("--no-network", HOST)[0]
+    message = f"~/.docker/config.json names no helper for {HOST}{words}docker does not ask"
+    assert found["message"].startswith(message)
+    assert found["remedy"].endswith(f"configure {HOST}")
+
+
+def test_a_program_for_another_processor(machine: Machine) -> None:
+    """Of a program that cannot be run it is said why."""
+    machine.put_first_on_path("docker-credential-ecr-login", "").write_bytes(b"\x7fELF\x02\x01")
+    assert "'Exec format error'" in machine.unhealthy("--no-network")[0]["message"]
+
+
 def test_the_package_of_another_program(machine: Machine) -> None:
     """Another program is removed by what has installed it, if that is known."""
     path = machine.put_first_on_path("docker-credential-ecr-login", "echo old")
@@ -671,6 +703,13 @@ def test_the_package_of_another_program(machine: Machine) -> None:
     path.rename(cellar)
     path.symlink_to(cellar)
     assert machine.unhealthy()[0]["remedy"].startswith("brew uninstall helper-ecr, then: ")
+    desktop = machine.helper.home / "Docker.app" / "bin" / path.name
+    desktop.parent.mkdir(parents=True)
+    cellar.rename(desktop)
+    path.unlink()
+    path.symlink_to(desktop)
+    remedy = machine.unhealthy()[0]["remedy"]
+    assert remedy.startswith(f"rm {path} (each update of Docker Desktop puts it back: ")
 
 
 def test_no_secret_is_shown(machine: Machine) -> None:

@@ -47,16 +47,25 @@ def is_this(path: str) -> bool:
 
 @lru_cache
 def version_of(path: str) -> str:
-    """Return what the executable at ``path`` says of its version, in one line; "" if nothing."""
-    output = b""
-    with suppress(OSError, TimeoutExpired, TooMuchOutput):
+    """Return what the executable at ``path`` says of its version, in one line; "" if nothing.
+
+    Or why it cannot be run.
+    """
+    try:
         _, output, _ = run_to_end([path, "version"], _TIMEOUT, stdin=b"", stderr=DEVNULL)
+    except OSError as error:  # for another processor, say
+        return error.strerror or ""
+    except (TimeoutExpired, TooMuchOutput):
+        return ""
     return " ".join(output[:_MAX_VERSION_SIZE].decode(errors="replace").split())
 
 
 def removal(path: str) -> str:
     """Return the command that removes an executable: with its package, if it is of one."""
     real = os.path.realpath(path)
+    if "/Docker.app/" in real:
+        lasts = "each update of Docker Desktop puts it back: a directory before it on PATH lasts"
+        return f"rm {shlex.quote(path)} ({lasts})"
     if formula := re.search(r"/Cellar/([^/]+)/", real):
         return f"brew uninstall {formula[1]}"
     for query, package, command in _PACKAGE_MANAGERS:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -11,6 +12,7 @@ import time
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 
 from .. import actions, config
 from ..cache import storage
@@ -133,6 +135,10 @@ def docker(context: CheckContext) -> Iterator[Finding]:
         else f"{file.shown} names {one_line(str(asked)) if asked else 'no helper'}"
         f" for {context.host or 'any registry'}"
     )
+    if context.host and file.own_hosts:  # names of hosts are compared to the letter
+        problem += f", but this one for {_listed(file.own_hosts)}"
+    elif file.exists and (key := _misspelt(json.loads(file.text or "{}"))):
+        problem += f", for docker knows no {one_line(key)}"
     remedy = f"{NAME} configure {context.host or 'REGISTRY'}"
     misnamed = {host: name for host, name in helpers.items() if parse(host)}
     if not context.host and misnamed:
@@ -148,6 +154,13 @@ def docker(context: CheckContext) -> Iterator[Finding]:
     else:
         message = f"docker is not on PATH; podman uses this helper: {elsewhere}"
         yield Finding("docker", "passed", message)
+
+
+def _misspelt(keys: Iterable[str]) -> str:
+    """Return what is nearly a key of docker's configuration for helpers, or ""."""
+    known = ("credhelpers", "credsstore")  # whose case docker does not mind
+    unknown = (key for key in keys if key.lower() not in known)
+    return next((key for key in unknown if get_close_matches(key.lower(), known, 1, 0.85)), "")
 
 
 def logins(context: CheckContext) -> Iterator[Finding]:
@@ -273,8 +286,11 @@ def log(context: CheckContext) -> Iterator[Finding]:
                 lines = [line.strip() for line in file if about in line]
     except OSError:
         is_writable = False
-    if not is_writable and os.path.lexists(path):
-        yield Finding("log", "warned", f"{path} cannot be written", "remove it")
+    parent = os.path.dirname(path)
+    is_closed = os.path.lexists(parent) and not os.access(f"{parent}/", os.W_OK | os.X_OK)
+    if not is_writable and (is_closed or os.path.lexists(path)):
+        wrong = parent if is_closed else path
+        yield Finding("log", "warned", f"{wrong} cannot be written", "remove it")
         return
     last, since = lines[-1] if lines else "", time.gmtime(time.time() - _RECENTLY)
     if " ERROR " in last and last[:19] >= time.strftime("%Y-%m-%dT%H:%M:%S", since):
