@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
-from .. import config, protocol
+from .. import config
 from ..cache import storage
 from ..cache.locks import MIN_PATIENCE, Lock
 from ..errors import BadConfiguration, HelperError
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         warnings.append("another program overwrote what was written here: it was done again")
     if not options.remove:
         client = "podman" if options.podman else "docker"
-        warnings += _path_warnings(environ, client)
+        warnings += executables.not_found(environ, client)
         warnings += misled(environ, client, for_all=options.for_all)
         if options.podman:
             warnings += _podman_warnings(environ)
@@ -224,18 +224,6 @@ def _podman_warnings(environ: Mapping[str, str]) -> list[str]:
         return []
     what = "while DOCKER_CONFIG is set, podman and buildah read config.json there and nothing else"
     return [f"{what}: do the same without --podman"]
-
-
-def _path_warnings(environ: Mapping[str, str], client: str) -> list[str]:
-    """Return what to do if ``client`` would not find this program."""
-    remedy = executables.remedy(client)
-    found = next(iter(executables.on_path(environ)), None)
-    if found is None:
-        return [f"{protocol.NAME} is not on PATH, where {client} looks for it: {remedy}"]
-    if executables.is_this(found):
-        return []
-    what = f"{found}, which {client} finds first on PATH, is another program or version"
-    return [f"{what}: remove it, then: {remedy}"]
 
 
 def _difference(file: TextFile, text: str) -> str:

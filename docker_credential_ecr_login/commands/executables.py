@@ -82,3 +82,15 @@ def remedy(client: str) -> str:
     if os.path.exists(own_path()):
         return f"sudo ln -sf {own_path()} /usr/local/bin/"
     return f"make a link to the one you have just run in a directory that {client} looks in"
+
+
+def not_found(environ: Mapping[str, str], client: str) -> list[str]:
+    """Return what to do if ``client`` would not find this program."""
+    advice = remedy(client)
+    found = next(iter(on_path(environ)), None)
+    if found is None:
+        return [f"{protocol.NAME} is not on PATH, where {client} looks for it: {advice}"]
+    if is_this(found):
+        return []
+    what = f"{found}, which {client} finds first on PATH, is another program or version"
+    return [f"{what}: remove it, then: {advice}"]
