@@ -35,7 +35,9 @@ def test_one_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     for host in (HOST, SECOND_ACCOUNT, OTHER_REGION):
         assert signed_in.get(host).secret
     assert signed_in.run("logout", HOST) == Outcome(f"{HOST}: {TOKEN}\n", "", 0)
-    assert signed_in.list().hosts == [OTHER_REGION]
+    assert [path.name for path in signed_in.cache_directory.glob("tokens/*/*.ecr")] == [
+        "aws.eu-west-1.ecr"
+    ]
     assert signed_in.get(OTHER_REGION).secret
     assert len(aws.calls) == 2
     assert signed_in.get(SECOND_ACCOUNT).secret
@@ -71,8 +73,10 @@ def test_fips_and_dual_stack(signed_in: HelperProcess, aws: AwsEmulator) -> None
     outcome = signed_in.run("logout", variants[0])
     said = TOKEN.replace("1 cached token", "3 cached tokens")
     assert outcome.stdout == f"{variants[0]}: {said}\n"
-    assert signed_in.list().hosts == [PUBLIC]
+    assert signed_in.get(PUBLIC).secret
     assert aws.count("GetAuthorizationToken") == 4
+    assert signed_in.get(HOST).secret
+    assert aws.count("GetAuthorizationToken") == 5
 
 
 def test_every_profile(signed_in: HelperProcess) -> None:
