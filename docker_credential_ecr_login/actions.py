@@ -28,9 +28,6 @@ LIST_TIMEOUT = 3
 
 _MAX_FETCHES = 16  # by `list`, which is over in seconds
 
-LIST_PAUSE = 600
-"""Seconds between two tries of ``list`` to have ECR Public, and one's own registry, listed."""
-
 
 def get(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Answer with the credentials for a registry.
@@ -276,10 +273,10 @@ def _list_hosts(
 ) -> tuple[list[str], str]:
     """Return the registries that ``get`` would answer without asking AWS, and a remark or "".
 
-    Those are what was asked for before, what the config file has ``named``, ECR Public, and the
-    caller's own in the configured region, for some clients use none that is not listed.
-    What they lack is fetched first, within ``timeout`` (seconds); but not each time what is likely
-    to be refused again, once there is something to list.
+    Those are what was asked for before and what the config file has ``named``; and where there is
+    none yet, ECR Public, and the caller's own in the configured region, for some clients use none
+    that is not listed. What they lack is fetched first, within ``timeout`` (seconds); but not each
+    time what is likely to be refused again, once there is something to list.
     """
 
     def listed(host: str) -> Request | None:
@@ -287,7 +284,7 @@ def _list_hosts(
         return None if request.registry is None or request.is_anonymous else request
 
     now, general, cache = time.time(), resolve(""), None
-    names, found = dict.fromkeys((*named, PUBLIC_HOST)), set[str]()
+    names, found = dict.fromkeys(named), set[str]()
     if not storage.is_disabled(general.environ):
         for directory in storage.directories(general.environ):
             cache = Cache(directory, general.identity)
@@ -295,20 +292,17 @@ def _list_hosts(
             found |= cache.answerable(filter(None, map(listed, names)), now)
             if storage.is_writable(directory):
                 break  # no other is in use
-
-    def is_due(request: Request, pause: int = REFRESH_PAUSE) -> bool:
-        return cache is None or claim_refresh(cache, request, now, pause)
-
-    is_time = is_due(unconfigured(PUBLIC_HOST, general.environ), LIST_PAUSE)
+    with_own = not found
+    if with_own:
+        names[PUBLIC_HOST] = None
     missing = [each for each in filter(None, map(listed, names)) if each.host not in found]
     scopes = {each.scope: each for each in missing}
     due = {
         scope
         for scope, each in list(scopes.items())[:_MAX_FETCHES]
-        if (is_time if each.host == PUBLIC_HOST else not found or is_due(each))
+        if with_own or cache is None or claim_refresh(cache, each, now)
     }
     wanted = [each for each in missing if each.scope in due]
-    with_own = is_time or not found
     if not timeout or not (wanted or with_own):
         return sorted(found), ""
     from .fetch import fetch_all

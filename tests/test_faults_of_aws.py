@@ -872,14 +872,16 @@ def test_with_a_token_past_its_refresh_time(
 
 @each_kind_of_fault
 def test_list(fault: Case, aws: AwsEmulator, helper: HelperProcess) -> None:
-    """List holds a registry that ``get`` has a token for, or none, in time, and never fails."""
+    """List holds a registry that ``get`` has a token for, or says why not; in time, with exit 0."""
     expected = fault(aws, helper)
 
     started = time.monotonic()
     outcome = helper.list(AWS_REGION="us-east-1")
 
     assert time.monotonic() - started < LIST_TIMEOUT + OVERHEAD
-    assert outcome.stderr == ""
+    if outcome.stderr or expected.line:
+        assert matches(outcome.stderr, "ecr-login: list: your own registry: *\n")
+        assert outcome.hosts == []
     calls = calls_of(aws)
     for host in outcome.hosts:
         assert helper.get(host).secret

@@ -14,6 +14,7 @@ from tests.helper_process import (
     Outcome,
     as_nobody,
 )
+from tests.tokens import kept_tokens
 
 TOKEN = "removed 1 cached token of all registries of us-east-1"
 NOTHING = "there was nothing to remove"
@@ -35,9 +36,7 @@ def test_one_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     for host in (HOST, SECOND_ACCOUNT, OTHER_REGION):
         assert signed_in.get(host).secret
     assert signed_in.run("logout", HOST) == Outcome(f"{HOST}: {TOKEN}\n", "", 0)
-    assert [path.name for path in signed_in.cache_directory.glob("tokens/*/*.ecr")] == [
-        "aws.eu-west-1.ecr"
-    ]
+    assert kept_tokens(signed_in) == ["aws.eu-west-1.ecr"]
     assert signed_in.get(OTHER_REGION).secret
     assert len(aws.calls) == 2
     assert signed_in.get(SECOND_ACCOUNT).secret

@@ -82,7 +82,7 @@ def test_no_private_name_is_needed(
 
     assert [call.operation for call in aws.calls] == [*expected.operations, "GetAuthorizationToken"]
     lost = re.findall(r"WARNING botocore [\d.]+ has no ([\w.]+): (.*)", helper.log)
-    reason = "answers of AWS are read whatever their size"
+    reason = "it asks AWS in its own way, whatever the size of an answer"
     assert set(lost) == {
         (name, reason) for name in ("_role_fetcher._session", "_endpoint.http_session")
     }

@@ -42,6 +42,11 @@ def principals(aws: AwsEmulator) -> list[str | None]:
     return [call.principal for call in aws.calls if call.operation == "GetAuthorizationToken"]
 
 
+def kept_tokens(helper: HelperProcess) -> list[str]:
+    """The names of the tokens in the default cache."""
+    return sorted(path.name for path in helper.cache_directory.glob("tokens/*/*.ecr"))
+
+
 def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
     """The cache that the helper uses, and the token in it."""
     cache = cache_of(helper)

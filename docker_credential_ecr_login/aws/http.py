@@ -126,7 +126,9 @@ class HttpSession:
         self.proxy = proxy_for(request.url)
         try:
             raw = self._send(request)
-        except (http.HTTPError, OSError) as error:
+        except HelperError:
+            raise
+        except Exception as error:
             raise self._as_botocores(error, request) from error
         self.status = raw.status
         answer = AWSResponse(request.url, raw.status, raw.headers, _Body(raw))

@@ -58,15 +58,15 @@ def note(cache: Cache, request: "Request") -> None:
         pass  # list will not show it, which is no reason to fail a pull
 
 
-def claim_refresh(cache: Cache, request: "Request", now: float, pause: int = REFRESH_PAUSE) -> bool:
+def claim_refresh(cache: Cache, request: "Request", now: float) -> bool:
     """Say whether the caller is to start the background refresh of this token.
 
-    One caller in a ``pause`` (seconds) is told so, however many ask; two, if both find the same
-    old mark in the same moment, which costs a call.
+    One caller in a minute is told so, however many ask; two, if both find the same old mark
+    in the same moment, which costs a call.
     """
     path = f"{cache.token_path(request)}.refresh"
     try:
-        if abs(now - system.stat(path).st_mtime) < pause:
+        if abs(now - system.stat(path).st_mtime) < REFRESH_PAUSE:
             return False
         storage.remove(path)
     except OSError:
