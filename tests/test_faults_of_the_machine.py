@@ -475,8 +475,8 @@ def test_two_versions_side_by_side(
     for path in (*map(Path, kept(warm)), *(warm.cache_directory / "records").iterdir()):
         path.write_bytes(path.read_bytes().replace(b"ecr-login/1", other))
     assert kept(warm) == theirs
-    assert warm.list().hosts == []
     aws.fail("GetAuthorizationToken", Fault(status=500, error="ServerException", message="no"))
+    assert warm.list().hosts == []
     assert warm.get(AWS_ECR_TIMEOUT="1").stdout == NOT_FOUND
     assert kept(warm) == theirs
     aws.clear_faults()

@@ -175,6 +175,7 @@ def test_logout_forgets_everything_of_the_registry(
     assert kept_tokens(signed_in) == ["aws.eu-west-1.ecr"]
     signed_in.get(SECOND_ACCOUNT)
     assert aws.count("GetAuthorizationToken") == 3
+    assert signed_in.list().hosts == [OTHER_REGION, SECOND_ACCOUNT]
 
 
 def test_logout_forgets_behind_a_link(signed_in: HelperProcess) -> None:

@@ -43,8 +43,10 @@ def principals(aws: AwsEmulator) -> list[str | None]:
 
 
 def kept_tokens(helper: HelperProcess) -> list[str]:
-    """The names of the tokens in the default cache."""
-    return sorted(path.name for path in helper.cache_directory.glob("tokens/*/*.ecr"))
+    """The names of the tokens and logins in the default cache."""
+    directory = helper.cache_directory
+    paths = [*directory.glob("tokens/*/*.ecr"), *directory.glob("logins/*")]
+    return sorted(path.name for path in paths)
 
 
 def stored(helper: HelperProcess) -> tuple[Cache, Entry]:
