@@ -5,10 +5,10 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import IO
 
 from .process import has_terminal
@@ -47,38 +47,67 @@ def run_to_end(
     deadline = time.monotonic() + timeout
     # Not at a terminal: only our own process group can ask the person there.
     is_group = os.name != "nt" and not has_terminal()
-    process = subprocess.Popen(  # noqa: S603 - the user's own choice
-        command,
-        bufsize=0,
-        shell=isinstance(command, str),  # nosec B602 - a command that the user wrote for a shell
-        stdin=None if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env=environ,
-        process_group=0 if is_group else None,
-    )
-    end = partial(_end, process, is_group=is_group)
-    streams = ((process.stdout, None), (process.stderr, hear))
-    readers = [_Reader(stream, end, heard) for stream, heard in streams if stream]
-    try:
-        if process.stdin:
-            Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join(max(0.0, deadline - time.monotonic()))
-        if any(len(reader.output) > MAX_OUTPUT for reader in readers):
-            raise TooMuchOutput
-        if any(reader.is_alive() for reader in readers):
-            raise subprocess.TimeoutExpired(command, timeout)
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except BaseException:  # its time is over, or ours: Ctrl-C
-        end()
-        raise
-    finally:
-        process.wait()
+    with _interrupts_held() as let_go:
+        process = subprocess.Popen(  # noqa: S603 - the user's own choice
+            command,
+            bufsize=0,
+            shell=isinstance(command, str),  # nosec B602 - a command that the user wrote for a shell
+            stdin=None if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environ,
+            process_group=0 if is_group else None,
+        )
+        end = partial(_end, process, is_group=is_group)
+        streams = ((process.stdout, None), (process.stderr, hear))
+        readers = [_Reader(stream, end, heard) for stream, heard in streams if stream]
+        try:
+            if process.stdin:
+                Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
+            for reader in readers:
+                reader.start()
+            let_go()
+            for reader in readers:
+                reader.join(max(0.0, deadline - time.monotonic()))
+            if any(len(reader.output) > MAX_OUTPUT for reader in readers):
+                raise TooMuchOutput
+            if any(reader.is_alive() for reader in readers):
+                raise subprocess.TimeoutExpired(command, timeout)
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except BaseException:  # its time is over, or ours: Ctrl-C
+            end()
+            raise
+        finally:
+            process.wait()
     said = readers[1].output if process.stderr else b""
     return process.returncode, bytes(readers[0].output), bytes(said)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back while something is started, which nobody could end yet.
+
+    Gives what lets it go on, and raises KeyboardInterrupt if it came meanwhile.
+    """
+    heard: list[int] = []
+    is_heard = (
+        current_thread() is main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+
+    def let_go() -> None:
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if heard:
+            raise KeyboardInterrupt
+
+    if is_heard:
+        signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield let_go
+    finally:
+        if is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Reader(Thread):

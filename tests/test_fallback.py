@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from docker_credential_ecr_login.subprocesses import run_to_end
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
     EXECUTABLE,
@@ -405,6 +408,22 @@ class TestFailures:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)  # until nobody holds its stderr
         assert os.times().elapsed - started < 10
+
+    def test_an_interrupt_while_it_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An interrupt that comes before it could be ended is heard as soon as it can be."""
+        started: list[subprocess.Popen[bytes]] = []
+
+        class Interrupted(subprocess.Popen[bytes]):
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                started.append(self)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(subprocess, "Popen", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_to_end(["sleep", "60"], 60)
+        assert started[0].returncode == -signal.SIGKILL
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_one_that_is_not_executable(self, configured: HelperProcess) -> None:
         """A file that may not be executed is no program on PATH."""
