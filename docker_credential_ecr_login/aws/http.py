@@ -113,7 +113,7 @@ class HttpSession:
         self.proxy: str | None = None
         self.status: int | None = None
         self._bundle = bundle
-        self._timeout = Timeout(*timeout)
+        self._timeout = Timeout(connect=timeout[0], read=timeout[1])
         self._managers: dict[str | None, Any] = {}
 
     def send(self, request: Any) -> AWSResponse:
