@@ -1,8 +1,8 @@
-"""Runs of the executable by a Python that has imported the libraries already (Linux).
+"""Runs of the executable by a Python that has done its imports already (Linux).
 
-A cold run takes most of its time to import what others wrote: botocore and its like. The server
-is a Python that is started as the launcher starts it, and imports all that the package imports
-from elsewhere, but nothing of the package. For each run it forks. The child has the launcher run,
+A cold run takes most of its time to import botocore and its like. The server is a Python that is
+started as the launcher starts it, and imports the package, but for its `__main__`, with all that
+any module of it imports. For each run it forks. The child has the launcher run,
 beside a Python that only reports its command line and environment, and if it does, becomes that
 Python: it executes the code of that command line in that environment.
 
@@ -114,10 +114,12 @@ def _read_all(descriptors: Sequence[int], timeout: float) -> list[bytes]:
 # The server
 
 
-def _import_libraries(package: Path) -> None:
-    """Import all that any module of the package imports from elsewhere."""
+def _import_all(package: Path) -> None:
+    """Import the package but for `__main__`, and all that any module of it imports."""
     names = set()
     for path in package.rglob("*.py"):
+        if path.stem not in ("__init__", "__main__"):
+            names.add(".".join(path.relative_to(package.parent).with_suffix("").parts))
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
@@ -239,7 +241,7 @@ def _become(environment: bytes, command: bytes) -> str:
 def _main(library: str, launcher: str, connection: str) -> str:
     path = sys.path.copy()
     sys.path.append(library)
-    _import_libraries(Path(library, "docker_credential_ecr_login"))
+    _import_all(Path(library, "docker_credential_ecr_login"))
     sys.path[:] = path
     _fill_caches()
     homes = _homes()

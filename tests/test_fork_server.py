@@ -27,8 +27,8 @@ class Environ(type(os.environ)):
         return super().__getitem__(name)
 os.environ.__class__ = Environ
 os.environ["HOME"] = fork_server._HOME
-fork_server._import_libraries(Path("{LIBRARY}", "docker_credential_ecr_login"))
-print(sorted(read), len([1 for name in sys.modules if name.startswith("docker_credential")]))
+fork_server._import_all(Path("{LIBRARY}", "docker_credential_ecr_login"))
+print(sorted(read), "docker_credential_ecr_login.__main__" in sys.modules)
 """
 
 
@@ -68,9 +68,9 @@ def test_the_launcher_comes_first(signed_in: HelperProcess, aws: AwsEmulator) ->
     assert aws.count("GetAuthorizationToken") == 1
 
 
-def test_libraries_are_not_configured_by_the_environment() -> None:
-    """On import they read the home alone, and nothing of the package is imported with them."""
+def test_imports_are_not_configured_by_the_environment() -> None:
+    """On import the home alone is read, and what the launcher runs is not imported."""
     completed = subprocess.run(
         [str(PYTHON), "-EIS", "-c", IMPORTS], env={}, capture_output=True, text=True, check=True
     )
-    assert completed.stdout == "['ANDROID_DATA', 'HOME'] 0\n"
+    assert completed.stdout == "['ANDROID_DATA', 'HOME'] False\n"
