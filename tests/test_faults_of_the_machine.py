@@ -89,12 +89,9 @@ DISKS = {
     **{
         rule: faults.prefix(rule)
         for rule in (
-            "create=ENOSPC",
-            "create=EDQUOT",
             "create=EROFS",
-            "sync=EIO",
             "sync=EDQUOT",
-            "rename=EIO",
+            "sync=EIO",
             "rename=ENOSPC",
         )
     },
