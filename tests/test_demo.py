@@ -61,6 +61,19 @@ def left_behind(temporary: Path) -> Iterator[str]:
     yield from (f"process {number}" for number in processes_of(temporary))
 
 
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a demonstration prints, in whose steps nothing is wrong."""
+    temporary = tmp_path_factory.mktemp("demonstration")
+    process = start(temporary)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "WRONG" not in output
+    assert output.endswith("steps gave what they should. Nothing is left behind.\n")
+    assert list(left_behind(temporary)) == []
+    return output
+
+
 def can_push() -> bool:
     """Say whether the programs for a push are here, and namespaces allowed."""
     programs = ("docker-registry", "unshare")
@@ -77,13 +90,8 @@ def steps(output: str) -> list[str]:
     return [part for part in output.split("\n\n") if part[:1].isdigit()]
 
 
-def test_shows_the_helper_at_work(temporary: Path) -> None:
+def test_shows_the_helper_at_work(output: str) -> None:
     """Every step gives what it should, says what AWS saw, and shortens passwords."""
-    process = start(temporary)
-    output = finish(process)
-    assert process.returncode == 0, output
-    assert "WRONG" not in output
-    assert output.endswith("steps gave what they should. Nothing is left behind.\n")
     first, again, second_account, known, not_ecr, expired, denied, *login = steps(output)
     assert "2 AWS calls: AssumeRole, GetAuthorizationToken" in first
     assert "0 AWS calls" in again
@@ -95,7 +103,6 @@ def test_shows_the_helper_at_work(temporary: Path) -> None:
     assert "ecr:GetAuthorizationToken is denied to" in denied
     assert "docker-credential-ecr-login store" in login[0]
     assert "docker-credential-ecr-login erase" in login[2]
-    assert list(left_behind(temporary)) == []
     assert "(1968 characters)" in output
     assert max(len(word) for word in output.split()) < 200
 
@@ -113,9 +120,8 @@ def test_says_why_no_image_is_pushed(temporary: Path, bare_path: str) -> None:
     not can_push(),
     reason="needs docker-registry, skopeo or podman, and namespaces",
 )
-def test_pushes_and_pulls_an_image(temporary: Path) -> None:
+def test_pushes_and_pulls_an_image(output: str) -> None:
     """Where registry and client are installed, an image goes there and back."""
-    output = finish(start(temporary))
     push, pull = steps(output)[-2:]
     assert "pushes an image" in push
     assert "pulls it again" in pull
