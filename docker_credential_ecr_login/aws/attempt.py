@@ -8,16 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..cache.storage import writable_directory
-from ..errors import (
-    BadConfiguration,
-    CredentialsRefused,
-    HelperError,
-    MfaCodeNeeded,
-    NoCredentials,
-)
-from ..identity import PROFILE_OPTION, PROFILE_VARIABLES, expand
+from ..errors import BadConfiguration, HelperError, MfaCodeNeeded
+from ..identity import PROFILE_OPTION, PROFILE_VARIABLES
 from ..protocol import NAME
-from ..redaction import one_line
 from ..request import Request, Settings
 
 if TYPE_CHECKING:
@@ -26,46 +19,7 @@ if TYPE_CHECKING:
 SSO_DIRECTORY = "~/.aws/sso/cache"
 """Where ``aws sso login`` keeps what it gets."""
 
-_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-
-# What is found without a profile's name, one of each in the default profile and the environment.
-_SOURCES = frozenset(
-    {
-        "aws_access_key_id",
-        "credential_process",
-        "login_session",
-        "role_arn",
-        "sso_account_id",
-    }
-)
-_SOURCE_VARIABLES = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-)
-
 _MAX_PROFILES_NAMED = 8
-
-# What the instance metadata service answers, and what to do about it on EC2: its User Guide, "Use
-# the Instance Metadata Service to access instance metadata". Other clouds answer there, too.
-_METADATA_ANSWERS = {
-    401: (
-        "the instance metadata service wants a token, and gives none here (401), as in a container",
-        "let one hop more have it",
-        "modify-instance-metadata-options --http-put-response-hop-limit 2",
-    ),
-    403: (
-        "the instance metadata service refuses to answer (403)",
-        "switch it on",
-        "modify-instance-metadata-options --http-endpoint enabled",
-    ),
-    404: (
-        "the instance has no role (404 from its metadata service)",
-        "give it one",
-        "associate-iam-instance-profile --iam-instance-profile Name=...",
-    ),
-}
 
 
 @dataclass
@@ -186,13 +140,6 @@ class Attempt:
         return self.profiles.get(self.origin, {})
 
     @property
-    def has_others(self) -> bool:
-        """Whether there would be credentials if no profile were named, as far as one can see."""
-        return not _SOURCES.isdisjoint(self.profiles.get("default", {})) or any(
-            self.environ.get(name) for name in _SOURCE_VARIABLES
-        )
-
-    @property
     def takes_keys_from_environment(self) -> bool:
         """Whether a profile was named that assumes a role with the environment's keys."""
         return bool(self.profile) and self.origin_settings.get("credential_source") == "Environment"
@@ -235,26 +182,6 @@ class Attempt:
             return self.method == "env"
         return self.origin_settings.get("credential_source") == "Environment"
 
-    def malformed_key(self) -> CredentialsRefused | None:
-        """Return what to say if the keys that sign cannot be any, as they are written down."""
-        if self.is_from_environment:
-            keys: Mapping[str, str] = {n: self.environ.get(n.upper(), "") for n in _KEYS}
-            place = "in the environment"
-        elif self.method in (None, "assume-role", "config-file", "shared-credentials-file"):
-            keys = self.origin_settings
-            place = f"of {self.named_origin}"
-        else:
-            return None
-        for name in _KEYS:
-            if found := re.search(r"""[\s"']""", str(keys.get(name, ""))):
-                what = "white space" if found[0].isspace() else "a quotation mark"
-                return CredentialsRefused(
-                    f"{name.upper() if self.is_from_environment else name} {place} has {what} in "
-                    "it, which no key has",
-                    "take it out",
-                )
-        return None
-
     @property
     def web_identity(self) -> str:
         """Where the web identity was configured."""
@@ -295,52 +222,6 @@ class Attempt:
         is_read_only = os.path.isdir(directory) and not os.access(directory, os.W_OK)
         place = f" where {directory} can be written" if is_read_only else ""
         return f"run: aws sso login{self.option}{place}"
-
-    def no_credentials(self) -> NoCredentials:
-        """Say that the chain ended without credentials."""
-        for name in (self.config_file, self.credentials_file):
-            path = expand(name, self.environ)
-            if os.path.exists(path) and not os.path.isfile(path) and path != os.devnull:
-                return NoCredentials(
-                    f"no AWS credentials found: {path} is not a file",
-                    "put one there: docker makes a directory where the file to mount is missing",
-                )
-        known = [name for name in self.profiles if name != (self.profile or "default")]
-        remedy = "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        if self.profile:
-            remedy = f"run: aws configure{self.option}"
-        elif known:
-            remedy = f"set AWS_PROFILE to one of {listed(known)}"
-        places = f"not in the environment, not in {self.named_profile}, not from a container"
-        if found := self._said_by_instance:
-            return NoCredentials(
-                f"no AWS credentials found: {places}; {found[0]}", f"{found[1]}, or {remedy}"
-            )
-        return NoCredentials(f"no AWS credentials found: {places} or an instance role", remedy)
-
-    def no_instance_role(self) -> NoCredentials:
-        """Say that a profile names the instance's role, and there is none."""
-        said, remedy = self._said_by_instance or (
-            "the instance metadata service does not answer",
-            "use another profile if this is no EC2 instance",
-        )
-        return NoCredentials(f"no credentials for {self.named_profile}: {said}", remedy)
-
-    @property
-    def _said_by_instance(self) -> tuple[str, str] | None:
-        """Why the instance gives no credentials, and what to do; None if it does not answer."""
-        status = self.metadata.status if self.metadata else None
-        if status not in _METADATA_ANSWERS:
-            return None
-        if self.metadata and self.metadata.proxy:
-            return (
-                one_line(
-                    f"the proxy {self.metadata.proxy} answers for the metadata service ({status})"
-                ),
-                "name that in NO_PROXY",
-            )
-        reason, aim, command = _METADATA_ANSWERS[status]
-        return reason, f"on EC2, {aim}: aws ec2 {command} --instance-id ..."
 
 
 def leaves_config_unread(environ: Mapping[str, str]) -> bool:

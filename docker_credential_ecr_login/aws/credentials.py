@@ -16,6 +16,7 @@ from ..cache.storage import is_disabled
 from ..deadline import Deadline
 from .attempt import Attempt
 from .mfa import LookAgain, MfaCodes, Turn
+from .no_credentials import no_credentials
 from .providers import credential_chain
 from .sessions import SessionCache
 from .throttling import retry_throttling
@@ -48,7 +49,7 @@ def _find_credentials(
     try:
         credentials = chain.load_credentials()
         if credentials is None:
-            raise attempt.no_credentials()
+            raise no_credentials(attempt)
         attempt.method = credentials.method
         if attempt.request.role_arn:
             credentials = _role_credentials(session, _Source(credentials, attempt), attempt)

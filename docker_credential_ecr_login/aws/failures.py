@@ -10,11 +10,12 @@ from ..errors import HelperError
 from . import network, sources
 from .answers import explain_answer
 from .attempt import Attempt
+from .no_credentials import malformed_key
 
 
 def explain(error: Exception, attempt: Attempt) -> HelperError:
     """Return what ``error`` means for the person who waits for an image."""
-    if isinstance(error, ClientError | HTTPClientError) and (found := attempt.malformed_key()):
+    if isinstance(error, ClientError | HTTPClientError) and (found := malformed_key(attempt)):
         return found
     if isinstance(error, ClientError):
         return explain_answer(error, attempt)

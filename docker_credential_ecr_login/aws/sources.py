@@ -13,6 +13,7 @@ from ..errors import BadConfiguration, CredentialsRefused, HelperError, NoCreden
 from ..identity import PROFILE_VARIABLES
 from ..redaction import one_line
 from .attempt import Attempt, Explanation, leaves_config_unread, listed
+from .no_credentials import has_others, no_credentials, no_instance_role
 
 # What has credentials for a profile's credential_source, but for the instance.
 _CREDENTIAL_SOURCES = {
@@ -45,7 +46,7 @@ def _heading(attempt: Attempt) -> str:
 
 def _or_none(attempt: Attempt) -> str:
     variable = attempt.named_by
-    return f", or unset {variable}" if variable in PROFILE_VARIABLES and attempt.has_others else ""
+    return f", or unset {variable}" if variable in PROFILE_VARIABLES and has_others(attempt) else ""
 
 
 def _did_you_mean(attempt: Attempt) -> str:
@@ -136,7 +137,7 @@ def _retrieval_failed(error: Any, attempt: Attempt) -> HelperError:
     if error.kwargs.get("provider") == "container-role":
         return _container_failed(said)
     if error.kwargs.get("provider") == "Ec2InstanceMetadata":
-        return attempt.no_instance_role()
+        return no_instance_role(attempt)
     if source := _CREDENTIAL_SOURCES.get(str(error.kwargs.get("provider"))):
         return NoCredentials(
             f"no credentials for {attempt.named_profile}: its credential_source has none",
@@ -214,7 +215,7 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
 
 
 EXPLANATIONS: tuple[Explanation, ...] = (
-    (boto.NoCredentialsError, lambda _error, attempt: attempt.no_credentials()),
+    (boto.NoCredentialsError, lambda _error, attempt: no_credentials(attempt)),
     (boto.PartialCredentialsError, _partial),
     (boto.ProfileNotFound, _profile_missing),
     ((boto.ConfigParseError, boto.ConfigNotFound), _config_broken),
