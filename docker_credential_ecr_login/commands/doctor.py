@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import BadInput, HelperError, printable
 from ..redaction import one_line
-from . import aws_checks, machine_checks
+from . import aws_checks, client_checks, machine_checks
 from .arguments import configured_regions, hosts, own_name, regions, with_profile
 from .findings import Check, CheckContext, Finding
 
@@ -22,9 +22,9 @@ _COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # E
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("version", machine_checks.version),
     ("program", machine_checks.program),
-    ("docker", machine_checks.docker),
-    ("clients", machine_checks.clients),
-    ("logins", machine_checks.logins),
+    ("docker", client_checks.docker),
+    ("clients", client_checks.clients),
+    ("logins", client_checks.logins),
     ("config", machine_checks.own_config),
     ("cache", machine_checks.stored),
     ("log", machine_checks.log),
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
 def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> str | None:
     if name is None:
-        return None if region else machine_checks.first_host(environ)
+        return None if region else client_checks.first_host(environ)
     found = hosts(
         [name],
         lambda: [region] if region else configured_regions(environ),

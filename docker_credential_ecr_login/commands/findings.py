@@ -3,16 +3,19 @@
 A check yields findings. It raises `HelperError` for what fails, and the next ones go on without it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..redaction import one_line
 from ..registry import Registry, parse
 from ..request import Request
 from ..resolve import resolve
 
 if TYPE_CHECKING:
     from ..aws.caller import Caller
+
+_SHOWN = 3  # of things that there can be many of
 
 Status = Literal["passed", "failed", "warned", "skipped"]
 
@@ -57,3 +60,10 @@ class CheckContext:
 
 
 Check = Callable[[CheckContext], Iterator[Finding]]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first of things that there can be many of, on one line."""
+    shown = [one_line(name) for name in names[:_SHOWN]]
+    others = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join(shown + others)

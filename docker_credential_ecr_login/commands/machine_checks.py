@@ -2,37 +2,28 @@
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 import shutil
 import stat
 import sys
 import time
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 
 from .. import actions, config
 from ..cache import storage
 from ..cache.tokens import Cache, Entry
-from ..errors import BadConfiguration, HelperError
+from ..errors import BadConfiguration
 from ..identity import config_file, expand, users_config_file
 from ..protocol import NAME, __version__
 from ..redaction import one_line
-from ..registry import parse
 from ..request import unconfigured
 from ..resolve import under
 from . import executables
-from .clients import OWN_NAME, ClientConfiguration, client_path, logins_in, runtime_path
-from .files import TextFile
-from .findings import CheckContext, Finding
-from .installed import described, installed
+from .findings import CheckContext, Finding, listed
 from .output import iso_time
 
-_REGISTRIES_CONF = ("~/.config/containers/registries.conf", "/etc/containers/registries.conf")
-_SHOWN = 3  # of things that there can be many of
 _RECENTLY = 24 * 3600  # seconds
 
 
@@ -90,114 +81,6 @@ def program(context: CheckContext) -> Iterator[Finding]:
                 "another PATH (sudo, services, Docker Desktop)",
                 executables.removal(path),
             )
-
-
-def clients(context: CheckContext) -> Iterator[Finding]:
-    """Say which clients there are, and what counts for each."""
-    found = list(installed(context.environ))
-    served = []
-    for client in found:
-        with suppress(HelperError):  # of a broken file, which is the finding of another check
-            served += [] if client.problem else [described(client, context.environ)]
-    if served:
-        path = context.environ.get("PATH", "")
-        yield Finding("clients", "passed", f"{'; '.join(served)}; their PATH, from here: {path}")
-    for client in found:
-        if client.problem:
-            what = f"{client.path} {client.problem}"
-            yield Finding("clients", "warned", what, client.remedy)
-    if not found:
-        yield Finding("clients", "skipped", "no docker, podman, nerdctl or finch is on PATH")
-
-
-def docker(context: CheckContext) -> Iterator[Finding]:
-    """Say which registries docker asks this helper about."""
-    file = ClientConfiguration(client_path(context.environ), context.environ)
-    helpers, store = file.helpers, file.store
-    named = ["all registries (credsStore)"] if store == OWN_NAME else []
-    named += [f"{_listed(file.own_hosts)} (credHelpers)"] if file.own_hosts else []
-    asked = helpers.get(context.host, store) if context.host else OWN_NAME if named else store
-    if asked == OWN_NAME:
-        message = f"{file.shown} names this helper for {' and '.join(named)}"
-        yield Finding("docker", "passed", message)
-        if file.unused_logins:
-            yield Finding(
-                "docker",
-                "warned",
-                f"{file.shown} holds under auths logins that docker does not use, for credsStore "
-                f"names this helper: {_listed(file.unused_logins)}",
-                f"name registries instead: {NAME} configure --global --remove",
-            )
-        return
-    problem = (
-        f"{file.shown} does not exist"
-        if not file.exists
-        else f"{file.shown} names {one_line(str(asked)) if asked else 'no helper'}"
-        f" for {context.host or 'any registry'}"
-    )
-    if context.host and file.own_hosts:  # names of hosts are compared to the letter
-        problem += f", but this one for {_listed(file.own_hosts)}"
-    elif file.exists and (key := _misspelt(json.loads(file.text or "{}"))):
-        problem += f", for docker knows no {one_line(key)}"
-    remedy = f"{NAME} configure {context.host or 'REGISTRY'}"
-    misnamed = {host: name for host, name in helpers.items() if parse(host)}
-    if not context.host and misnamed:
-        host, name = next(iter(misnamed.items()))
-        problem = f"{file.shown} names {one_line(str(name))} for {host}"
-        remedy = f"{NAME} configure {host}"
-    if not (elsewhere := _podmans(context.environ, context.host)):
-        yield Finding("docker", "failed", f"{problem}: docker does not ask this helper", remedy)
-    elif shutil.which("docker", path=context.environ.get("PATH", "")):
-        yield Finding(
-            "docker", "warned", f"{problem}; podman uses this helper: {elsewhere}", remedy
-        )
-    else:
-        message = f"docker is not on PATH; podman uses this helper: {elsewhere}"
-        yield Finding("docker", "passed", message)
-
-
-def _misspelt(keys: Iterable[str]) -> str:
-    """Return what is nearly a key of docker's configuration for helpers, or ""."""
-    known = ("credhelpers", "credsstore")  # whose case docker does not mind
-    unknown = (key for key in keys if key.lower() not in known)
-    return next((key for key in unknown if get_close_matches(key.lower(), known, 1, 0.85)), "")
-
-
-def logins(context: CheckContext) -> Iterator[Finding]:
-    """Say which tokens of former logins can get in the way of the helper."""
-    environ = context.environ
-    clean = True
-    dockers = client_path(environ)
-    podmans = (client_path(environ, podman=True), runtime_path(environ))
-    for path in filter(None, dict.fromkeys((dockers, *podmans))):  # they can be one
-        try:
-            file = ClientConfiguration(path, environ)
-        except HelperError:
-            if path != dockers:
-                raise
-            continue  # which is the finding of another check
-        if found := logins_in(file.text, file.shown):
-            clean = False
-            option = "" if path == dockers else " --podman"
-            yield Finding(
-                "logins",
-                "warned",
-                f"{file.shown} holds under auths what former logins left, which expires: "
-                + _listed(found),
-                f"{NAME} configure --clean{option} {' '.join(found)}",
-            )
-    with suppress(HelperError):  # of what is no JSON, docker itself complains
-        text = environ.get("DOCKER_AUTH_CONFIG") or "{}"
-        if found := logins_in(text, "DOCKER_AUTH_CONFIG"):
-            clean = False
-            yield Finding(
-                "logins",
-                "warned",
-                f"DOCKER_AUTH_CONFIG holds logins, which win over the helper: {_listed(found)}",
-                "unset DOCKER_AUTH_CONFIG, or take them out of it",
-            )
-    if clean:
-        yield Finding("logins", "passed", "no former login is in the way")
 
 
 def own_config(context: CheckContext) -> Iterator[Finding]:
@@ -259,7 +142,7 @@ def stored(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "cache",
             "warned",
-            f"not used, for others own it or can read it, or it is broken: {_listed(doubtful)}",
+            f"not used, for others own it or can read it, or it is broken: {listed(doubtful)}",
             "remove it",
         )
     if os.name != "nt" and stat.S_IMODE(os.stat(directory).st_mode) & 0o022:
@@ -301,34 +184,13 @@ def log(context: CheckContext) -> Iterator[Finding]:
         yield Finding("log", "passed", f"{path}, {message if is_writable else 'not begun yet'}")
 
 
-def first_host(environ: Mapping[str, str]) -> str | None:
-    """Return the first registry of ECR that docker asks this helper about by name, if any."""
-    with suppress(HelperError):
-        hosts = ClientConfiguration(client_path(environ), environ).own_hosts
-        return next((host for host in hosts if (found := parse(host)) and found.registry_id), None)
-    return None
-
-
-def _podmans(environ: Mapping[str, str], host: str | None) -> str:
-    """Return the file by which podman, skopeo and buildah use this helper, if there is one."""
-    with suppress(HelperError, tomllib.TOMLDecodeError, TypeError):
-        file = ClientConfiguration(client_path(environ, podman=True), environ)
-        if host in file.own_hosts or (file.own_hosts and not host):
-            return file.shown
-        for path in _REGISTRIES_CONF:
-            conf = TextFile(expand(path, environ), environ)
-            if OWN_NAME in tomllib.loads(conf.text).get("credential-helpers", []):
-                return conf.shown
-    return ""
-
-
 def _described(entries: Iterable[tuple[str, Entry | None]], now: float) -> str:
     """Return how many tokens there are that are alive, which, how old, and until when."""
     alive = [(path, entry) for path, entry in entries if entry and entry.usable(now)]
     ages = [int(now - os.stat(path).st_mtime) // 60 for path, _ in alive if os.path.exists(path)]
     if not ages:
         return "no token that is alive"
-    names = _listed(sorted({os.path.basename(path) for path, _ in alive}))
+    names = listed(sorted({os.path.basename(path) for path, _ in alive}))
     age = f"{min(ages)} to {max(ages)}" if min(ages) < max(ages) else f"{ages[0]}"
     end = iso_time(min(entry.expires_at for _, entry in alive))
     count = f"{len(alive)} token{'s' if len(alive) > 1 else ''}"
@@ -348,9 +210,3 @@ def _of_others(directory: str) -> list[str]:
 
 def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [one_line(name) for name in names[:_SHOWN]]
-    others = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return ", ".join(shown + others)
