@@ -95,7 +95,9 @@ def run(
     action = arguments[0] if len(arguments) == 1 else ""
     if action == "list":
         try:
-            return actions.list_all(environ)
+            from .listing import list_all
+
+            return list_all(environ)
         except Exception as error:
             # docker-py and podman-remote abort when list fails, whatever for.
             return "{}\n", f"list: {_failure_line(error, action, environ)}", 0
