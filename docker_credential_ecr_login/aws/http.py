@@ -76,7 +76,6 @@ class _Trust:
 
     def __init__(self, bundle: str) -> None:
         self.context: ssl.SSLContext = create_urllib3_context()
-        self.context.check_hostname = True
         path = bundle or str(get_cert_path(True))
         self.more: list[Callable[[], None]] = [
             partial(self.context.load_verify_locations, path),

@@ -18,10 +18,7 @@ from .attempt import Attempt, Explanation
 from .http import ca_bundle, unusable_answer
 from .proxies import way
 
-# Of OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED, _HOSTNAME_MISMATCH and
-# X509_V_ERR_IP_ADDRESS_MISMATCH.
-_OUT_OF_DATE = (9, 10)
-_OF_ANOTHER = (62, 64)
+_OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 
 
 def _tls_failed(error: Any, attempt: Attempt, server: str = "") -> HelperError:
@@ -29,7 +26,7 @@ def _tls_failed(error: Any, attempt: Attempt, server: str = "") -> HelperError:
     name = f"{name} of {attempt.named_profile}" if name == "ca_bundle" else name
     causes, endpoint, said = list(_causes(error)), server or _endpoint(error), _innermost(error)
     refusals = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]
-    if refusals and refusals[0].verify_code not in _OF_ANOTHER:
+    if refusals:
         return EndpointUnreachable(
             f"the certificate of {endpoint} is not trusted: {said}",
             "check the clock of this machine, and have the certificate renewed if that is right"

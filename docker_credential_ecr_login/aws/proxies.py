@@ -4,6 +4,7 @@ import re
 import ssl
 from base64 import b64encode
 from contextlib import suppress
+from importlib.metadata import version
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
@@ -78,6 +79,11 @@ def pool_manager(proxy: str | None, context: ssl.SSLContext, timeout: Timeout) -
         pair = unquote_to_bytes(f"{parts.username or ''}:{parts.password or ''}")
         headers = {"Proxy-Authorization": f"Basic {b64encode(pair).decode()}"}
         options["proxy_headers"] = headers if parts.username else {}
+        if parts.scheme == "https" and version("urllib3") < "2":
+            raise BadConfiguration(
+                one_line(f"of the proxy {proxy}, this urllib3 does not compare the name"),
+                "run: pip install --upgrade urllib3 where this helper is installed",
+            )
         return ProxyManager(proxy, proxy_ssl_context=context, **options)
     remote = {"socks4": "socks4a", "socks5": "socks5h"}.get(parts.scheme, parts.scheme)
     if remote not in ("socks4a", "socks5h"):
