@@ -165,7 +165,7 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         return "", remark, 0
     directory = storage.writable_directory(request.environ)
     if directory is None:
-        reason = storage.complaint(request.environ)
+        reason = storage.complaint(request.environ, None)
         raise BadConfiguration(f"the login cannot be kept: {reason}")
     cache = Cache(directory, request.identity)
     own = cache.token(request)
@@ -179,7 +179,7 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         raise BadConfiguration(f"the login cannot be kept: {error}") from None
     if request.is_anonymous:
         return "", f"{request.host} is used without credentials here: the login is not", 0
-    return "", storage.complaint(request.environ), 0
+    return "", storage.complaint(request.environ, directory), 0
 
 
 def erase(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:

@@ -103,11 +103,9 @@ def fetch_all(
     def ask(request: Request) -> None:
         same = [each for each in requests if each.scope == request.scope]
         try:
-            hosts = (
-                _fetch_default(request, resolve, Deadline(deadline.seconds, started))
-                if request is own
-                else []
-            )
+            hosts: set[str] = set()
+            if request is own:
+                hosts = _fetch_default(request, resolve, Deadline(deadline.seconds, started))
             if same and not hosts:
                 fetch(same[0], started, deadline.seconds, may_ask=False)
             found.update(hosts, (each.host for each in same))
@@ -125,7 +123,7 @@ def fetch_all(
 
 def _fetch_default(
     request: Request, resolve: "Callable[[str], Request | None]", deadline: Deadline
-) -> list[str]:
+) -> set[str]:
     """Return the hosts that the token of the caller's own registry opens, as far as is known."""
     cache = _writable_cache(request)
     with Turn(cache, request, deadline) as turn:
@@ -139,7 +137,7 @@ def _fetch_default(
         if found is None:
             own = _fetch_own(turn, resolve, may_ask=False)
             found = {own.host} if own else set()
-        return sorted(found)
+        return found
 
 
 def fetch_own(
@@ -243,7 +241,7 @@ def _keep(cache: Cache, request: Request, entry: "Entry") -> None:
         from .log import logger
 
         logger(request.environ).warning("%s: the token cannot be cached: %s", request.host, error)
-    if complaint := storage.complaint(request.environ):
+    if complaint := storage.complaint(request.environ, cache.directory):
         from .log import logger
 
         logger(request.environ).warning("%s", complaint)

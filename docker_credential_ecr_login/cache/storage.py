@@ -92,13 +92,15 @@ def writable_directory(environ: "Mapping[str, str]") -> str | None:
     return next(filter(is_writable, directories(environ)), None)
 
 
-def complaint(environ: "Mapping[str, str]") -> str:
-    """Return, in one line, why the default directory cannot be used, and what to do; else ""."""
+def complaint(environ: "Mapping[str, str]", used: str | None) -> str:
+    """Return, in one line, why the default directory is not the one ``used``; "" if it is.
+
+    And what to do. ``used`` is what `writable_directory` gives.
+    """
     default = default_directory(environ)
-    found = obstacle(default)
+    found = obstacle(default) if used != default else None
     if found is None:
         return ""
-    used = writable_directory(environ)
     outcome = f"{used} is used" if used else "nothing is kept"
     return f"{default} cannot hold the cache: {found[0]}; {outcome}; {found[1]}"
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from .. import actions
-from ..cache.storage import complaint, is_disabled
+from ..cache.storage import complaint, is_disabled, writable_directory
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..fetch import fetch_own, refresh
 from ..identity import configured_identity, named_profile
@@ -108,7 +108,7 @@ def _unkept(environ: Mapping[str, str]) -> list[str]:
     """Return what to say if tokens cannot be kept, or not where they are looked for first."""
     if is_disabled(environ):
         return ["AWS_ECR_DISABLE_CACHE is set: the tokens are not kept"]
-    return list(filter(None, [complaint(environ)]))
+    return list(filter(None, [complaint(environ, writable_directory(environ))]))
 
 
 def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
