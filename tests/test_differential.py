@@ -190,6 +190,12 @@ def test_without_a_stdin(machine: Machine) -> None:
     assert (answer, status) == (b"no credentials server URL\n", 1)
 
 
+def test_nothing_is_typed(machine: Machine) -> None:
+    """One Ctrl-D at a terminal, before anything is typed, is an empty stdin."""
+    answer, status = agree(machine, asked(b"", through="terminal"))
+    assert (answer, status) == (b"no credentials server URL\n", 1)
+
+
 class TestLimits:
     """Of processes."""
 
