@@ -131,7 +131,8 @@ def _import_all(package: Path) -> None:
 
 
 def _fill_caches() -> None:
-    """Have botocore compile and remember what it needs for any client."""
+    """Have botocore compile and remember what it needs for any client, and `redact` its patterns."""
+    importlib.import_module("docker_credential_ecr_login.redaction").redact("")
     session = importlib.import_module("botocore.session").get_session()
     for service in ("ecr", "sts"):
         session.create_client(

@@ -7,9 +7,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# What AWS, clients of registries, the helper, HTTP and the C library take from the environment.
+# What AWS, registries' clients, the helper, HTTP, C and Python take from the environment.
 _OF_SOMEBODY = re.compile(
-    r"(AWS|BOTO|CONTAINERS?|DOCKER|REGISTRY|XDG)_.*|LANG(UAGE)?|LC_.*|(https?|all|no)_proxy",
+    r"(AWS|BOTO|CONTAINERS?|DOCKER|REGISTRY|XDG)_.*|(https?|all|no)_proxy|LANG(UAGE)?|LC_.*"
+    r"|PYTHON.*",  # one of them has each worker compile all tests
     re.IGNORECASE,
 )
 _HELPER = "docker-credential-*"

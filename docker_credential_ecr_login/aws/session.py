@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from botocore import handlers
 from botocore.config import Config
 from botocore.configprovider import ConstantProvider
 from botocore.exceptions import BotoCoreError
@@ -25,6 +26,8 @@ _FILES = {
     "config_file": ("AWS_CONFIG_FILE", "~/.aws/config"),
     "credentials_file": ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
 }
+
+_SERVICES = frozenset({"*", "ecr", "ecr-public", "signin", "sso", "sso-oidc", "sts"})
 
 CONNECT_TIMEOUT = 3
 """Seconds to connect, for each try."""
@@ -166,8 +169,9 @@ class _Session(Session):
 
 def _session(environ: Mapping[str, str], profile: str) -> Session:
     """Return a session with the profile of a registry, or else with that of the environment."""
-    session = _Session(profile=profile or None)
+    session = _Session(include_builtin_handlers=False, profile=profile or None)
     session.environ = environ
+    _register_handlers(session)
     # Empty is unset: `AWS_PROFILE=${AWS_PROFILE}` in a compose file makes it so.
     for name, (variable, default) in _FILES.items():
         if environ.get(variable) == "":
@@ -190,6 +194,20 @@ def _session(environ: Mapping[str, str], profile: str) -> Session:
         )
     )
     return session
+
+
+def _register_handlers(session: Session) -> None:
+    """Register botocore's handlers of events, without nine in ten: those of other services."""
+    events = session.get_component("event_emitter")
+    register = {
+        (): events.register,
+        (handlers.REGISTER_FIRST,): events.register_first,
+        (handlers.REGISTER_LAST,): events.register_last,
+    }
+    for name, handler, *place in handlers.BUILTIN_HANDLERS:
+        event, service = (*name.split("."), "*")[:2]
+        if event != "docs" and service in _SERVICES:
+            register[tuple(place)](name, handler)
 
 
 def create_client(session: Session, request: Request) -> Any:
