@@ -88,6 +88,14 @@ class UnusableAnswer(AwsFailure):
     """AWS, or a program that was asked for credentials, answered nonsense."""
 
 
+def unusable_answer(reason: str) -> UnusableAnswer:
+    """Return what to say of an answer that is none of AWS, or not one to use."""
+    return UnusableAnswer(
+        f"AWS's answer makes no sense: {reason}",
+        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
+    )
+
+
 # What `threading`, the loader of shared libraries, OpenSSL and `codecs` say without memory.
 _WANTS = (
     "can't start new thread",

@@ -131,7 +131,7 @@ def _import_all(package: Path) -> None:
 
 
 def _fill_caches() -> None:
-    """Have botocore compile and remember what it needs for any client, and `redact` its patterns."""
+    """Have botocore compile what it needs for any client, and `redact` its patterns."""
     importlib.import_module("docker_credential_ecr_login.redaction").redact("")
     session = importlib.import_module("botocore.session").get_session()
     for service in ("ecr", "sts"):
@@ -245,6 +245,7 @@ def _main(library: str, launcher: str, connection: str) -> str:
     _import_all(Path(library, "docker_credential_ecr_login"))
     sys.path[:] = path
     _fill_caches()
+    sys.modules.pop("site", None)  # which does its work when a Python that has it not imports it
     homes = _homes()
     gc.disable()
     gc.freeze()  # what is shared with the children stays shared

@@ -1,8 +1,8 @@
 """An installation of the working tree, for whoever runs the executable: an edit is seen at once.
 
 It is laid out as pip leaves one: the launcher beside a Python, and the package, as of now, in a
-library with all that this Python has installed. The first process makes it, and removes it in the
-end; those that it starts share it.
+library with all that this Python has installed. It takes one more authority for one of AWS's. The
+first process makes it, and removes it in the end; those that it starts share it.
 """
 
 import atexit
@@ -16,6 +16,10 @@ import sysconfig
 import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
+
+import trustme
+
+from tests import names_of_aws
 
 NAME = "docker-credential-ecr-login"
 PACKAGE = "docker_credential_ecr_login"
@@ -41,6 +45,9 @@ def _install(directory: Path) -> None:
             (library / path.name).symlink_to(path)
     if not _is_open(installed / "botocore" / "__init__.py"):
         _copy_dependencies(installed, library)
+    _add_authority(directory, library)
+    shutil.copy(Path(names_of_aws.__file__), library)
+    (library / "names_of_aws.pth").write_text("import names_of_aws\n")
     # A copy, compiled: the tree can be changed while tests run, or be read-only.
     package = library / PACKAGE
     shutil.copytree(_SOURCE, package, ignore=shutil.ignore_patterns("building", "launcher"))
@@ -48,6 +55,24 @@ def _install(directory: Path) -> None:
     for path in directory.rglob("*"):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.parent == programs else 0o644)
+
+
+def _add_authority(directory: Path, library: Path) -> None:
+    """Have botocore trust the certificates of an authority, which is kept in the directory."""
+    authority = trustme.CA()
+    authority.private_key_pem.write_to_path(str(directory / "authority.key"))
+    authority.cert_pem.write_to_path(str(directory / "authority.pem"))
+    source = (library / "certifi").resolve()
+    (library / "certifi").unlink()
+    shutil.copytree(source, library / "certifi")
+    with (library / "certifi" / "cacert.pem").open("ab") as bundle:
+        bundle.write(b'\n# Label: "Amazon Root CA of the tests"\n' + authority.cert_pem.bytes())
+
+
+def authority() -> trustme.CA:
+    """Return the authority that the installation takes for one of AWS's."""
+    certificate, key = (DIRECTORY / f"authority.{end}" for end in ("pem", "key"))
+    return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
 
 
 def _is_open(path: Path) -> bool:

@@ -13,10 +13,10 @@ from ..errors import (
     HelperError,
     MfaCodeRefused,
     Throttled,
+    unusable_answer,
 )
 from ..redaction import one_line
 from .attempt import Attempt
-from .http import unusable_answer
 
 _THROTTLING = frozenset(
     {

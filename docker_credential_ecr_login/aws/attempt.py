@@ -224,6 +224,11 @@ class Attempt:
         return f"run: aws sso login{self.option}{place}"
 
 
+def configured_region(session: Any, environ: Mapping[str, str]) -> str | None:
+    """Return the region in effect: AWS_REGION, as all SDKs but boto3 have it, or boto3's."""
+    return environ.get("AWS_REGION") or session.get_config_variable("region")
+
+
 def leaves_config_unread(environ: Mapping[str, str]) -> bool:
     """Say whether ``AWS_SDK_LOAD_CONFIG`` is false: then the AWS config file is not read."""
     return environ.get("AWS_SDK_LOAD_CONFIG", "").lower() in ("0", "f", "false")

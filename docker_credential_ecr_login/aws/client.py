@@ -2,25 +2,21 @@
 
 import base64
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..cache.tokens import MAX_TOKEN_LIFETIME, Entry
+from ..errors import unusable_answer
 from ..protocol import USERNAME, is_plain
 from ..request import Request
-from .attempt import Attempt
-from .credentials import sign_in
-from .http import unusable_answer
-from .mfa import Turn
-from .session import create_client, explained, open_session
+from ..turn import Turn
+from .ahead import send_ahead
 from .worker import Worker
 
 _REFRESH_AGE = 3600  # seconds, where the identity can change without the configuration
 _CHANGEABLE_SOURCES = frozenset({"container-role", "custom-process", "iam-role"})
 
 
-@dataclass(frozen=True)
-class AuthorizationToken:
+class AuthorizationToken(NamedTuple):
     """What AWS answered.
 
     ``proxy_host`` is the host of the caller's own registry, empty for ECR Public;
@@ -40,9 +36,21 @@ def get_authorization_token(
     Throttling is tried again until its deadline. A person is asked for an MFA code if
     they ``may_ask``, one at a time of all who meet in ``turn``. Raises `HelperError`.
     """
+    sent = send_ahead(request)  # before botocore is imported
+    from .attempt import Attempt
+
     attempt = Attempt(request, may_ask=may_ask)
+    if sent and (answer := sent.answer(attempt, worker.deadline)):
+        return _token(answer, attempt.method or "", time.time())
+
+    from .credentials import sign_in
+    from .session import create_client, explained, open_session
+
     with explained(attempt):
         session = open_session(attempt)
+        if sent:
+            events = session.get_component("event_emitter")
+            events.register("before-send.ecr.GetAuthorizationToken", sent.take)
         sign_in(session, attempt, worker, turn)
         answer = create_client(session, request).get_authorization_token()
     return _token(answer, attempt.method or "", time.time())

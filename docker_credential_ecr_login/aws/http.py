@@ -5,11 +5,11 @@ one that does not end for as long as there is memory. It knows neither SOCKS nor
 has it, and loads the certificates anew for each client, which takes longer than a handshake.
 """
 
-import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from http.client import OK, HTTPException
+from io import BytesIO
 from typing import Any
 
 import botocore
@@ -25,14 +25,12 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.httpsession import create_urllib3_context, get_cert_path
-from urllib3 import Timeout
+from urllib3 import HTTPResponse, Timeout
 
-from ..errors import HelperError, UnusableAnswer
+from ..errors import HelperError, unusable_answer
 from ..log import logger
 from .proxies import pool_manager, proxy_for
-
-MAX_SIZE = 1024 * 1024
-"""Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
+from .wire import MAX_SIZE, roots_of_aws
 
 # Of urllib3 -> of botocore; the first that fits applies.
 _BOTOCORES: dict[type[Exception], type[Exception]] = {
@@ -44,11 +42,6 @@ _BOTOCORES: dict[type[Exception], type[Exception]] = {
     http.ProtocolError: ConnectionClosedError,
     OSError: SSLError,  # of a file of certificates
 }
-# In certifi's file, and botocore's, which is the like of it.
-_ROOTS_OF_AWS = re.compile(
-    rb'# Label: "(?:Amazon Root CA|Starfield Services Root)[^"]*"\n(?:#.*\n)*'
-    rb"(-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n)"
-)
 _PAGE = (b"<!doctype html", b"<html")
 
 
@@ -81,9 +74,7 @@ class _Trust:
             partial(self.context.load_verify_locations, path),
             *([] if bundle else [self.context.load_default_certs]),
         ]
-        with open(path, "rb") as file:
-            roots = b"".join(_ROOTS_OF_AWS.findall(file.read())).decode("ascii")
-        if roots:
+        if roots := roots_of_aws(path):
             self.context.load_verify_locations(cadata=roots)
         else:
             self.more.pop(0)()
@@ -130,19 +121,7 @@ class HttpSession:
         except Exception as error:
             raise self._as_botocores(error, request) from error
         self.status = raw.status
-        answer = AWSResponse(request.url, raw.status, raw.headers, _Body(raw))
-        try:
-            content = answer.content  # which is read now, and kept
-        except HelperError:
-            raise
-        except Exception as error:  # as botocore has it, too
-            raise ConnectionClosedError(
-                error=error, request=request, endpoint_url=request.url
-            ) from error
-        # As of a portal, or of a proxy that wants somebody to sign in.
-        if raw.status == OK and content.lstrip()[:14].lower().startswith(_PAGE):
-            raise unusable_answer("it is a web page")
-        return answer
+        return _whole_answer(raw, request)
 
     def _as_botocores(self, error: Exception, request: Any) -> Exception:
         kinds = (kind for cause, kind in _BOTOCORES.items() if isinstance(error, cause))
@@ -208,6 +187,35 @@ def replace_session(
         setattr(owner, last, session)
 
 
+def received(result: tuple[int, dict[str, str], bytes] | Exception, request: Any) -> AWSResponse:
+    """Return or raise, as `HttpSession.send` does, what came of a request that was sent before."""
+    if isinstance(result, Exception):
+        kind = ReadTimeoutError if isinstance(result, TimeoutError) else ConnectionClosedError
+        raise kind(error=result, request=request, endpoint_url=request.url) from result
+    status, headers, body = result
+    return _whole_answer(
+        HTTPResponse(BytesIO(body), headers, status, preload_content=False, decode_content=False),
+        request,
+    )
+
+
+def _whole_answer(raw: Any, request: Any) -> AWSResponse:
+    """Return the answer that urllib3 gives as ``raw``, its body read and looked at."""
+    answer = AWSResponse(request.url, raw.status, raw.headers, _Body(raw))
+    try:
+        content = answer.content  # which is read now, and kept
+    except HelperError:
+        raise
+    except Exception as error:  # as botocore has it, too
+        raise ConnectionClosedError(
+            error=error, request=request, endpoint_url=request.url
+        ) from error
+    # As of a portal, or of a proxy that wants somebody to sign in.
+    if raw.status == OK and content.lstrip()[:14].lower().startswith(_PAGE):
+        raise unusable_answer("it is a web page")
+    return answer
+
+
 class _Body:
     """The body of an answer, which urllib3 gives as ``raw``."""
 
@@ -225,11 +233,3 @@ class _Body:
             yield part
         if self._raw.length_remaining:
             raise HTTPException("the answer broke off")
-
-
-def unusable_answer(reason: str) -> UnusableAnswer:
-    """Return what to say of an answer that is none of AWS, or not one to use."""
-    return UnusableAnswer(
-        f"AWS's answer makes no sense: {reason}",
-        "check AWS_ENDPOINT_URL and the proxy settings, and try again",
-    )

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from ..errors import BadConfiguration, EndpointUnreachable, HelperError
+from ..errors import BadConfiguration, EndpointUnreachable, HelperError, unusable_answer
 from ..redaction import one_line
 from .attempt import Attempt, Explanation
-from .http import ca_bundle, unusable_answer
+from .http import ca_bundle
 from .proxies import way
 
 _OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL

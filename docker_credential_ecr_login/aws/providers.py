@@ -8,7 +8,7 @@ own business, which any release may change, are not needed for that.
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import (
     AssumeRoleProvider,
@@ -21,20 +21,21 @@ from botocore.credentials import (
     ProfileProviderBuilder,
     create_credential_resolver,
 )
-from botocore.session import Session
 from botocore.utils import ContainerMetadataFetcher, get_login_token_cache_directory
 
 from ..cache.storage import is_disabled
 from ..deadline import Deadline
-from .attempt import SSO_DIRECTORY, Attempt
+from .attempt import SSO_DIRECTORY, Attempt, configured_region
 from .credential_process import Program
 from .http import HttpSession, ca_bundle, replace_session
-from .session import configured_region
 from .sessions import SessionCache, SignIns, WebIdentitySessions
+
+if TYPE_CHECKING:
+    from botocore.session import Session
 
 
 def credential_chain(
-    session: Session, attempt: Attempt, prompter: Callable[[str], str], deadline: Deadline
+    session: "Session", attempt: Attempt, prompter: Callable[[str], str], deadline: Deadline
 ) -> tuple[CredentialResolver, SessionCache]:
     """Return boto3's credential provider chain, and where its roles keep their sessions.
 
@@ -78,7 +79,7 @@ def credential_chain(
 class _ProfileProviders:
     """What botocore knows of a `ProfileProviderBuilder`."""
 
-    def __init__(self, session: Session, attempt: Attempt, deadline: Deadline) -> None:
+    def __init__(self, session: "Session", attempt: Attempt, deadline: Deadline) -> None:
         self._session = session
         self._attempt = attempt
         sso_tokens: Any = SignIns(os.path.expanduser(SSO_DIRECTORY), attempt.environ)

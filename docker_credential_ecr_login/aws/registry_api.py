@@ -16,7 +16,8 @@ from ..registry import PUBLIC_HOSTS
 from ..request import Request
 from .attempt import Attempt
 from .http import HttpSession, ca_bundle
-from .session import CONNECT_TIMEOUT, READ_TIMEOUT, explained, open_session
+from .session import explained, open_session
+from .wire import CONNECT_TIMEOUT, READ_TIMEOUT
 from .worker import Worker
 
 

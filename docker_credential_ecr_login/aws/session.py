@@ -16,10 +16,11 @@ from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, __version__
 from ..registry import Registry
 from ..request import Request, unconfigured
-from .attempt import Attempt, leaves_config_unread
+from .attempt import Attempt, configured_region, leaves_config_unread
 from .failures import explain
 from .http import HttpSession, ca_bundle, replace_session
 from .models import create_loader
+from .wire import CONNECT_TIMEOUT, READ_TIMEOUT
 
 # botocore's setting -> its variable and default
 _FILES = {
@@ -28,12 +29,6 @@ _FILES = {
 }
 
 _SERVICES = frozenset({"*", "ecr", "ecr-public", "signin", "sso", "sso-oidc", "sts"})
-
-CONNECT_TIMEOUT = 3
-"""Seconds to connect, for each try."""
-
-READ_TIMEOUT = 5
-"""Seconds between two bytes of an answer, for each try."""
 
 ATTEMPTS = 3
 """Tries by botocore's standard retry mode, which waits with full jitter in between."""
@@ -123,11 +118,6 @@ def takes_keys_from_environment(environ: Mapping[str, str], profile: str) -> boo
         return False
     attempt = Attempt(unconfigured("", environ), profile=profile, profiles=profiles)
     return attempt.takes_keys_from_environment
-
-
-def configured_region(session: Session, environ: Mapping[str, str]) -> str | None:
-    """Return the region in effect: AWS_REGION, as all SDKs but boto3 have it, or boto3's."""
-    return environ.get("AWS_REGION") or session.get_config_variable("region")
 
 
 def configured_endpoint(session: Session, request: Request) -> str | None:

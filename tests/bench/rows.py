@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from docker_credential_ecr_login.cache.recall import recall
 from docker_credential_ecr_login.cache.tokens import Cache, Entry
 from docker_credential_ecr_login.identity import configured_identity
 from docker_credential_ecr_login.request import Request as EcrRequest
+from tests import installation, names_of_aws
 from tests.bench import programs
 from tests.bench.measure import Failed, Run, run, wait_until
 from tests.bench.programs import LARGE_HERD, LIST, NOT_FOUND, Program
@@ -233,7 +235,8 @@ class Row:
 
     ``against`` is a key of `programs.others`, or "ours" for ours in ``their_situation``.
     ``our_calls`` is how many calls of AWS ours must make for each measurement, None to let the
-    table tell. ``processes`` are started at once.
+    table tell. ``processes`` are started at once. With ``by_name``, AWS has TLS and, for ours, its
+    own names, as in a CI job; the others are told where it is, which costs them nothing.
     """
 
     name: str
@@ -244,6 +247,7 @@ class Row:
     action: str = "get"
     host: str = HOST
     by_link: bool = False
+    by_name: bool = False
     our_calls: int | None = 0
     processes: int = 1
     needs: str = ""
@@ -262,6 +266,7 @@ ROWS = (
     Row("not ECR", host=_OTHER_HOST, needs=NOT_FOUND),
     Row("list, warm", action="list", needs=LIST),
     Row("cold, static keys", Cold, our_calls=1),
+    Row("cold, static keys, in a CI job", Cold, by_name=True, our_calls=1),
     Row("cold, static keys", Cold, against="boto3", our_calls=1),
     Row("cold, static keys", Cold, against="aws", our_calls=1),
     Row("cold, assumed role", Cold, source_profile, our_calls=2),
@@ -324,9 +329,13 @@ class _Contestant:
         home, self._scratch = directory / "home", directory / "scratch"
         for path in (home, self._scratch):
             path.mkdir(parents=True)
-        endpoints = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_STS")
-        # The Go SDK finds STS and SSO by their own variables only, and wants a region for them.
-        helper = HelperProcess(home, {**dict.fromkeys(endpoints, aws.url), "AWS_REGION": REGION})
+        if row.by_name:
+            environ = _with_tls(aws, by_name=program.command == programs.ours().command)
+        else:
+            endpoints = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_STS")
+            # The Go SDK finds STS and SSO by their own variables only, and wants a region for them.
+            environ = dict.fromkeys(endpoints, aws.url)
+        helper = HelperProcess(home, {**environ, "AWS_REGION": REGION})
         row.source(aws, helper)
         if row.by_link:
             program = _linked(program, directory / "bin")
@@ -386,6 +395,18 @@ class _Contestant:
         else:
             is_right = self._aws.accepts(outcome.stdout.strip())
         return "" if is_right else f"has not answered as it should: {outcome}"
+
+
+def _with_tls(aws: Aws, *, by_name: bool) -> dict[str, str]:
+    """Return the environment in which AWS is found with TLS: by its own names, or a variable."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    names = (f"api.ecr.{REGION}.amazonaws.com", "127.0.0.1")
+    installation.authority().issue_cert(*names).configure_cert(context)
+    url = aws.listen("127.0.0.1", ssl_context=context)
+    if by_name:
+        return {names_of_aws.PORT: url.rpartition(":")[2]}
+    authority = str(installation.DIRECTORY / "authority.pem")
+    return {"AWS_ENDPOINT_URL": url, "SSL_CERT_FILE": authority, "AWS_CA_BUNDLE": authority}
 
 
 def _linked(program: Program, directory: Path) -> Program:
