@@ -10,7 +10,7 @@ OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest demo bench fleet fuzz stress lint types audit format clients build clean
+.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress lint types audit format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +46,10 @@ demo: install ## show the helper at work against an AWS emulator; needs no accou
 
 bench: install ## whole processes against PEER=/another/helper, AWS answering after DELAY_MS
 	$(BIN)/python -m tests.bench
+
+fresh: install ## from nothing installed to the first token, by each way to install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv pipx
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench.fresh
 
 fleet: install ## simulate fleets that start cold at AWS's limit, by retry policy
 	$(BIN)/python -m tests.bench.fleet

@@ -8,4 +8,6 @@
     spawn          the small process that does so
     table          from the measurements to text and JSON
     minimal_boto3  the credential helper that everybody could write
+
+`fleet` and `fresh` are benchmarks of their own.
 """
