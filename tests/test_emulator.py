@@ -909,7 +909,7 @@ def test_unknown_operation_is_answered_and_recorded(aws: AwsEmulator) -> None:
     """What the emulator does not know is a clear error, and a call like any other."""
     user = aws.add_user()
 
-    from_ecr = error_of(client(aws, user).describe_repositories)
+    from_ecr = error_of(client(aws, user).describe_registry)
     from_sts = error_of(client(aws, user, "sts").get_session_token)
     from_nowhere = fetch(f"{aws.url}/nothing")
 
@@ -917,7 +917,7 @@ def test_unknown_operation_is_answered_and_recorded(aws: AwsEmulator) -> None:
     assert from_sts[:2] == (400, "InvalidAction")
     assert from_nowhere[0] == 400
     assert [(call.service, call.operation, call.status) for call in aws.calls] == [
-        ("ecr", "DescribeRepositories", 400),
+        ("ecr", "DescribeRegistry", 400),
         ("sts", "GetSessionToken", 400),
         ("unknown", "unknown", 400),
     ]

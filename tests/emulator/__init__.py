@@ -9,6 +9,8 @@ or run it on its own with `python -m tests.emulator`.
     sigv4       is this request signed with that secret key?
     state       who exists, and what was issued to them
     services    what each API answers
+    repositories, ecr_api, registry_http
+                what is in registries, and what their API, they and their storage answer
     server      HTTP, faults and the record of calls
 """
 

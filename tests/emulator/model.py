@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_LOCAL_SERVICES = frozenset({"imds", "container"})
+
+
 def iso8601(moment: float) -> str:
     """Write epoch seconds the way AWS does: "2030-01-02T03:04:05Z"."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -171,6 +174,19 @@ class Fault:
     drop: Literal["before", "mid", "reset"] | None = None
     hang: bool = False
     endless: Literal["flood", "drip"] | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Which operation of which service a request asks for; both are "unknown" if none."""
+
+    service: str
+    name: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the machine itself serves it, and no AWS endpoint does."""
+        return self.service in _LOCAL_SERVICES
 
 
 @dataclass(frozen=True)

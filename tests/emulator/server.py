@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from tests.emulator import services, sigv4
-from tests.emulator.model import AwsError, Call, Fault, Principal, Request, Response
+from tests.emulator.model import (
+    AwsError,
+    Call,
+    Fault,
+    Operation,
+    Principal,
+    Request,
+    Response,
+)
 from tests.emulator.partitions import service_and_region
 from tests.emulator.state import AwsState
-
-if TYPE_CHECKING:
-    from tests.emulator.services import Operation
 
 _SECRET_HEADERS = frozenset(
     {
@@ -306,7 +311,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         request = Request(self.command, self.path, tuple(self.headers.items()), body, time.time())
         answer = self.server.aws.answer(request)
         if answer is None:
@@ -321,7 +326,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         half = len(response.body) // 2 if fault.drop else None
-        self.wfile.write(response.body[:half])
+        if self.command != "HEAD":
+            self.wfile.write(response.body[:half])
         if fault.drop or fault.endless:
             self.close_connection = True
         if fault.endless:
@@ -331,12 +337,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()  # before it is shut down, which would end it in good order
 
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
     def _go_on(self, block: bytes, slowly: bool) -> None:
         while self.server.aws.pause(0.5 if slowly else 0):
             self.wfile.write(block)
             self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = _serve  # noqa: N815 (the names that http.server calls)
+    do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815 (the names that http.server calls)
+    do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (named there)
         """Write no access log."""

@@ -11,13 +11,21 @@ import hashlib
 import json
 import re
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from tests.emulator import sigv4
-from tests.emulator.model import AwsError, Principal, Request, Response, Role, iso8601
+from tests.emulator import ecr_api, registry_http, sigv4
+from tests.emulator.answers import JSON, json_object, json_response
+from tests.emulator.model import (
+    AwsError,
+    Operation,
+    Principal,
+    Request,
+    Response,
+    Role,
+    iso8601,
+)
 from tests.emulator.partitions import partition_of, service_and_region
 from tests.emulator.state import AwsState, authorization_token
 
@@ -27,26 +35,13 @@ if TYPE_CHECKING:
 _ECR_TARGETS = {
     "AmazonEC2ContainerRegistry_V20150921": "ecr",
     "SpencerFrontendService": "ecr-public",
+    "secretsmanager": "secretsmanager",
 }
+_IAM = frozenset({"PutRolePolicy", "PutUserPolicy"})
 _STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _ROLE_CREDENTIALS = "/latest/meta-data/iam/security-credentials"
-_JSON = "application/x-amz-json-1.1"
 _MAX_METADATA_TOKEN_LIFETIME = 21600
 _ROLE_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-_LOCAL_SERVICES = frozenset({"imds", "container"})
-
-
-@dataclass(frozen=True)
-class Operation:
-    """Which operation of which service a request asks for; both are "unknown" if none."""
-
-    service: str
-    name: str
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the machine itself serves it, and no AWS endpoint does."""
-        return self.service in _LOCAL_SERVICES
 
 
 _UNKNOWN = Operation("unknown", "unknown")
@@ -57,14 +52,14 @@ _UNKNOWN = Operation("unknown", "unknown")
 
 def identify(request: Request, container_path: str | None) -> Operation:
     """Find the operation by path, by X-Amz-Target (JSON protocol) or by Action (query protocol)."""
-    by_path = _operation_by_path(request, container_path)
-    if by_path is not None:
-        return by_path
+    found = registry_http.identify(request) or _operation_by_path(request, container_path)
+    if found is not None:
+        return found
     target, _, name = (request.header("x-amz-target") or "").partition(".")
     if target:
         return Operation(_ECR_TARGETS.get(target, "unknown"), name)
     action = _form(request).get("Action")
-    return _UNKNOWN if action is None else Operation("sts", action)
+    return _UNKNOWN if action is None else Operation("iam" if action in _IAM else "sts", action)
 
 
 def _operation_by_path(request: Request, container_path: str | None) -> Operation | None:
@@ -97,16 +92,6 @@ def requested_session_name(operation: Operation, request: Request) -> str | None
 def _form(request: Request) -> dict[str, str]:
     body = request.body.decode("utf-8", "replace")
     return {name: values[0] for name, values in parse_qs(body, keep_blank_values=True).items()}
-
-
-def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        content = json.loads(request.body or b"{}")
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise AwsError(400, "SerializationException", "The request body is not a JSON object.")
-    return content
 
 
 # Who asks
@@ -182,7 +167,7 @@ def _authorize(principal: Principal, action: str) -> None:
 
 
 def _get_authorization_token(state: AwsState, principal: Principal, request: Request) -> Response:
-    registry_ids = _json_object(request).get("registryIds") or [principal.account_id]
+    registry_ids = json_object(request).get("registryIds") or [principal.account_id]
     _authorize(principal, "ecr:GetAuthorizationToken")
     state.check_throttle()
     region = sigv4.parse_authorization(request.header("authorization")).region
@@ -195,19 +180,19 @@ def _get_authorization_token(state: AwsState, principal: Principal, request: Req
         }
         for registry_id in registry_ids
     ]
-    return _json_response({"authorizationData": data}, _JSON)
+    return json_response({"authorizationData": data}, JSON)
 
 
 def _get_public_authorization_token(
     state: AwsState, principal: Principal, request: Request
 ) -> Response:
-    _json_object(request)
+    json_object(request)
     _authorize(principal, "ecr-public:GetAuthorizationToken")
     _authorize(principal, "sts:GetServiceBearerToken")
     state.check_throttle()
     password, expires_at = state.issue_password(principal.arn, "ecr-public", "us-east-1")
     data = {"authorizationToken": authorization_token(password), "expiresAt": round(expires_at, 3)}
-    return _json_response({"authorizationData": data}, _JSON)
+    return json_response({"authorizationData": data}, JSON)
 
 
 # AWS STS
@@ -329,6 +314,19 @@ def _query_response(action: str, content: str) -> Response:
     return Response(200, "text/xml", body.encode(), {"x-amzn-RequestId": request_id})
 
 
+# AWS IAM
+
+
+def _put_policy(state: AwsState, _: Principal, request: Request) -> Response:
+    """Allow what a policy allows, to the user or role of that name, whatever the resource."""
+    form = _form(request)
+    kind = "user" if "UserName" in form else "role"
+    for statement in json.loads(form["PolicyDocument"])["Statement"]:
+        assert statement["Resource"].startswith("arn:aws:ecr:")
+        state.allow(f"{kind}/{form[f'{kind.title()}Name']}", statement["Action"])
+    return _query_response(form["Action"], "")
+
+
 # IAM Identity Center: the SSO portal and its OpenID Connect service
 
 
@@ -353,7 +351,7 @@ def _get_role_credentials(state: AwsState, _: None, request: Request) -> Respons
         arn=f"arn:{partition_of(found.region).name}:iam::{found.account_id}:{path}", deny=found.deny
     )
     session = state.start_session(role, "dev@example.com", 3600)
-    return _json_response(
+    return json_response(
         {
             "roleCredentials": {
                 "accessKeyId": session.access_key_id,
@@ -367,7 +365,7 @@ def _get_role_credentials(state: AwsState, _: None, request: Request) -> Respons
 
 
 def _create_token(state: AwsState, _: None, request: Request) -> Response:
-    content = _json_object(request)
+    content = json_object(request)
     if content.get("grantType") != "refresh_token":
         raise AwsError(400, "UnsupportedGrantTypeException", "The grant type is not supported.")
     session = state.refresh_sso(
@@ -377,7 +375,7 @@ def _create_token(state: AwsState, _: None, request: Request) -> Response:
     )
     if session is None:
         raise AwsError(400, "InvalidGrantException", "Invalid refresh token provided")
-    return _json_response(
+    return json_response(
         {
             "accessToken": session.access_token,
             "expiresIn": round(session.expires_at - state.now()),
@@ -415,7 +413,7 @@ def _get_instance_role_credentials(state: AwsState, _: None, request: Request) -
     _check_metadata_token(state, request)
     if state.instance is None or request.path != f"{_ROLE_CREDENTIALS}/{state.instance.name}":
         raise AwsError(404, "Not Found", "the instance has no such role")
-    return _json_response(
+    return json_response(
         {
             "Code": "Success",
             "LastUpdated": iso8601(state.now()),
@@ -430,7 +428,7 @@ def _get_instance_identity_document(state: AwsState, _: None, request: Request) 
     _check_metadata_token(state, request)
     if state.instance is None:
         raise AwsError(404, "Not Found", "this machine is no instance")
-    return _json_response(
+    return json_response(
         {
             "accountId": state.instance.principal.account_id,
             "availabilityZone": f"{state.instance.region}a",
@@ -454,7 +452,7 @@ def _get_container_credentials(state: AwsState, _: None, request: Request) -> Re
     if container.authorization_token not in {None, request.header("authorization")}:
         raise AwsError(401, "Unauthorized", "the Authorization header is missing or not valid")
     content = {"RoleArn": container.principal.role_arn, **_local_credentials(container.principal)}
-    return _json_response(content, "application/json")
+    return json_response(content, "application/json")
 
 
 def _local_credentials(principal: Principal) -> dict[str, str | None]:
@@ -473,6 +471,8 @@ _SIGNED: Mapping[Operation, Callable[[AwsState, Principal, Request], Response]] 
     Operation("ecr-public", "GetAuthorizationToken"): _get_public_authorization_token,
     Operation("sts", "AssumeRole"): _assume_role,
     Operation("sts", "GetCallerIdentity"): _get_caller_identity,
+    Operation("iam", "PutUserPolicy"): _put_policy,
+    Operation("iam", "PutRolePolicy"): _put_policy,
 }
 _UNSIGNED: Mapping[Operation, Callable[[AwsState, None, Request], Response]] = {
     Operation("sts", "AssumeRoleWithWebIdentity"): _assume_role_with_web_identity,
@@ -488,7 +488,7 @@ _UNSIGNED: Mapping[Operation, Callable[[AwsState, None, Request], Response]] = {
 
 def is_signed(operation: Operation) -> bool:
     """Whether the operation must be called with a signature."""
-    return operation in _SIGNED
+    return operation in _SIGNED or ecr_api.is_known(operation)
 
 
 def perform(
@@ -502,6 +502,10 @@ def perform(
         return _UNSIGNED[operation](state, None, request)
     if operation in _SIGNED and principal is not None:
         return _SIGNED[operation](state, principal, request)
+    if ecr_api.is_known(operation) and principal is not None:
+        return ecr_api.perform(state, operation, principal, request)
+    if operation.service in ("registry", "s3"):
+        return registry_http.perform(state, operation, request)
     code = {"sts": "InvalidAction", "imds": "Not Found"}.get(
         operation.service, "UnknownOperationException"
     )
@@ -515,7 +519,9 @@ def error_response(operation: Operation, error: AwsError) -> Response:
     """Write an error in the form of the API: XML, JSON of several kinds, or plain text."""
     headers = {"x-amzn-RequestId": str(uuid.uuid4())}
     match operation.service:
-        case "sts":
+        case "registry" | "s3":
+            return registry_http.error_response(operation, error)
+        case "sts" | "iam":
             body = (
                 f'<ErrorResponse xmlns="{_STS_NAMESPACE}"><Error><Type>Sender</Type>'
                 f"{_tag('Code', error.code)}{_tag('Message', error.message)}</Error>"
@@ -525,7 +531,7 @@ def error_response(operation: Operation, error: AwsError) -> Response:
         case "sso":
             headers["x-amzn-ErrorType"] = error.code
             kind = f"com.amazonaws.switchboard.portal#{error.code}"
-            return _json_response(
+            return json_response(
                 {"message": error.message, "__type": kind},
                 "application/json",
                 error.status,
@@ -535,7 +541,7 @@ def error_response(operation: Operation, error: AwsError) -> Response:
             headers["x-amzn-ErrorType"] = error.code
             name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error.code.removesuffix("Exception")).lower()
             content = {"error": name, "error_description": error.message}
-            return _json_response(content, "application/json", error.status, headers)
+            return json_response(content, "application/json", error.status, headers)
         case "imds" | "container":
             return Response(
                 error.status,
@@ -544,14 +550,4 @@ def error_response(operation: Operation, error: AwsError) -> Response:
             )
         case _:
             content = {"__type": error.code, "message": error.message}
-            return _json_response(content, _JSON, error.status, headers)
-
-
-def _json_response(
-    content: Mapping[str, object],
-    content_type: str,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    identified = {"x-amzn-RequestId": str(uuid.uuid4())} if headers is None else headers
-    return Response(status, content_type, json.dumps(content).encode(), identified)
+            return json_response(content, JSON, error.status, headers)

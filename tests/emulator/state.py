@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.emulator.model import AwsError, IssuedToken, Principal, Role, SsoSession
 from tests.emulator.partitions import partition_of
+from tests.emulator.repositories import Registries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,6 +74,9 @@ class AwsState:
         self._issued: dict[str, IssuedToken] = {}
         self.instance: InstanceRole | None = None
         self.container: ContainerCredentials | None = None
+        self.registries = Registries()
+        self.nobody = Principal(arn="", access_key_id="", secret_access_key="")
+        """Who has a token that belongs to no principal, and may do what anybody may."""
         self.token_lifetime = 12 * _HOUR
         """Seconds for which an authorization token is valid."""
         self.clock_offset = 0.0
@@ -228,6 +232,22 @@ class AwsState:
         """Return the owner of an access key, None if there is none."""
         with self._lock:
             return self._principals.get(access_key_id)
+
+    def principal_named(self, arn: str) -> Principal:
+        """Return who has that ARN, the last that came to be; `nobody` if there is none."""
+        with self._lock:
+            named = [each for each in self._principals.values() if each.arn == arn]
+        return named[-1] if named else self.nobody
+
+    def allow(self, name: str, actions: Iterable[str]) -> None:
+        """Take actions from what is denied to "user/NAME", or to "role/NAME" and its sessions."""
+        with self._lock:
+            for key, each in self._principals.items():
+                if (each.role_arn or each.arn).endswith(f":{name}"):
+                    self._principals[key] = replace(each, deny=each.deny - frozenset(actions))
+            for arn, role in self._roles.items():
+                if arn.endswith(f":{name}"):
+                    self._roles[arn] = replace(role, deny=role.deny - frozenset(actions))
 
     def role(self, arn: str) -> Role | None:
         """Return the role of that ARN, None if there is none."""
