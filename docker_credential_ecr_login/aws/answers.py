@@ -1,6 +1,5 @@
 """Answers of AWS that name an error -> our own errors."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..errors import (
 )
 from ..redaction import one_line
 from .attempt import Attempt
+from .replies import denial_in
 
 _THROTTLING = frozenset(
     {
@@ -128,12 +128,8 @@ def _explain_denial(message: str, operation: str, attempt: Attempt) -> HelperErr
         if is_public
         else f"ecr:{operation}"
     )
-    said = re.match(
-        r"User: (\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: \S+)?(.*)", message
-    )
-    if said:
-        principal, permission, reason = said.groups()
-        text = f"{permission} is denied to {principal}{reason}"
+    if said := denial_in(message):
+        text = f"{said.action} is denied to {said.principal}{said.reason}"
     else:
         text = f"{needed} is denied to {attempt.source}: {message}"
     return AccessDenied(text, f"allow it {needed} on resource * in an IAM policy")

@@ -1,19 +1,27 @@
-"""Who asks AWS, for the command ``doctor``: profile, credentials, principal and endpoint.
+"""Who asks AWS, for the command ``doctor``: profile, credentials, principal, endpoint, questions.
 
 Found with the same session, provider chain and client as a token is asked for.
 """
 
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ..deadline import Deadline
+from ..errors import HelperError
 from ..redaction import redact
 from ..request import Request
 from .attempt import Attempt
 from .credentials import sign_in
 from .proxies import way
+from .replies import Reply
 from .session import configured_endpoint, create_client, explained, open_session
 from .worker import Result, Worker
+
+_SEARCH_TIME = 5.0  # seconds: a network may let nothing through to other regions
 
 
 class Caller:
@@ -67,6 +75,53 @@ class Caller:
             chosen = self._chosen_by()
         return redact(url), redact(", ".join(filter(None, (chosen, way(url).strip()))))
 
+    def ask(self, operation: str, **parameters: Any) -> Reply:
+        """Return what the registry's API answers; after `find_credentials`.
+
+        The ``operation`` is called by botocore's name. That AWS refuses is an answer, too; where
+        there is none, its code says so.
+        """
+        try:
+            return self._in_time(
+                lambda _: _call(create_client(self._session, self._request), operation, parameters)
+            )
+        except HelperError as error:
+            return Reply("no answer", error.message)
+
+    def regions_where(self, operation: str, **parameters: Any) -> list[str]:
+        """Return the other regions of the partition in which the ``operation`` succeeds.
+
+        Those that do not answer in time are left out.
+        """
+        registry, answers = self._request.ecr, SimpleQueue[str]()
+
+        def ask(region: str, client: Any) -> None:
+            try:
+                found = not _call(client, operation, parameters).code
+            except Exception:  # there is no such service, or no way there
+                found = False
+            answers.put(region if found else "")
+
+        regions = self._session.get_available_regions(registry.service, registry.partition)
+        others = [region for region in regions if region != registry.region]
+        for region in others:
+            request = Request(
+                self._request.host,
+                registry.authorized_in(region),
+                self._request.settings,
+                self._request.environ,
+                self._request.identity,
+            )
+            client = create_client(self._session, request)
+            Thread(target=ask, args=(region, client), daemon=True).start()
+        deadline, found = Deadline(_SEARCH_TIME), []
+        for _ in others:
+            try:
+                found.append(answers.get(timeout=deadline.left()))
+            except Empty:
+                break
+        return sorted(filter(None, found))
+
     def _chosen_by(self) -> str:
         settings, environ = self._request.settings, self._request.environ
         service = self._request.ecr.service
@@ -83,3 +138,12 @@ class Caller:
         worker = Worker(Deadline(self._timeout))
         with explained(self._attempt):
             return worker.run(lambda: function(worker))
+
+
+def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Reply:
+    """Return what AWS answers. Raises what botocore raises if that is none of AWS's errors."""
+    try:
+        return Reply(content=getattr(client, operation)(**parameters))
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        return Reply(str(said.get("Code", "")) or "error", str(said.get("Message", "")))

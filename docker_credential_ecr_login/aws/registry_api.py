@@ -1,10 +1,13 @@
-"""The registry itself, over HTTPS: whether it takes a password.
+"""The registry itself, over HTTPS: asked as clients ask it.
 
-Source: "API Version Check" of the OCI distribution specification, and "Token Authentication"
-of the distribution project, which ECR Public uses.
+Source: the OCI distribution specification, and "Token Authentication" of the distribution
+project, which ECR Public uses.
 """
 
-from urllib.parse import urlencode, urlsplit, urlunsplit
+import json
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 from urllib.request import parse_http_list, parse_keqv_list
 
 from botocore.awsrequest import AWSRequest
@@ -16,56 +19,113 @@ from ..registry import PUBLIC_HOSTS
 from ..request import Request
 from .attempt import Attempt
 from .http import HttpSession, ca_bundle
+from .replies import Reply, http_reply
 from .session import explained, open_session
 from .wire import CONNECT_TIMEOUT, READ_TIMEOUT
 from .worker import Worker
 
 
-def status_of(request: Request, authorization: str | None, timeout: float) -> int:
-    """Return the HTTP status with which a registry answers ``GET /v2/``, within ``timeout``.
+class Answer(NamedTuple):
+    """The answer to one request: ``location`` is where a redirect leads, or an upload is."""
 
-    It is asked by the same proxies, and with the same trust, as AWS is asked for a token.
-    ``authorization`` is the value of the header of that name, ``timeout`` is in seconds.
-    Raises `HelperError` if there is no answer.
+    status: int
+    challenge: str
+    location: str
+    body: bytes
+
+    @property
+    def reply(self) -> Reply:
+        """What it says."""
+        return http_reply(self.status, self.body)
+
+
+class RegistryApi:
+    """Asks a registry by the same proxies, and with the same trust, as AWS is asked for a token.
+
+    ``authorization`` is the value of the header of that name, None for none. It goes to the
+    registry, and to the token server of ECR Public, and nowhere else. An answer may take
+    ``timeout`` seconds. All methods raise `HelperError` if there is none.
     """
-    environ = request.environ
-    # The endpoint is another one.
-    others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_URL")}
-    asked = Request(request.host, request.registry, request.settings, others, request.identity)
-    attempt = Attempt(asked, phase="call")
 
-    def ask() -> int:
-        open_session(attempt)  # whose profile may name the certificates
-        bundle, _ = ca_bundle(environ, attempt.settings_of_profile)
-        session = HttpSession(bundle, (CONNECT_TIMEOUT, READ_TIMEOUT))
-        url = f"https://{request.host}/v2/"
-        status, challenge = _get(session, url, authorization)
-        scheme, _, parameters = challenge.partition(" ")
-        if status != 401 or authorization is None or scheme.lower() != "bearer":
-            return status
+    def __init__(self, request: Request, authorization: str | None, timeout: float) -> None:
+        environ = request.environ
+        # The endpoint is another one.
+        others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_")}
+        self._request = Request(
+            request.host, request.registry, request.settings, others, request.identity
+        )
+        self._authorization = authorization
+        self._timeout = timeout
+
+    def ask(self, method: str, path: str, **headers: str) -> Answer:
+        """Return what the registry answers, and follow no redirect."""
+        url = f"https://{self._request.host}{path}"
+        return self._in_time(lambda session: self._ask(session, method, url, headers))
+
+    def fetch(self, url: str, **headers: str) -> Answer:
+        """Return what is elsewhere, where a redirect of the registry leads."""
+        if urlsplit(url).scheme != "https":
+            raise UnusableAnswer(
+                f"the registry sends clients to {one_line(url) or 'nowhere'}, without TLS",
+                "check the name, and HTTPS_PROXY",
+            )
+        return self._in_time(lambda session: _send(session, "GET", url, headers))
+
+    def _in_time(self, function: Callable[[HttpSession], Answer]) -> Answer:
+        attempt = Attempt(self._request, phase="call")
+
+        def run() -> Answer:
+            open_session(attempt)  # whose profile may name the certificates
+            bundle, _ = ca_bundle(self._request.environ, attempt.settings_of_profile)
+            return function(HttpSession(bundle, (CONNECT_TIMEOUT, READ_TIMEOUT)))
+
+        with explained(attempt):
+            return Worker(Deadline(self._timeout)).run(run)
+
+    def _ask(
+        self, session: HttpSession, method: str, url: str, headers: Mapping[str, str]
+    ) -> Answer:
+        own = {} if self._authorization is None else {"Authorization": self._authorization}
+        answer = _send(session, method, url, {**headers, **own})
+        token_url = self._token_url(url, answer) if answer.status == 401 else ""
+        if not token_url:
+            return answer
+        answer = _send(session, "GET", token_url, own)
+        try:
+            token = json.loads(answer.body)["token"]
+        except (ValueError, TypeError, KeyError):
+            return answer
+        return _send(session, method, url, {**headers, "Authorization": f"Bearer {token}"})
+
+    def _token_url(self, url: str, answer: Answer) -> str:
+        """Return where clients are sent for a token, empty if nowhere. Raises `UnusableAnswer`."""
+        scheme, _, parameters = answer.challenge.partition(" ")
+        if scheme.lower() != "bearer":
+            return ""
         try:
             wanted = parse_keqv_list(parse_http_list(parameters))
             realm = wanted.pop("realm", "")
             scheme, host, path, query, _ = urlsplit(realm)
         except (ValueError, IndexError):  # it makes no sense
-            return status
-        allowed = PUBLIC_HOSTS if request.ecr.is_public else ()
-        if scheme != "https" or host.lower().removesuffix(":443") not in (request.host, *allowed):
+            return ""
+        allowed = PUBLIC_HOSTS if self._request.ecr.is_public else ()
+        names = (self._request.host, *allowed)
+        if scheme != "https" or host.lower().removesuffix(":443") not in names:
             raise UnusableAnswer(
                 f"{url} sends clients with the password to {one_line(realm) or 'nowhere'}, "
                 "which got none from here",
                 "check the name, and HTTPS_PROXY",
             )
         query = "&".join(filter(None, (query, urlencode(wanted))))
-        url = urlunsplit((scheme, host, path, query, ""))
-        return _get(session, url, authorization)[0]
-
-    with explained(attempt):
-        return Worker(Deadline(timeout)).run(ask)
+        return urlunsplit((scheme, host, path, query, ""))
 
 
-def _get(session: HttpSession, url: str, authorization: str | None) -> tuple[int, str]:
-    """Return status and WWW-Authenticate of an answer."""
-    headers = {} if authorization is None else {"Authorization": authorization}
-    answer = session.send(AWSRequest("GET", url, headers).prepare())
-    return answer.status_code, answer.headers.get("WWW-Authenticate", "")
+def _send(session: HttpSession, method: str, url: str, headers: Mapping[str, str]) -> Answer:
+    answer = session.send(AWSRequest(method, url, dict(headers)).prepare())
+    location = answer.headers.get("Location", "")
+    return Answer(
+        answer.status_code,
+        answer.headers.get("WWW-Authenticate", ""),
+        urljoin(url, location) if location else "",
+        answer.content,
+    )

@@ -4,6 +4,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from .. import actions
 from ..cache.tokens import Entry, open_cache
@@ -16,6 +17,9 @@ from ..request import NO_SETTINGS, Request
 from .arguments import configured_regions, hosts
 from .findings import CheckContext, Finding
 from .output import iso_time
+
+if TYPE_CHECKING:
+    from ..aws.registry_api import RegistryApi
 
 _SDK_REGION = "us-east-1"  # to ask STS in, where no region is configured
 _NO_PROFILE = "the profile cannot be used"
@@ -68,6 +72,7 @@ def principal(context: CheckContext) -> Iterator[Finding]:
         return
     try:
         account, arn = context.caller.identity()
+        context.principal = arn
     except EndpointUnreachable as error:
         yield Finding("principal", "warned", f"not known: {error.message}", "no pull needs this")
         return
@@ -118,16 +123,14 @@ def registry(context: CheckContext) -> Iterator[Finding]:
         yield _skipped("registry", context, _NO_REGISTRY if context.caller else _NO_PROFILE)
         return
     from ..aws.proxies import way
-    from ..aws.registry_api import status_of
 
     request = _request(context)
-    basic = b64encode(f"{USERNAME}:{context.secret}".encode()).decode()
-    authorization = f"Basic {basic}" if context.secret else None
-    status = status_of(request, authorization, answer_timeout(request))
+    status = registry_api(context).ask("GET", "/v2/").status
     url = f"https://{request.host}/v2/"
-    if authorization and status == _OK:
+    if context.secret and status == _OK:
+        context.takes_token = True
         yield Finding("registry", "passed", f"{url} takes the token")
-    elif authorization and status in (_UNAUTHORIZED, _FORBIDDEN):
+    elif context.secret and status in (_UNAUTHORIZED, _FORBIDDEN):
         yield Finding(
             "registry",
             "failed",
@@ -137,6 +140,7 @@ def registry(context: CheckContext) -> Iterator[Finding]:
             else "check the policies of the VPC endpoint, of the registry and of the proxy",
         )
     elif status in (_OK, _UNAUTHORIZED):
+        context.takes_token = context.registry.is_public
         yield Finding("registry", "passed", f"{url} answers; there is no token to try")
     else:
         yield Finding(
@@ -145,6 +149,16 @@ def registry(context: CheckContext) -> Iterator[Finding]:
             f"{url}{way(url)} answers with HTTP {status}, unlike a registry",
             "check the name, and HTTPS_PROXY",
         )
+
+
+def registry_api(context: CheckContext) -> "RegistryApi":
+    """Return what asks the registry, with the token if there is one."""
+    from ..aws.registry_api import RegistryApi
+
+    request = _request(context)
+    basic = b64encode(f"{USERNAME}:{context.secret}".encode()).decode()
+    authorization = f"Basic {basic}" if context.secret else None
+    return RegistryApi(request, authorization, answer_timeout(request))
 
 
 def _region(context: CheckContext) -> str | None:

@@ -16,7 +16,9 @@ from ..redaction import one_line
 from . import aws_checks, client_checks, machine_checks
 from .arguments import configured_regions, hosts, own_name, regions, with_profile
 from .findings import Check, CheckContext, Finding
+from .images import Image, split
 
+_OWN_REGISTRY = "your own, in the configured region"
 _COLOURS = {"passed": "32", "failed": "31", "warned": "33", "skipped": "2"}  # ECMA-48, SGR
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -44,15 +46,22 @@ def add_to(commands: Any) -> None:
         "doctor",
         help="find out why a pull fails",
         description="Check everything that an answer for REGISTRY depends on, from the program on "
-        "PATH to the registry itself, and say what to do about what is wrong. Without REGISTRY: "
-        "the first that Docker's configuration names, or one's own in the configured region.",
+        "PATH to the registry itself, and say what to do about what is wrong. With an IMAGE: "
+        "whether it can be pulled, or pushed, and if not, whose rule says no. Without either: "
+        "the first registry that Docker's configuration names, or one's own in the configured "
+        "region.",
         epilog="The exit code is 0 if nothing failed.",
     )
     parser.add_argument(
         "registry",
-        metavar="REGISTRY",
+        metavar="REGISTRY|IMAGE",
         nargs="?",
-        help="host of an ECR registry, or account of 12 digits",
+        help="host of an ECR registry, or account of 12 digits; or an image in a registry",
+    )
+    parser.add_argument(
+        "--push",
+        action="store_true",
+        help="look whether IMAGE can be pushed: an upload is begun and cancelled",
     )
     parser.add_argument("--region", help="region of the account (default: the configured one)")
     parser.add_argument("--profile", help="profile of the AWS configuration to look at")
@@ -62,6 +71,7 @@ def add_to(commands: Any) -> None:
     )
     parser.examples = (
         "doctor 123456789012.dkr.ecr.us-east-1.amazonaws.com",
+        "doctor --push 123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.4",
         "doctor --no-network --json",
     )
     parser.set_defaults(run=run)
@@ -75,11 +85,23 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     if options.profile:
         environ = with_profile(options.profile, environ)
     region = next(iter(regions([options.region or ""])), None)
-    host = _host(options.registry, region, environ)
-    context = CheckContext(environ, host, network=not options.no_network, region=region)
+    name, repository, reference = split(options.registry or "")
+    host = _host(name if options.registry is not None else None, region, environ)
+    image = Image(host, repository, reference) if host and repository else None
+    if options.push and image is None:
+        raise BadInput("--push is about an image", "name one, with its registry")
+    context = CheckContext(
+        environ,
+        host,
+        network=not options.no_network,
+        region=region,
+        image=image,
+        push=options.push,
+    )
     findings = []
     if not options.json:
-        _print(f"Registry: {host or 'your own, in the configured region'}\n")
+        subject = f"Image: {image}" if image else f"Registry: {host or _OWN_REGISTRY}"
+        _print(f"{subject}\n")
     for finding in _findings(context):
         findings.append(finding)
         if not options.json:
@@ -87,7 +109,8 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     numbers = Counter(finding.status for finding in findings)
     if options.json:
         checks = [finding._asdict() for finding in findings]
-        _print(json.dumps({"registry": context.host, "checks": checks}, indent=2) + "\n")
+        named = {"registry": context.host} | ({"image": str(image)} if image else {})
+        _print(json.dumps({**named, "checks": checks}, indent=2) + "\n")
     else:
         _print(", ".join(f"{number} {status}" for status, number in numbers.items()) + "\n")
     return "", "", 1 if numbers["failed"] else 0
@@ -108,7 +131,7 @@ def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> s
 
 
 def _findings(context: CheckContext) -> Iterator[Finding]:
-    for name, check in CHECKS:
+    for name, check in (*CHECKS, *((("image", _image),) if context.image else ())):
         try:
             yield from check(context)
         except HelperError as error:
@@ -116,6 +139,12 @@ def _findings(context: CheckContext) -> Iterator[Finding]:
         except Exception as error:
             message = one_line(f"internal error, please report it: {type(error).__name__}: {error}")
             yield Finding(name, "failed", message)
+
+
+def _image(context: CheckContext) -> Iterator[Finding]:
+    from .image_checks import image
+
+    yield from image(context)
 
 
 def _lines(finding: Finding, *, colour: bool) -> str:

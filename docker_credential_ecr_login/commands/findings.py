@@ -11,6 +11,7 @@ from ..redaction import one_line
 from ..registry import Registry, parse
 from ..request import Request
 from ..resolve import resolve
+from .images import Image
 
 if TYPE_CHECKING:
     from ..aws.caller import Caller
@@ -34,7 +35,9 @@ class CheckContext:
     """What is looked at, and what was found out about it on the way.
 
     ``host`` is the registry, None until it is known; ``environ`` has the general settings of
-    the config file once that was read. ``secret`` is the password for the registry, or empty.
+    the config file once that was read. ``secret`` is the password for the registry, or empty;
+    ``takes_token`` is whether the registry took it, or lets everybody in. ``image`` is what is to
+    be pulled, or pushed, if one was named; ``principal`` the ARN of who asks AWS, or empty.
     """
 
     environ: Mapping[str, str]
@@ -45,6 +48,10 @@ class CheckContext:
     caller: "Caller | None" = None
     has_credentials: bool = False
     secret: str = ""
+    principal: str = ""
+    takes_token: bool = False
+    image: Image | None = None
+    push: bool = False
 
     @property
     def registry(self) -> Registry | None:

@@ -1,0 +1,193 @@
+"""Whose rule keeps somebody from an image, or what else does: from replies to findings. Pure."""
+
+import json
+from collections.abc import Iterator
+
+from ..aws.replies import Denial, Reply
+from ..errors import printable
+from ..protocol import NAME
+from ..redaction import one_line
+from . import absences, remedies
+from .findings import Finding, listed
+from .images import fits, platforms
+from .situation import NOT_ASKED, Situation, is_of_upstream, lacks_image, same_principal
+
+_AVAILABLE = "AVAILABLE"
+
+
+def pull(situation: Situation) -> Iterator[Finding]:
+    """Say whether the image can be pulled, and if not, why."""
+    image, manifest = situation.image, situation.reply("manifest")
+    if manifest.code:
+        yield cause(situation, "image", manifest, "batch_get_image")
+        return
+    if not isinstance(manifest.content, dict):
+        message = f"what the registry answers for {image} is no manifest"
+        yield Finding("image", "failed", message, "check HTTPS_PROXY: who answers?")
+        return
+    if (part := situation.reply("part")).code and part is not NOT_ASKED:
+        message = f"{image} is a list, and the manifest in it for {situation.platform} is not there"
+        yield Finding("image", "failed", f"{message}: {part.words}", f"push {image} again, whole")
+        return
+    yield Finding("image", "passed", f"{image} is there, and the token may pull it")
+    denial = situation.denial(situation.reply("batch_get_image"))
+    if denial:
+        yield denied(situation, "image", denial)._replace(
+            status="warned", message=f"the token may, but {_denied(denial)}"
+        )
+    yield from _platform(situation)
+    yield from _layer(situation)
+
+
+def push(situation: Situation) -> Iterator[Finding]:
+    """Say whether the image can be pushed, as far as that shows without pushing one."""
+    image, described = situation.image, situation.reply("describe_repositories")
+    if situation.lacks_repository(described):
+        yield absences.no_repository_to_push_to(situation)
+        return
+    if described.code:
+        denial = situation.denial(described)
+        reason = _denied(denial) if denial else described.words
+        remedy = denied(situation, "repository", denial).remedy if denial else ""
+        message = f"whether there is {image.repository} is not known, so no upload is begun"
+        yield Finding("repository", "warned", f"{message}: {reason}", remedy)
+        return
+    yield Finding("repository", "passed", f"{image.repository} is there")
+    if situation.tag_is_fixed:
+        command = f"ecr put-image-tag-mutability --repository-name {image.repository}"
+        command = remedies.aws(situation, f"{command} --image-tag-mutability MUTABLE")
+        yield Finding(
+            "tag",
+            "failed",
+            f"the tag {image.reference} is there already, and the tags of {image.repository} "
+            "are immutable: no other image can be pushed under it",
+            f"push another tag, or run: {command}",
+        )
+    upload = situation.reply("upload")
+    if upload.code:
+        yield cause(situation, "upload", upload)
+        return
+    message = "an upload was begun and cancelled; whether ecr:PutImage is allowed, a push will show"
+    yield Finding("upload", "passed", message)
+
+
+def cause(situation: Situation, check: str, reply: Reply, *others: str) -> Finding:
+    """Return why the registry refuses; ``others`` may know a reason that it does not give."""
+    said = situation.denial(reply)
+    principal = situation.principal
+    if said and principal and not same_principal(said.principal, principal):
+        return Finding(
+            check,
+            "failed",
+            f"the token is not one of {principal}, but of {one_line(said.principal)}, and "
+            f"{_denied(said)}",
+            f"{NAME} logout {situation.image.host}",
+        )
+    if said and said.action in remedies.CACHE:
+        return denied(situation, check, said)
+    if is_of_upstream(reply):
+        return absences.upstream_fails(situation, reply)
+    if situation.lacks_repository(reply):
+        return absences.no_repository(situation)
+    if denial := said or situation.denial(reply, *others):
+        return denied(situation, check, denial)
+    if lacks_image(reply):
+        return absences.no_image(situation)
+    message = f"the registry's answer for {situation.image} is {reply.words}"
+    is_denied = reply.code in ("DENIED", "HTTP 403")
+    remedy = f"the token may be another's; to get a new one: {NAME} logout {situation.image.host}"
+    return Finding(check, "failed", message, remedy if is_denied else "")
+
+
+def denied(situation: Situation, check: str, denial: Denial) -> Finding:
+    """Return whose rule denies it, and what to do."""
+    repository = situation.image.repository
+    actions = remedies.needed(denial.action)
+    message = _denied(denial)
+    if denial.is_explicit:
+        statements = (each for each in situation.policy or () if each.get("Effect") == "Deny")
+        names = [str(each.get("Sid") or json.dumps(each)) for each in statements]
+        shown = f" ({listed(names)})" if names and denial.policy.startswith("resource-") else ""
+        where = denial.policy or "policy"
+        remedy = f"have the deny taken out of that {where}{shown}, or {_principal(denial)} excepted"
+    elif denial.policy == "resource-based policy":
+        if situation.policy == []:
+            message += f"; {repository} has no policy"
+        remedy = remedies.let_in(situation, denial)
+    elif denial.policy in ("identity-based policy", ""):
+        remedy = remedies.allow(situation, denial.principal, actions)
+        if not situation.is_own:
+            remedy += "; " + remedies.let_in(situation, denial)
+    else:
+        remedy = f"have {', '.join(actions)} on {situation.arn} allowed in that {denial.policy}"
+    return Finding(check, "failed", message, remedy)
+
+
+def _denied(denial: Denial) -> str:
+    return one_line(f"{denial.action} is denied to {denial.principal}{denial.reason}")
+
+
+def _principal(denial: Denial) -> str:
+    return one_line(denial.principal)
+
+
+def _platform(situation: Situation) -> Iterator[Finding]:
+    image, wanted = situation.image, situation.platform
+    found = list(platforms(situation.content("manifest")))
+    config = situation.content("config")
+    if found and not any(fits(wanted, each) for each in found):
+        every = ",".join((*found, wanted))
+        yield Finding(
+            "platform",
+            "failed",
+            f"{image} is for {listed(found)}, and not for {wanted}",
+            f"pull with --platform {found[0]}, if that can be run here, or build it for both: "
+            f"docker buildx build --platform {every} --tag {image} --push .",
+        )
+    elif isinstance(config, dict) and config.get("architecture"):
+        own = printable(f"{config.get('os')}/{config['architecture']}")
+        if not fits(wanted, own):
+            message = f"{image} is for {own}, and not for {wanted}: it can be pulled, but not run"
+            command = f"docker buildx build --platform {wanted} --tag {image} --push ."
+            yield Finding("platform", "warned", message, command)
+
+
+def _layer(situation: Situation) -> Iterator[Finding]:
+    for each in (situation.content("batch_check_layer_availability") or {}).get("layers") or ():
+        if each.get("layerAvailability") != _AVAILABLE:
+            message = f"the layer {each.get('layerDigest')} is not in the registry any more"
+            yield Finding("layer", "failed", message, f"push {situation.image} again")
+            return
+    layer, storage = situation.reply("layer"), situation.reply("storage")
+    if layer is NOT_ASKED:
+        return
+    if layer.code:
+        yield cause(situation, "layer", layer)
+    elif not storage.code:
+        yield Finding("layer", "passed", f"a byte of a layer came from {_host_of(layer)}")
+    else:
+        yield _layer_kept_back(situation, _host_of(layer), storage)
+
+
+def _layer_kept_back(situation: Situation, host: str, storage: Reply) -> Finding:
+    message = f"the registry answers, but a layer cannot be had from {host}: {storage.words}"
+    bucket, is_s3, _ = host.partition(".s3.")
+    if storage.code == "no answer":
+        remedy = f"let HTTPS to {host} through: firewall, proxy (HTTPS_PROXY, NO_PROXY)"
+        remedy += ", and a VPC endpoint for S3 where there is no way to the internet"
+    elif is_s3:
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:{situation.registry.partition}:s3:::{bucket}/*",
+        }
+        remedy = f"add to the policy of the VPC endpoint for S3: {json.dumps(statement)}"
+    else:
+        remedy = f"let {host} through, in the proxy and the firewall"
+    return Finding("layer", "failed", message, remedy)
+
+
+def _host_of(layer: Reply) -> str:
+    """Return where the layer is kept, which the asking side puts into the reply."""
+    return str(layer.content or "the registry itself")

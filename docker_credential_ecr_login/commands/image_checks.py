@@ -1,0 +1,198 @@
+"""The checks of ``doctor IMAGE``: what is asked of the registry, its storage and its API.
+
+A pull is tried as clients do it, but for one byte of a layer; of a push, an upload is begun and
+cancelled. Where something is refused, more is asked, to say why.
+"""
+
+import platform
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..aws.replies import Reply
+from ..errors import HelperError
+from . import diagnosis
+from .aws_checks import registry_api
+from .findings import CheckContext, Finding
+from .images import (
+    MANIFESTS,
+    Image,
+    config_digest,
+    fits,
+    layers,
+    platforms,
+    smallest_layer,
+    wanted_platform,
+)
+from .situation import NOT_ASKED, Situation, lacks_image, longest
+
+if TYPE_CHECKING:
+    from ..aws.caller import Caller
+    from ..aws.registry_api import RegistryApi
+
+_MOST_PAGES = 10  # of so many entries
+_PAGE_SIZE = 1000
+_MOST_LAYERS = 100  # that BatchCheckLayerAvailability takes
+_A_BYTE = "bytes=0-0"
+
+
+def image(context: CheckContext) -> Iterator[Finding]:
+    """Say whether this principal may pull, or push, the image."""
+    named, caller, registry = context.image, context.caller, context.registry
+    if named is None or caller is None or registry is None or not context.takes_token:
+        reason = (
+            "there is no token that the registry takes"
+            if context.network
+            else "it needs the network"
+        )
+        yield Finding("image", "skipped", reason)
+        return
+    has_api = context.has_credentials and not registry.is_public
+    questions = _Questions(named, registry_api(context), caller if has_api else None)
+    if registry.registry_id:
+        questions.registry = {"registryId": registry.registry_id}
+    (questions.ask_about_push if context.push else questions.ask_about_pull)(
+        wanted := wanted_platform(context.environ, platform.machine())
+    )
+    situation = Situation(
+        named, registry, context.principal, wanted, questions.replies, questions.regions
+    )
+    yield from (diagnosis.push if context.push else diagnosis.pull)(situation)
+
+
+class _Questions:
+    """Asks about an image; ``caller`` asks the API, None where there are no credentials for it.
+
+    ``replies`` and ``regions`` are those of a `Situation`. Raises `HelperError` where the registry
+    itself gives no answer.
+    """
+
+    def __init__(self, image: Image, api: "RegistryApi", caller: "Caller | None") -> None:
+        self.replies: dict[str, Reply] = {}
+        self.regions: tuple[str, ...] = ()
+        self.registry: dict[str, str] = {}
+        self._image = image
+        self._api = api
+        self._caller = caller
+        self._path = f"/v2/{image.repository}"
+        self._repository = {"repositoryName": image.repository}
+
+    def ask_about_pull(self, wanted: str) -> None:
+        """Ask what a client asks that pulls for the ``wanted`` platform, and the API the same."""
+        manifest = self._manifest(self._image.reference)
+        self.replies["manifest"] = manifest
+        self._ask("describe_repositories", repositoryNames=[self._image.repository])
+        self._ask_for_image()
+        if found := platforms(manifest.content):
+            chosen = (digest for name, digest in found.items() if fits(wanted, name))
+            digest = next(chosen, next(iter(found.values())))
+            manifest = self.replies["part"] = self._manifest(digest)
+        if not manifest.code:
+            self._ask_for_layers(manifest.content, alone=not found)
+        refusals = [self.replies[name] for name in ("manifest", "layer") if name in self.replies]
+        if refused := next((each for each in refusals if each.code), None):
+            self._ask_why(refused)
+
+    def ask_about_push(self, _: str) -> None:
+        """Ask whether the repository is there, and begin an upload only if it is."""
+        described = self._ask("describe_repositories", repositoryNames=[self._image.repository])
+        if not described.code:
+            self.replies["manifest"] = self._manifest(self._image.reference)
+            described = self.replies["upload"] = self._begin_upload()
+        if described.code:
+            self._ask_why(described)
+            self._pages("describe_repository_creation_templates", "repositoryCreationTemplates")
+
+    def _manifest(self, reference: str) -> Reply:
+        path = f"{self._path}/manifests/{reference}"
+        return self._api.ask("GET", path, Accept=MANIFESTS).reply
+
+    def _ask_for_layers(self, manifest: Any, *, alone: bool) -> None:
+        """Have one byte of a layer; and the image's configuration, if that alone has a platform."""
+        digests = layers(manifest)[:_MOST_LAYERS]
+        if digests:
+            self._ask("batch_check_layer_availability", **self._repository, layerDigests=digests)
+        if digest := smallest_layer(manifest):
+            self.replies["layer"], self.replies["storage"] = self._blob(digest, Range=_A_BYTE)
+        if alone and (digest := config_digest(manifest)):
+            self.replies["config"] = self._blob(digest)[1]
+
+    def _blob(self, digest: str, **headers: str) -> tuple[Reply, Reply]:
+        """Return what the registry and what its storage says, to which it sends clients."""
+        answer = self._api.ask("GET", f"{self._path}/blobs/{digest}", **headers)
+        if not answer.location or answer.reply.code:
+            return answer.reply._replace(content=None), answer.reply
+        where = Reply(content=urlsplit(answer.location).hostname)
+        try:
+            return where, self._api.fetch(answer.location, **headers).reply
+        except HelperError as error:
+            return where, Reply("no answer", error.message)
+
+    def _begin_upload(self) -> Reply:
+        """Begin an upload, and cancel it at once. (Where that fails, it expires.)."""
+        answer = self._api.ask("POST", f"{self._path}/blobs/uploads/")
+        parts = urlsplit(answer.location)
+        if not answer.reply.code and parts.hostname == urlsplit(f"//{self._image.host}").hostname:
+            self._api.ask("DELETE", parts._replace(scheme="", netloc="").geturl())
+        return answer.reply
+
+    def _ask_for_image(self) -> None:
+        key = "imageDigest" if self._image.is_digest else "imageTag"
+        reply = self._ask(
+            "batch_get_image", **self._repository, imageIds=[{key: self._image.reference}]
+        )
+        if not reply.code and (failures := reply.content.get("failures")):
+            reply = Reply(failures[0].get("failureCode", ""), failures[0].get("failureReason", ""))
+            self.replies["batch_get_image"] = reply
+
+    def _ask_why(self, refused: Reply) -> None:
+        """Ask for what may explain a refusal."""
+        self._ask("get_repository_policy", **self._repository)
+        self._pages("describe_pull_through_cache_rules", "pullThroughCacheRules")
+        if lacks_image(refused):
+            self._pages(
+                "describe_images",
+                "imageDetails",
+                **self._repository,
+                filter={"tagStatus": "TAGGED"},
+            )
+        described = self.replies.get("describe_repositories", NOT_ASKED)
+        rules = self.replies.get("describe_pull_through_cache_rules", NOT_ASKED).content or ()
+        if (
+            self._caller
+            and described.code == "RepositoryNotFoundException"
+            and not longest(self._image.repository, rules, "ecrRepositoryPrefix")
+        ):
+            self._pages("describe_repositories", "repositories", question="repositories")
+            names = [self._image.repository]
+            regions = self._caller.regions_where(
+                "describe_repositories", **self.registry, repositoryNames=names
+            )
+            self.regions = tuple(regions)
+
+    def _ask(self, operation: str, **parameters: Any) -> Reply:
+        if self._caller is None:
+            return NOT_ASKED
+        reply = self._caller.ask(operation, **self.registry, **parameters)
+        self.replies[operation] = reply
+        return reply
+
+    def _pages(self, operation: str, key: str, question: str = "", **parameters: Any) -> None:
+        """Ask for a list, of whose entries all the pages together are the reply."""
+        if self._caller is None:
+            return
+        if operation != "describe_repository_creation_templates":  # of one's own registry only
+            parameters |= self.registry
+        entries: list[Any] = []
+        for _ in range(_MOST_PAGES):
+            reply = self._caller.ask(operation, maxResults=_PAGE_SIZE, **parameters)
+            if reply.code:
+                break
+            entries += reply.content[key]
+            if not (token := reply.content.get("nextToken")):
+                reply = Reply(content=entries)
+                break
+            parameters["nextToken"] = token
+        else:
+            reply = Reply(content=entries)
+        self.replies[question or operation] = reply

@@ -1,0 +1,121 @@
+"""The image that somebody names: reference, platform, and what its manifest says. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import BadInput
+from ..redaction import one_line
+
+# The grammar of the distribution project, reference/reference.go.
+_REPOSITORY = re.compile(r"(?:[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/(?!$)|$))+")
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+")
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_PATHS_OF_REGISTRIES = ("", "v1/", "v2/")  # as ServerURLs have them
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
+
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json,"
+    "application/vnd.docker.distribution.manifest.list.v2+json,"
+    "application/vnd.oci.image.manifest.v1+json,"
+    "application/vnd.docker.distribution.manifest.v2+json"
+)
+"""The media types of manifests, as clients ask for them."""
+
+
+class Image(NamedTuple):
+    """An image of a registry: ``reference`` is a tag or a digest."""
+
+    host: str
+    repository: str
+    reference: str
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it is named by its digest."""
+        return ":" in self.reference
+
+    def __str__(self) -> str:
+        """Write it as clients take it."""
+        return f"{self.host}/{self.repository}{'@' if self.is_digest else ':'}{self.reference}"
+
+
+def split(name: str) -> tuple[str, str, str]:
+    """Return the registry, the repository and the tag or digest that somebody names.
+
+    The last two are empty for a registry alone; the tag is "latest" where there is none, as
+    clients have it. Raises `BadInput` for what is neither.
+    """
+    registry, _, path = name.strip().partition("/")
+    if _URL.match(name.strip()) or path in _PATHS_OF_REGISTRIES:
+        return name, "", ""
+    rest, _, digest = path.partition("@")
+    repository, colon, tag = rest.partition(":")
+    if (
+        not _REPOSITORY.fullmatch(repository)
+        or ("@" in path and not _DIGEST.fullmatch(digest))
+        or (colon and not _TAG.fullmatch(tag))
+    ):
+        raise BadInput(
+            f"{one_line(name)!r} names no image",
+            "one is HOST/team/app:1.4, its repository in lower case, "
+            "or HOST/team/app@sha256: with 64 hexadecimal digits",
+        )
+    return registry, repository, digest or tag or "latest"
+
+
+def wanted_platform(environ: Mapping[str, str], machine: str) -> str:
+    """Return the platform that docker looks for on a machine with that processor."""
+    name = machine.lower()
+    return environ.get("DOCKER_DEFAULT_PLATFORM") or f"linux/{_ARCHITECTURES.get(name, name)}"
+
+
+def platforms(index: Any) -> dict[str, str]:
+    """Return the platforms that a manifest list is for, and the digest for each.
+
+    Empty for a manifest that is none. Attestations, of "unknown", are left out, and what is no
+    name of a platform: these names get into commands.
+    """
+    found = {}
+    for entry in _list(index, "manifests"):
+        platform = entry.get("platform")
+        names = platform if isinstance(platform, dict) else {}
+        name = f"{names.get('os')}/{names.get('architecture')}"
+        if _PLATFORM.fullmatch(name) and name != "unknown/unknown":
+            found[name] = str(entry.get("digest", ""))
+    return found
+
+
+def fits(wanted: str, platform: str) -> bool:
+    """Say whether an image for a ``platform`` is for the ``wanted`` one, whatever its variant."""
+    return wanted.split("/")[:2] == platform.split("/")[:2]
+
+
+def smallest_layer(manifest: Any) -> str:
+    """Return the digest of the smallest layer, empty if there is none."""
+    layers = (
+        (entry["size"], str(entry.get("digest", "")))
+        for entry in _list(manifest, "layers")
+        if isinstance(entry.get("size"), int)
+    )
+    return min(layers, default=(0, ""))[1]
+
+
+def layers(manifest: Any) -> list[str]:
+    """Return the digests of all layers."""
+    return [str(entry.get("digest", "")) for entry in _list(manifest, "layers")]
+
+
+def config_digest(manifest: Any) -> str:
+    """Return the digest of what says for which platform an image is, empty if nothing does."""
+    config = manifest.get("config") if isinstance(manifest, dict) else None
+    if not isinstance(config, dict) or "image" not in str(config.get("mediaType", "")):
+        return ""  # of a chart, for example
+    return str(config.get("digest", ""))
+
+
+def _list(content: Any, key: str) -> Iterator[dict[str, Any]]:
+    entries = content.get(key) if isinstance(content, dict) else None
+    yield from (each for each in entries or () if isinstance(each, dict))
