@@ -377,7 +377,7 @@ CASES = [
         layer_lost,
         IMAGE,
         "layer",
-        ("is not in the registry any more",),
+        ("the layer sha256:", " is unavailable"),
         (f"push {IMAGE} again",),
         pushed_again,
     ),

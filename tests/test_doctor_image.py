@@ -1,11 +1,15 @@
 """``doctor IMAGE``: whose rule keeps somebody from an image, and what to do about it."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.emulator import AwsEmulator
-from tests.helper_process import HelperProcess
+from tests.emulator import AwsEmulator, Fault
+from tests.emulator.registry_http import PUBLIC_HOST, PUBLIC_STORAGE, STORAGE
+from tests.emulator.repositories import PUBLIC
+from tests.helper_process import HOST, HelperProcess
 from tests.image_machine import IMAGE, ImageMachine, image_machine
 from tests.image_situations import CASES, Case
 
@@ -32,6 +36,109 @@ def test_situations(machine: ImageMachine, case: Case) -> None:
 
 
 def test_an_image_that_can_be_pulled(machine: ImageMachine) -> None:
-    """Of an image that can be pulled, manifest and one byte of a layer are asked for, and shown."""
+    """Its manifest, its configuration and one byte of a layer are asked for, without the password.
+
+    Storage is not shown the password: S3 refuses what is signed twice.
+    """
     found = machine.doctor(IMAGE)
     assert {each["status"] for each in found} == {"passed"}
+    assert [each["check"] for each in found] == ["image", "layer"]
+    assert found[-1]["message"] == f"a byte of a layer came from {STORAGE}"
+    layers = [call for call in machine.aws.calls if call.operation == "GetLayer"]
+    assert [call.headers.get("range") for call in layers] == ["bytes=0-0", None]
+    asked = {call.operation for call in machine.aws.calls if call.service == "ecr"}
+    assert asked == {
+        "GetAuthorizationToken",
+        "DescribeRepositories",
+        "BatchGetImage",
+        "BatchCheckLayerAvailability",
+    }
+
+
+def test_an_image_that_can_be_pushed(machine: ImageMachine) -> None:
+    """An upload is begun and cancelled."""
+    found = machine.doctor("--push", f"{HOST}/team/app:2.0")
+    assert [(each["check"], each["status"]) for each in found] == [
+        ("repository", "passed"),
+        ("upload", "passed"),
+    ]
+    registries = machine.aws.registries
+    assert (len(registries.cancelled), registries.uploads) == (1, {})
+
+
+def test_a_list_of_platforms(machine: ImageMachine) -> None:
+    """Of a list, the image for this platform is looked at; that of another one is not."""
+    machine.app.add_image("1.4", ["linux/arm64", "linux/amd64"])
+    assert {each["status"] for each in machine.doctor(IMAGE)} == {"passed"}
+    digest = machine.app.tags["1.4"]
+    assert {each["status"] for each in machine.doctor(f"{HOST}/team/app@{digest}")} == {"passed"}
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_an_image_of_ecr_public(machine: ImageMachine, keys: bool) -> None:
+    """It is looked at as clients do, by way of the token server, with credentials or without."""
+    machine.aws.registries.add("nginx/nginx", PUBLIC).add_image("1.27")
+    if not keys:
+        del machine.helper.environ["AWS_ACCESS_KEY_ID"]
+        del machine.helper.environ["AWS_SECRET_ACCESS_KEY"]
+        machine.helper.environ["AWS_ECR_PUBLIC_ANONYMOUS"] = "true"
+    outcome = machine.helper.run("doctor", f"{PUBLIC_HOST}/nginx/nginx:1.27")
+    assert outcome.status == 0
+    lines = outcome.stdout.splitlines()[-3:-1]
+    assert lines == [
+        f"passed  image: {PUBLIC_HOST}/nginx/nginx:1.27 is there, and its manifest can be had",
+        f"passed  layer: a byte of a layer came from {PUBLIC_STORAGE}",
+    ]
+    assert {call.service for call in machine.aws.calls} <= {"sts", "ecr-public", "registry", "s3"}
+
+
+def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
+    """--no-network leaves the image out, and so does a registry that takes no token."""
+    outcome = machine.helper.run("doctor", "--no-network", IMAGE)
+    assert "skipped image: it needs the network\n" in outcome.stdout
+    assert machine.aws.calls == []
+    machine.aws.fail("CheckVersion", Fault(status=401, error="DENIED"))
+    outcome = machine.helper.run("doctor", IMAGE)
+    assert "skipped image: the registry takes no token\n" in outcome.stdout
+    assert machine.aws.count("GetManifest") == 0
+
+
+def test_the_example_of_the_readme(machine: ImageMachine) -> None:
+    """What the README shows of `doctor IMAGE`, in its first third, is what it says."""
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    (block,) = re.findall(
+        r"^```console\n(.*?)^```", text[: len(text) // 3], re.MULTILINE | re.DOTALL
+    )
+    block = block.replace("123456789012", HOST.partition(".")[0])
+    for example in block.split("$ docker-credential-ecr-login ")[1:]:
+        command, _, expected = example.partition("\n")
+        outcome = machine.helper.run(*command.split())
+        head, *_ = outcome.stdout.splitlines()
+        assert head == f"Image: {command.split()[-1]}"
+        assert outcome.stdout.rpartition("takes the token\n")[2].startswith(expected)
+        assert outcome.status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            (f"{HOST}/Team/app:1",),
+            f"'{HOST}/Team/app:1' names no image; one is HOST/team/app:1.4, ",
+        ),
+        ((f"{HOST}/team/app@sha256:12",), "names no image; one is HOST/team/app:1.4, "),
+        (
+            ("docker.io/library/nginx:1",),
+            "'docker.io' is neither a host of Amazon ECR nor an account",
+        ),
+        (("--push", HOST), "--push is about an image; name one, with its registry"),
+        (("--push",), "--push is about an image; name one, with its registry"),
+    ],
+)
+def test_bad_arguments(helper: HelperProcess, arguments: tuple[str, ...], words: str) -> None:
+    """What names no image of ECR is one line on stderr, and exit code 1."""
+    outcome = helper.run("doctor", *arguments)
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert outcome.stderr.startswith("ecr-login: ")
+    assert words in outcome.stderr
+    assert outcome.stderr.count("\n") == 1

@@ -12,8 +12,6 @@ from .findings import Finding, listed
 from .images import fits, platforms
 from .situation import NOT_ASKED, Situation, is_of_upstream, lacks_image, same_principal
 
-_AVAILABLE = "AVAILABLE"
-
 
 def pull(situation: Situation) -> Iterator[Finding]:
     """Say whether the image can be pulled, and if not, why."""
@@ -29,11 +27,11 @@ def pull(situation: Situation) -> Iterator[Finding]:
         message = f"{image} is a list, and the manifest in it for {situation.platform} is not there"
         yield Finding("image", "failed", f"{message}: {part.words}", f"push {image} again, whole")
         return
-    yield Finding("image", "passed", f"{image} is there, and the token may pull it")
+    yield Finding("image", "passed", f"{image} is there, and its manifest can be had")
     denial = situation.denial(situation.reply("batch_get_image"))
     if denial:
         yield denied(situation, "image", denial)._replace(
-            status="warned", message=f"the token may, but {_denied(denial)}"
+            status="warned", message=f"that is by the token; {_denied(denial)}"
         )
     yield from _platform(situation)
     yield from _layer(situation)
@@ -109,7 +107,7 @@ def denied(situation: Situation, check: str, denial: Denial) -> Finding:
         names = [str(each.get("Sid") or json.dumps(each)) for each in statements]
         shown = f" ({listed(names)})" if names and denial.policy.startswith("resource-") else ""
         where = denial.policy or "policy"
-        remedy = f"have the deny taken out of that {where}{shown}, or {_principal(denial)} excepted"
+        remedy = f"have the deny taken out of that {where}{shown}, or an exception made in it"
     elif denial.policy == "resource-based policy":
         if situation.policy == []:
             message += f"; {repository} has no policy"
@@ -125,10 +123,6 @@ def denied(situation: Situation, check: str, denial: Denial) -> Finding:
 
 def _denied(denial: Denial) -> str:
     return one_line(f"{denial.action} is denied to {denial.principal}{denial.reason}")
-
-
-def _principal(denial: Denial) -> str:
-    return one_line(denial.principal)
 
 
 def _platform(situation: Situation) -> Iterator[Finding]:
@@ -154,8 +148,8 @@ def _platform(situation: Situation) -> Iterator[Finding]:
 
 def _layer(situation: Situation) -> Iterator[Finding]:
     for each in (situation.content("batch_check_layer_availability") or {}).get("layers") or ():
-        if each.get("layerAvailability") != _AVAILABLE:
-            message = f"the layer {each.get('layerDigest')} is not in the registry any more"
+        if (availability := str(each.get("layerAvailability"))) != "AVAILABLE":
+            message = f"the layer {each.get('layerDigest')} is {availability.lower()}"
             yield Finding("layer", "failed", message, f"push {situation.image} again")
             return
     layer, storage = situation.reply("layer"), situation.reply("storage")

@@ -21,7 +21,6 @@ from .images import (
     fits,
     layers,
     platforms,
-    smallest_layer,
     wanted_platform,
 )
 from .situation import NOT_ASKED, Situation, lacks_image, longest
@@ -40,20 +39,18 @@ def image(context: CheckContext) -> Iterator[Finding]:
     """Say whether this principal may pull, or push, the image."""
     named, caller, registry = context.image, context.caller, context.registry
     if named is None or caller is None or registry is None or not context.takes_token:
-        reason = (
-            "there is no token that the registry takes"
-            if context.network
-            else "it needs the network"
-        )
+        reason = "the registry takes no token" if context.network else "it needs the network"
         yield Finding("image", "skipped", reason)
         return
     has_api = context.has_credentials and not registry.is_public
     questions = _Questions(named, registry_api(context), caller if has_api else None)
     if registry.registry_id:
         questions.registry = {"registryId": registry.registry_id}
-    (questions.ask_about_push if context.push else questions.ask_about_pull)(
-        wanted := wanted_platform(context.environ, platform.machine())
-    )
+    wanted = wanted_platform(context.environ, platform.machine())
+    if context.push:
+        questions.ask_about_push()
+    else:
+        questions.ask_about_pull(wanted)
     situation = Situation(
         named, registry, context.principal, wanted, questions.replies, questions.regions
     )
@@ -93,7 +90,7 @@ class _Questions:
         if refused := next((each for each in refusals if each.code), None):
             self._ask_why(refused)
 
-    def ask_about_push(self, _: str) -> None:
+    def ask_about_push(self) -> None:
         """Ask whether the repository is there, and begin an upload only if it is."""
         described = self._ask("describe_repositories", repositoryNames=[self._image.repository])
         if not described.code:
@@ -109,11 +106,9 @@ class _Questions:
 
     def _ask_for_layers(self, manifest: Any, *, alone: bool) -> None:
         """Have one byte of a layer; and the image's configuration, if that alone has a platform."""
-        digests = layers(manifest)[:_MOST_LAYERS]
-        if digests:
+        if digests := layers(manifest)[:_MOST_LAYERS]:
             self._ask("batch_check_layer_availability", **self._repository, layerDigests=digests)
-        if digest := smallest_layer(manifest):
-            self.replies["layer"], self.replies["storage"] = self._blob(digest, Range=_A_BYTE)
+            self.replies["layer"], self.replies["storage"] = self._blob(digests[0], Range=_A_BYTE)
         if alone and (digest := config_digest(manifest)):
             self.replies["config"] = self._blob(digest)[1]
 

@@ -84,7 +84,7 @@ def platforms(index: Any) -> dict[str, str]:
         names = platform if isinstance(platform, dict) else {}
         name = f"{names.get('os')}/{names.get('architecture')}"
         if _PLATFORM.fullmatch(name) and name != "unknown/unknown":
-            found[name] = str(entry.get("digest", ""))
+            found[name] = _digest(entry)
     return found
 
 
@@ -93,19 +93,10 @@ def fits(wanted: str, platform: str) -> bool:
     return wanted.split("/")[:2] == platform.split("/")[:2]
 
 
-def smallest_layer(manifest: Any) -> str:
-    """Return the digest of the smallest layer, empty if there is none."""
-    layers = (
-        (entry["size"], str(entry.get("digest", "")))
-        for entry in _list(manifest, "layers")
-        if isinstance(entry.get("size"), int)
-    )
-    return min(layers, default=(0, ""))[1]
-
-
 def layers(manifest: Any) -> list[str]:
-    """Return the digests of all layers."""
-    return [str(entry.get("digest", "")) for entry in _list(manifest, "layers")]
+    """Return the digests of the layers, the smallest first."""
+    found = [each for each in _list(manifest, "layers") if isinstance(each.get("size"), int)]
+    return [*filter(None, map(_digest, sorted(found, key=lambda each: int(each["size"]))))]
 
 
 def config_digest(manifest: Any) -> str:
@@ -113,9 +104,16 @@ def config_digest(manifest: Any) -> str:
     config = manifest.get("config") if isinstance(manifest, dict) else None
     if not isinstance(config, dict) or "image" not in str(config.get("mediaType", "")):
         return ""  # of a chart, for example
-    return str(config.get("digest", ""))
+    return _digest(config)
+
+
+def _digest(entry: dict[str, Any]) -> str:
+    """Return the digest in a descriptor, empty for what is none: it gets into a URL."""
+    digest = str(entry.get("digest", ""))
+    return digest if _DIGEST.fullmatch(digest) else ""
 
 
 def _list(content: Any, key: str) -> Iterator[dict[str, Any]]:
     entries = content.get(key) if isinstance(content, dict) else None
-    yield from (each for each in entries or () if isinstance(each, dict))
+    if isinstance(entries, list):
+        yield from (each for each in entries if isinstance(each, dict))

@@ -80,7 +80,12 @@ class Situation:
 
     @property
     def template(self) -> Mapping[str, Any]:
-        """The creation template that the repository's name falls under; empty for none."""
+        """The creation template that the repository's name falls under; empty for none.
+
+        Those that are described are of the principal's own registry.
+        """
+        if not self.is_own:
+            return {}
         templates = self.content("describe_repository_creation_templates") or ()
         return longest(self.image.repository, templates, "prefix")
 
@@ -118,7 +123,8 @@ def lacks_image(reply: Reply) -> bool:
 
 def is_of_upstream(reply: Reply) -> bool:
     """Say whether a reply is about the registry behind a pull-through cache rule."""
-    return "upstream" in f"{reply.code} {reply.message}".lower()
+    # No name of a repository has a space in it.
+    return "Upstream" in reply.code or "upstream registry" in reply.message
 
 
 def longest(name: str, entries: Iterable[Mapping[str, Any]], key: str) -> Mapping[str, Any]:

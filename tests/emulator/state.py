@@ -75,7 +75,7 @@ class AwsState:
         self.instance: InstanceRole | None = None
         self.container: ContainerCredentials | None = None
         self.registries = Registries()
-        self.nobody = Principal(arn="", access_key_id="", secret_access_key="")
+        self.nobody = Principal("arn:aws:iam::000000000000:user/nobody", "", "")
         """Who has a token that belongs to no principal, and may do what anybody may."""
         self.token_lifetime = 12 * _HOUR
         """Seconds for which an authorization token is valid."""
