@@ -103,6 +103,24 @@ def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
     assert machine.aws.count("GetManifest") == 0
 
 
+def test_where_the_api_does_not_answer(machine: ImageMachine) -> None:
+    """In a network that has no way to the API, it is asked once, and the registry counts."""
+    machine.aws.fail("DescribeRepositories", Fault(drop="before"))
+    assert {each["status"] for each in machine.doctor(IMAGE)} == {"passed"}
+    assert machine.aws.count("BatchGetImage") == 0
+    (found,) = machine.doctor("--push", IMAGE)
+    assert (found["check"], found["status"]) == ("repository", "warned")
+    assert "so no upload is begun: no answer: " in found["message"]
+
+
+def test_a_push_to_ecr_public(machine: ImageMachine) -> None:
+    """Whether a push to ECR Public would be let in is not known, and no upload is begun."""
+    (found,) = machine.doctor("--push", f"{PUBLIC_HOST}/team/app:1")
+    assert (found["check"], found["status"]) == ("repository", "warned")
+    assert found["message"].endswith("so no upload is begun: its API is not asked")
+    assert machine.aws.count("StartUpload") == 0
+
+
 def test_the_example_of_the_readme(machine: ImageMachine) -> None:
     """What the README shows of `doctor IMAGE`, in its first third, is what it says."""
     text = (Path(__file__).parent.parent / "README.md").read_text()

@@ -17,7 +17,7 @@ from ..request import Request
 from .attempt import Attempt
 from .credentials import sign_in
 from .proxies import way
-from .replies import Reply
+from .replies import NO_ANSWER, Reply
 from .session import configured_endpoint, create_client, explained, open_session
 from .worker import Result, Worker
 
@@ -79,14 +79,14 @@ class Caller:
         """Return what the registry's API answers; after `find_credentials`.
 
         The ``operation`` is called by botocore's name. That AWS refuses is an answer, too; where
-        there is none, its code says so.
+        there is none, its code is `NO_ANSWER`.
         """
         try:
             return self._in_time(
                 lambda _: _call(create_client(self._session, self._request), operation, parameters)
             )
         except HelperError as error:
-            return Reply("no answer", error.message)
+            return Reply(NO_ANSWER, error.message)
 
     def regions_where(self, operation: str, **parameters: Any) -> list[str]:
         """Return the other regions of the partition in which the ``operation`` succeeds.

@@ -86,10 +86,14 @@ class RegistryApi:
         self, session: HttpSession, method: str, url: str, headers: Mapping[str, str]
     ) -> Answer:
         own = {} if self._authorization is None else {"Authorization": self._authorization}
-        answer = _send(session, method, url, {**headers, **own})
-        token_url = self._token_url(url, answer) if answer.status == 401 else ""
-        if not token_url:
+        # ECR Public refuses a password with 400, where it is to be asked for the way first.
+        first = {} if self._request.ecr.is_public else own
+        answer = _send(session, method, url, {**headers, **first})
+        if answer.status != 401:
             return answer
+        token_url = self._token_url(url, answer)
+        if not token_url:
+            return answer if first == own else _send(session, method, url, {**headers, **own})
         answer = _send(session, "GET", token_url, own)
         try:
             token = json.loads(answer.body)["token"]

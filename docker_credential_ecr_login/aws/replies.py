@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from ..redaction import one_line
 
+NO_ANSWER = "no answer"
+"""The code of a reply that stands for none: the network, a proxy or TLS was in the way."""
+
 _DENIAL = re.compile(
     r"User: (\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?(.*)", re.DOTALL
 )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from ..aws.replies import Denial, Reply
+from ..aws.replies import NO_ANSWER, Denial, Reply
 from ..errors import printable
 from ..protocol import NAME
 from ..redaction import one_line
@@ -166,7 +166,7 @@ def _layer(situation: Situation) -> Iterator[Finding]:
 def _layer_kept_back(situation: Situation, host: str, storage: Reply) -> Finding:
     message = f"the registry answers, but a layer cannot be had from {host}: {storage.words}"
     bucket, is_s3, _ = host.partition(".s3.")
-    if storage.code == "no answer":
+    if storage.code == NO_ANSWER:
         remedy = f"let HTTPS to {host} through: firewall, proxy (HTTPS_PROXY, NO_PROXY)"
         remedy += ", and a VPC endpoint for S3 where there is no way to the internet"
     elif is_s3:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..aws.replies import Reply
+from ..aws.replies import NO_ANSWER, Reply
 from ..errors import HelperError
 from . import diagnosis
 from .aws_checks import registry_api
@@ -91,14 +91,18 @@ class _Questions:
             self._ask_why(refused)
 
     def ask_about_push(self) -> None:
-        """Ask whether the repository is there, and begin an upload only if it is."""
+        """Ask whether the repository is there, and begin an upload only if it is.
+
+        Else a creation template could make it; and ECR has been seen to hang up.
+        """
         described = self._ask("describe_repositories", repositoryNames=[self._image.repository])
         if not described.code:
             self.replies["manifest"] = self._manifest(self._image.reference)
             described = self.replies["upload"] = self._begin_upload()
         if described.code:
             self._ask_why(described)
-            self._pages("describe_repository_creation_templates", "repositoryCreationTemplates")
+            operation = "describe_repository_creation_templates"  # of one's own registry only
+            self.replies[operation] = self._pages(operation, "repositoryCreationTemplates")
 
     def _manifest(self, reference: str) -> Reply:
         path = f"{self._path}/manifests/{reference}"
@@ -121,7 +125,7 @@ class _Questions:
         try:
             return where, self._api.fetch(answer.location, **headers).reply
         except HelperError as error:
-            return where, Reply("no answer", error.message)
+            return where, Reply(NO_ANSWER, error.message)
 
     def _begin_upload(self) -> Reply:
         """Begin an upload, and cancel it at once. (Where that fails, it expires.)."""
@@ -143,51 +147,57 @@ class _Questions:
     def _ask_why(self, refused: Reply) -> None:
         """Ask for what may explain a refusal."""
         self._ask("get_repository_policy", **self._repository)
-        self._pages("describe_pull_through_cache_rules", "pullThroughCacheRules")
+        rules = self._list("describe_pull_through_cache_rules", "pullThroughCacheRules")
+        self.replies["describe_pull_through_cache_rules"] = rules
         if lacks_image(refused):
-            self._pages(
+            self.replies["describe_images"] = self._list(
                 "describe_images",
                 "imageDetails",
                 **self._repository,
                 filter={"tagStatus": "TAGGED"},
             )
         described = self.replies.get("describe_repositories", NOT_ASKED)
-        rules = self.replies.get("describe_pull_through_cache_rules", NOT_ASKED).content or ()
-        if (
-            self._caller
-            and described.code == "RepositoryNotFoundException"
-            and not longest(self._image.repository, rules, "ecrRepositoryPrefix")
-        ):
-            self._pages("describe_repositories", "repositories", question="repositories")
-            names = [self._image.repository]
-            regions = self._caller.regions_where(
-                "describe_repositories", **self.registry, repositoryNames=names
-            )
-            self.regions = tuple(regions)
+        is_cached = longest(self._image.repository, rules.content or (), "ecrRepositoryPrefix")
+        if described.code == "RepositoryNotFoundException" and not is_cached:
+            self.replies["repositories"] = self._list("describe_repositories", "repositories")
+            self.regions = self._regions()
+
+    def _regions(self) -> tuple[str, ...]:
+        """Return the other regions that have the repository."""
+        if self._caller is None:
+            return ()
+        names = [self._image.repository]
+        found = self._caller.regions_where(
+            "describe_repositories", **self.registry, repositoryNames=names
+        )
+        return tuple(found)
 
     def _ask(self, operation: str, **parameters: Any) -> Reply:
-        if self._caller is None:
-            return NOT_ASKED
-        reply = self._caller.ask(operation, **self.registry, **parameters)
-        self.replies[operation] = reply
-        return reply
+        """Return the API's reply about the registry, and note it."""
+        self.replies[operation] = self._call(operation, **self.registry, **parameters)
+        return self.replies[operation]
 
-    def _pages(self, operation: str, key: str, question: str = "", **parameters: Any) -> None:
-        """Ask for a list, of whose entries all the pages together are the reply."""
-        if self._caller is None:
-            return
-        if operation != "describe_repository_creation_templates":  # of one's own registry only
-            parameters |= self.registry
+    def _list(self, operation: str, key: str, **parameters: Any) -> Reply:
+        """Return the entries of a list about the registry, of all its pages."""
+        return self._pages(operation, key, **self.registry, **parameters)
+
+    def _pages(self, operation: str, key: str, **parameters: Any) -> Reply:
         entries: list[Any] = []
         for _ in range(_MOST_PAGES):
-            reply = self._caller.ask(operation, maxResults=_PAGE_SIZE, **parameters)
+            reply = self._call(operation, maxResults=_PAGE_SIZE, **parameters)
             if reply.code:
-                break
+                return reply
             entries += reply.content[key]
             if not (token := reply.content.get("nextToken")):
-                reply = Reply(content=entries)
                 break
             parameters["nextToken"] = token
-        else:
-            reply = Reply(content=entries)
-        self.replies[question or operation] = reply
+        return Reply(content=entries)
+
+    def _call(self, operation: str, **parameters: Any) -> Reply:
+        """Return what the API answers; where it gives no answer, it is not asked any more."""
+        if self._caller is None:
+            return NOT_ASKED
+        reply = self._caller.ask(operation, **parameters)
+        if reply.code == NO_ANSWER:
+            self._caller = None
+        return reply

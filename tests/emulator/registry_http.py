@@ -2,7 +2,12 @@
 
 Sources: the OCI distribution specification; the Amazon ECR User Guide, "Private registry
 authentication" (Basic, with the token); and what is cited at the functions. Assumed is what says
-so there.
+so there. Of all repositories:
+
+401, "Not Authorized"   https://github.com/mdlavin/copy-docker-image/issues/5
+"denied: User: …"       https://github.com/everything2/everything2/issues/2562 (pull),
+                        https://github.com/aws-actions/amazon-ecr-login/issues/232 (push)
+with HTTP 403           https://github.com/aws-samples/bedrock-access-gateway/issues/114
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 
 PUBLIC_HOST = "public.ecr.aws"
 STORAGE = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
-"""Where layers are kept (bucket: https://github.com/awsdocs/amazon-ecr-user-guide/issues/8)."""
+"""Where layers are kept: https://github.com/awsdocs/amazon-ecr-user-guide/issues/24."""
 PUBLIC_STORAGE = "d5l0dvt14r5h8.cloudfront.net"
 """And those of ECR Public: https://github.com/docker/sbx-releases/issues/525."""
 
@@ -120,7 +125,12 @@ def _registry(request: Request) -> tuple[str, str]:
 
 
 def _signed_in(state: AwsState, operation: Operation, request: Request) -> Principal:
-    """Return whose token a request carries; ECR Public hands out tokens of nobody, too."""
+    """Return whose token a request carries; ECR Public hands out tokens of nobody, too.
+
+    What ECR Public says to a password in place of a token of its own:
+    https://github.com/kreuzwerker/terraform-provider-docker/pull/666; with 400, and with 401 to
+    nothing at all: https://github.com/lablup/backend.ai/pull/2549. Its challenge is assumed.
+    """
     scheme, _, value = (request.header("authorization") or "").partition(" ")
     is_public = _host(request) == PUBLIC_HOST
     if operation.name == "GetToken" and not value:
@@ -128,6 +138,8 @@ def _signed_in(state: AwsState, operation: Operation, request: Request) -> Princ
     secret = value if scheme == "Bearer" else b64decode(value).decode().partition(":")[2]
     issued = state.issued(secret)
     wanted = "Bearer" if is_public and operation.name != "GetToken" else "Basic"
+    if wanted == "Bearer" and value and (issued is None or scheme != wanted):
+        raise AwsError(400, "DENIED", "Your Authorization Token is invalid.")
     if issued is None or scheme != wanted or not state.accepts(secret):
         raise AwsError(401, wanted, f"https://{_host(request)}/")
     return state.principal_named(issued.principal or "")
