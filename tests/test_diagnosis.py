@@ -128,8 +128,16 @@ def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
     ("replies", "words"),
     [
         ({"manifest": Reply("TOOMANYREQUESTS", "Rate exceeded")}, "TOOMANYREQUESTS: Rate exceeded"),
-        ({"manifest": Reply("HTTP 503")}, f"the registry's answer for {HOST}/team/app:1.4 is HTTP"),
+        ({"manifest": Reply("HTTP 503")}, f"the answer for {HOST}/team/app:1.4 is HTTP 503"),
         ({"manifest": Reply("DENIED", "Kms says no")}, "DENIED: Kms says no"),
+        (
+            {"manifest": Reply("HTTP 500"), "batch_get_image": Reply("KmsError", "no key")},
+            "is HTTP 500, or KmsError: no key",
+        ),
+        (
+            {"manifest": Reply("HTTP 500"), "batch_get_image": Reply("UpstreamUnavailable")},
+            "cannot pull team/app itself: UpstreamUnavailable",
+        ),
         ({"manifest": Reply()}, "is no manifest"),
         (
             {"manifest": Reply("HTTP 403"), "batch_get_image": denial(unallowed("session policy"))},
@@ -187,14 +195,18 @@ def test_an_image_of_one_platform() -> None:
     assert "is for linux/arm64, and not for linux/amd64" in found.message
 
 
-def test_an_official_image_of_docker_hub() -> None:
+@pytest.mark.parametrize(
+    ("prefix", "repository", "official"),
+    [("hub", "hub/redis", "hub/library/redis"), ("ROOT", "redis", "library/redis")],
+)
+def test_an_official_image_of_docker_hub(prefix: str, repository: str, official: str) -> None:
     """Where a rule brings nothing of Docker Hub, the usual mistake in the name is told."""
-    rules = Reply(content=[RULE])
-    missing = Reply("NAME_UNKNOWN", "The repository with name 'hub/redis' does not exist")
+    rules = Reply(content=[{**RULE, "ecrRepositoryPrefix": prefix}])
+    missing = Reply("NAME_UNKNOWN", f"The repository with name '{repository}' does not exist")
     found = first(
-        situation(DEV, "hub/redis", manifest=missing, describe_pull_through_cache_rules=rules)
+        situation(DEV, repository, manifest=missing, describe_pull_through_cache_rules=rules)
     )
-    assert found.message.endswith("has no redis (an official image is hub/library/redis)")
+    assert found.message.endswith(f"has no redis (an official image is {official})")
 
 
 @pytest.mark.parametrize("action", ["ecr:CreateRepository", "ecr:BatchImportUpstreamImage"])
@@ -214,6 +226,7 @@ def test_the_policy_of_a_registry_of_another_account(action: str) -> None:
     assert found.remedy.startswith(start)
     statement = json.loads(found.remedy.removeprefix(start))
     assert statement["Principal"] == {"AWS": "arn:aws:iam::222222222222:root"}
+    assert statement["Action"] == ["ecr:CreateRepository", "ecr:BatchImportUpstreamImage"]
     assert statement["Resource"] == "arn:aws:ecr:us-east-1:111111111111:repository/hub/*"
 
 
@@ -319,6 +332,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
             inner,
         )
     ),
+    max_leaves=8,
 )
 
 

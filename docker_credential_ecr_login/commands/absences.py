@@ -84,7 +84,8 @@ def _not_made(situation: Situation, prefix: str) -> Finding:
         f"{' or '.join(remedies.CACHE)} is not allowed, or {upstream} has no {name}"
     )
     if upstream == _DOCKER_HUB and "/" not in name:
-        message += f" (an official image is {prefix}/library/{name})"
+        before = situation.image.repository.removesuffix(name)
+        message += f" (an official image is {before}library/{name})"
     remedy = remedies.allow(situation, situation.principal, remedies.IMPORT)
     return Finding("repository", "failed", message, remedy)
 

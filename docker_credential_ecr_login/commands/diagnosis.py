@@ -83,15 +83,17 @@ def cause(situation: Situation, check: str, reply: Reply, *others: str) -> Findi
         )
     if said and said.action in remedies.CACHE:
         return denied(situation, check, said)
-    if is_of_upstream(reply):
-        return absences.upstream_fails(situation, reply)
+    replies = (reply, *map(situation.reply, others))
+    if upstream := next(filter(is_of_upstream, replies), None):
+        return absences.upstream_fails(situation, upstream)
     if situation.lacks_repository(reply):
         return absences.no_repository(situation)
     if denial := said or situation.denial(reply, *others):
         return denied(situation, check, denial)
     if lacks_image(reply):
         return absences.no_image(situation)
-    message = f"the registry's answer for {situation.image} is {reply.words}"
+    words = dict.fromkeys(each.words for each in replies if each.code and each is not NOT_ASKED)
+    message = f"the answer for {situation.image} is {', or '.join(words)}"
     is_denied = reply.code in ("DENIED", "HTTP 403")
     remedy = f"the token may be another's; to get a new one: {NAME} logout {situation.image.host}"
     return Finding(check, "failed", message, remedy if is_denied else "")

@@ -6,6 +6,7 @@ cancelled. Where something is refused, more is asked, to say why.
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -132,7 +133,8 @@ class _Questions:
         answer = self._api.ask("POST", f"{self._path}/blobs/uploads/")
         parts = urlsplit(answer.location)
         if not answer.reply.code and parts.hostname == urlsplit(f"//{self._image.host}").hostname:
-            self._api.ask("DELETE", parts._replace(scheme="", netloc="").geturl())
+            with suppress(HelperError):
+                self._api.ask("DELETE", parts._replace(scheme="", netloc="").geturl())
         return answer.reply
 
     def _ask_for_image(self) -> None:

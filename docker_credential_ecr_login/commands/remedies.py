@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ..aws.replies import Denial
-from .situation import Situation, account_of
+from .situation import ANY, Situation, account_of
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 """What a pull needs."""
@@ -65,16 +65,14 @@ def allow(situation: Situation, principal: str, actions: Sequence[str]) -> str:
 
 def let_in(situation: Situation, denial: Denial) -> str:
     """Return the statement that lets an account into the repository, or has the registry import."""
-    account = account_of(denial.principal)
-    statement: dict[str, object] = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:{situation.registry.partition}:iam::{account}:root"},
-        "Action": list(needed(denial.action)),
-    }
-    place = f"the policy of the repository {situation.image.repository}"
+    registry, image = situation.registry, situation.image
+    actions, resource = needed(denial.action), {}
+    place = f"the policy of the repository {image.repository}"
     if denial.action in CACHE:
-        prefix = situation.rule.get("ecrRepositoryPrefix", situation.image.repository)
-        scope = situation.arn.removesuffix(situation.image.repository)
-        statement["Resource"] = f"{scope}{prefix}/*"
-        place = "the registry's permissions policy"
+        prefix = situation.rule.get("ecrRepositoryPrefix", image.repository)
+        names = "*" if prefix == ANY else f"{prefix}/*"
+        resource = {"Resource": f"{situation.arn.removesuffix(image.repository)}{names}"}
+        actions, place = CACHE, "the registry's permissions policy"
+    who = f"arn:{registry.partition}:iam::{account_of(denial.principal)}:root"
+    statement = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": actions, **resource}
     return f"have account {situation.account} add to {place}: {json.dumps(statement)}"

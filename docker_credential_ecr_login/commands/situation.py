@@ -13,7 +13,8 @@ from .images import Image
 _NO_REPOSITORY = frozenset({"NAME_UNKNOWN", "RepositoryNotFoundException"})
 _NO_IMAGE = frozenset({"MANIFEST_UNKNOWN", "ImageNotFoundException", "ImageNotFound"})
 NOT_ASKED = Reply("its API is not asked")
-_ANY = "ROOT"  # the prefix of a rule or template for all names
+ANY = "ROOT"
+"""The prefix of a rule or template for all names."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def longest(name: str, entries: Iterable[Mapping[str, Any]], key: str) -> Mappin
     found: Mapping[str, Any] = {}
     for entry in sorted(entries, key=lambda each: len(str(each.get(key)))):
         prefix = str(entry.get(key)).removesuffix("/")
-        if name.startswith(f"{prefix}/") or (prefix == _ANY and not found):
+        if name.startswith(f"{prefix}/") or (prefix == ANY and not found):
             found = entry
     return found
 
