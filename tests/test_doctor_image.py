@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.credential_sources import DEV
 from tests.emulator import AwsEmulator, Fault
 from tests.emulator.registry_http import PUBLIC_HOST, PUBLIC_STORAGE, STORAGE
 from tests.emulator.repositories import PUBLIC
 from tests.helper_process import HOST, HelperProcess
 from tests.image_machine import IMAGE, ImageMachine, image_machine
 from tests.image_situations import CASES, Case
+
+GET = "ecr:BatchGetImage"
+REPOSITORY = "arn:aws:ecr:us-east-1:111111111111:repository/team/app"
 
 
 @pytest.fixture
@@ -101,6 +105,36 @@ def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
     outcome = machine.helper.run("doctor", IMAGE)
     assert "skipped image: the registry takes no token\n" in outcome.stdout
     assert machine.aws.count("GetManifest") == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        (
+            "with an explicit deny in a service control policy",
+            "have the deny taken out of that service control policy, or an exception made in it",
+        ),
+        (
+            f"because no VPC endpoint policy allows the {GET} action",
+            f"have {GET}, ecr:GetDownloadUrlForLayer on {REPOSITORY} allowed in that VPC endpoint",
+        ),
+    ],
+)
+def test_policies_of_others(machine: ImageMachine, reason: str, remedy: str) -> None:
+    """Whose policy it is that denies is told in AWS's words (IAM's, on access denied errors)."""
+    said = f"User: {DEV} is not authorized to perform: {GET} on resource: {REPOSITORY} {reason}"
+    machine.aws.fail("GetManifest", Fault(status=403, error="DENIED", message=said))
+    (found,) = machine.doctor(IMAGE)
+    assert found["message"] == f"{GET} is denied to {DEV} {reason}"
+    assert found["remedy"].startswith(remedy)
+
+
+def test_what_has_no_known_cause(machine: ImageMachine) -> None:
+    """What is none of the known causes is told in the words of the registry."""
+    fault = Fault(status=429, error="TOOMANYREQUESTS", message="Rate exceeded")
+    machine.aws.fail("GetManifest", fault)
+    (found,) = machine.doctor(IMAGE)
+    assert found["message"] == f"the answer for {IMAGE} is TOOMANYREQUESTS: Rate exceeded"
 
 
 def test_where_the_api_does_not_answer(machine: ImageMachine) -> None:

@@ -35,6 +35,7 @@ class Caller:
         self._timeout = timeout
         self._attempt = Attempt(request, may_ask=True)
         self._session: Any = None
+        self._client: Any = None
 
     def open(self) -> str:
         """Return the profile in effect, and what named it. Reads files only."""
@@ -81,10 +82,13 @@ class Caller:
         The ``operation`` is called by botocore's name. That AWS refuses is an answer, too; where
         there is none, its code is `NO_ANSWER`.
         """
+
+        def ask(_: Worker) -> Reply:
+            self._client = self._client or create_client(self._session, self._request)
+            return _call(self._client, operation, parameters)
+
         try:
-            return self._in_time(
-                lambda _: _call(create_client(self._session, self._request), operation, parameters)
-            )
+            return self._in_time(ask)
         except HelperError as error:
             return Reply(NO_ANSWER, error.message)
 
