@@ -173,6 +173,12 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         # `docker login` without a password stores what it was just answered. As a login
         # it would outlive a change of the profile, and hide it.
         return "", "", 0
+    if request.access:
+        raise BadConfiguration(
+            f"{request.host}: a login may do more than {request.access}, which is its access, by "
+            f"{request.settings.config_file}",
+            "leave docker login out: docker gets tokens for that by itself",
+        )
     try:
         cache.store_login(request, entry)
     except OSError as error:

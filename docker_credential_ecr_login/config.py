@@ -25,6 +25,19 @@ MAX_SIZE = 1024 * 1024
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
+_NEEDED = {
+    "access": "role_arn",
+    "external_id": "role_arn",
+    "repositories": "access",
+    "role_session_name": "role_arn",
+}
+"""Which keys of a table have an effect only beside which others."""
+
+_HOW_TO_SET = {
+    "access": 'say "pull" or "push" with access',
+    "role_arn": "name the role to assume with role_arn",
+}
+
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
 _POSITION = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)")
 
@@ -148,11 +161,11 @@ def _table(table: dict[str, object], number: int, path: str) -> tuple[list[str],
 
 def _check_together(settings: dict[str, str], where: str) -> None:
     """Refuse settings that would have no effect beside, or without, others of a table."""
-    for name in ("external_id", "role_session_name"):
-        if name in settings and "role_arn" not in settings:
+    for name, needed in _NEEDED.items():
+        if name in settings and needed not in settings:
             raise BadConfiguration(
-                f"{where}{name} has no effect without role_arn",
-                f"name the role to assume with role_arn, or remove {name}",
+                f"{where}{name} has no effect without {needed}",
+                f"{_HOW_TO_SET[needed]}, or remove {name}",
             )
     if settings.get("anonymous") == "false":
         del settings["anonymous"]

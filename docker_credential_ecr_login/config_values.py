@@ -25,10 +25,15 @@ _ROLE_ARN = re.compile(
 # AssumeRole in the STS API reference.
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _ROLE_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+# CreateRepository in the ECR API reference, and the wildcards of IAM.
+_REPOSITORY = re.compile(r"(?!.*//)[a-z0-9*?](?:[a-z0-9*?._/-]{0,254}[a-z0-9*?])?", re.ASCII)
 _ENDPOINT_URL = re.compile(
     r"https?://(?:[a-z0-9][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:/[^\s?#]*)?",
     re.ASCII | re.IGNORECASE,
 )
+
+ACCESS = ("pull", "push")
+"""What the session of a role can be restricted to."""
 
 Check = Callable[[object], str]
 """Returns a value as it is kept, or raises what `checked` makes a message of."""
@@ -161,6 +166,26 @@ def _role_session_name(value: object) -> str:
     return name
 
 
+def _access(value: object) -> str:
+    access = _text(value)
+    if access not in ACCESS:
+        raise _Unfit('"pull" or "push"')
+    return access
+
+
+def _repositories(value: object) -> str:
+    allowed = "names of repositories, with * for any part of them, each a text in quotes"
+    names: list[str] = []
+    for name in value if isinstance(value, list) else [value]:
+        if not isinstance(name, str) or not _REPOSITORY.fullmatch(name):
+            hint = "it is what stands between host and tag, in lower case"
+            raise _Unfit(allowed, f"{shown(name)} is none: {hint}")
+        names.append(name)
+    if not names:
+        raise _Unfit(allowed, "the list is empty")
+    return " ".join(names)
+
+
 def _region(value: object) -> str:
     region = _text(value)
     if not is_region(region):
@@ -204,12 +229,14 @@ GENERAL: dict[str, Check] = {
 """The keys for all registries, and their checks."""
 
 REGISTRY: dict[str, Check] = {
+    "access": _access,
     "anonymous": _boolean,
     "endpoint_url": _endpoint_url,
     "external_id": _external_id,
     "profile": _profile,
     "region": _region,
     "registry": _registry,
+    "repositories": _repositories,
     "role_arn": _role_arn,
     "role_session_name": _role_session_name,
 }

@@ -14,11 +14,13 @@ class Settings:
     """What the config file says of a registry, checked by `config`; never changed.
 
     A text is empty, and ``anonymous`` false, where it says nothing. ``config_file`` is its path.
+    ``repositories`` are names with wildcards, and blanks between.
     ``defaults`` are the environment variables that it sets where the environment has none of
     its own. ``values`` is all of it by the names of the keys, as it is kept in the cache.
     """
 
     __slots__ = (
+        "access",
         "anonymous",
         "config_file",
         "defaults",
@@ -28,6 +30,7 @@ class Settings:
         "profile",
         "region",
         "registry",
+        "repositories",
         "role_arn",
         "role_session_name",
         "values",
@@ -35,6 +38,7 @@ class Settings:
 
     def __init__(self, values: "Mapping[str, str]") -> None:
         self.values: "Final" = values
+        self.access: "Final" = values.get("access", "")
         self.anonymous: "Final" = values.get("anonymous") == "true"
         self.config_file: "Final" = values.get("config_file", "")
         self.endpoint_url: "Final" = values.get("endpoint_url", "")
@@ -43,6 +47,7 @@ class Settings:
         self.profile: "Final" = values.get("profile", "")
         self.region: "Final" = values.get("region", "")
         self.registry: "Final" = values.get("registry", "")
+        self.repositories: "Final" = values.get("repositories", "")
         self.role_arn: "Final" = values.get("role_arn", "")
         self.role_session_name: "Final" = values.get("role_session_name", "")
         self.defaults: "Final" = {
@@ -67,10 +72,11 @@ class Request:
     ``host`` is its canonical name, empty if it has none; ``registry`` is what that means, None if
     it is not of ECR. ``environ`` has the general settings of the config file where it has none of
     its own. ``identity`` is the configured one from before that file was read: what follows from
-    its content is kept under no other, even if it is changed meanwhile.
+    its content is kept under no other, even if it is changed meanwhile. ``access`` is what the
+    role's session is restricted to: that of the settings, unless another is asked for.
     """
 
-    __slots__ = ("environ", "host", "identity", "registry", "settings")
+    __slots__ = ("access", "environ", "host", "identity", "registry", "settings")
 
     def __init__(
         self,
@@ -79,8 +85,11 @@ class Request:
         settings: Settings,
         environ: "Mapping[str, str]",
         identity: str,
+        *,
+        access: str = "",
     ) -> None:
         self.host: "Final" = host
+        self.access: "Final" = access or settings.access
         self.registry: "Final" = registry
         self.settings: "Final" = settings
         defaults = {
@@ -123,10 +132,23 @@ class Request:
         return self.settings.role_arn.replace("{registry_id}", account).replace("{region}", region)
 
     @property
+    def resources(self) -> list[str]:
+        """The ARNs, with wildcards, of the repositories that the role's session may use.
+
+        That of a public one has an account that its name does not say: it is taken for the role's.
+        """
+        registry = parse(self.ecr.host) or self.ecr  # whose region is its own, whatever is asked
+        account = registry.registry_id or self.settings.role_arn.split(":")[4]
+        region = "" if registry.is_public else registry.region
+        start = f"arn:{registry.partition}:{registry.service}:{region}:{account}:repository"
+        return [f"{start}/{name}" for name in self.settings.repositories.split()] or ["*"]
+
+    @property
     def signer(self) -> str:
-        """What the config file says of who is to ask, and where; empty if it says nothing."""
+        """What the config file says of who is to ask, where, and for what; empty if nothing."""
         settings = self.settings
         values = {
+            "access": self.access and " ".join([self.access, *self.resources]),
             "endpoint_url": settings.endpoint_url,
             "external_id": settings.external_id,
             "profile": settings.profile,

@@ -264,6 +264,19 @@ def test_what_is_not_anonymous_is_not_mentioned() -> None:
 
 
 ROLE = 'role_arn = "arn:aws:iam::123456789012:role/r"\n'
+RESTRICTED = f'{ROLE}access = "push"\n'
+
+
+def test_repositories() -> None:
+    """They are one name or several, with the wildcards of IAM; what is no name is refused."""
+    for text in ("*", "a", "team/app", "team/*", "a-b_c.d/?", "x" * 256):
+        assert said_in_table(f'{RESTRICTED}repositories = "{text}"')["repositories"] == text
+    line = f'{RESTRICTED}repositories = ["base", "team/*"]'
+    assert said_in_table(line)["repositories"] == "base team/*"
+    refused = ("", "a b", "App", "a:1", "/a", "a/", "a//b", "-a", "[ab]", "x" * 257, "ä", "a\\n")
+    for text in (*refused, f"{HOST}/app:1", "arn:aws:ecr:eu-west-1:123456789012:repository/a"):
+        line = complaint_in_table(f'{RESTRICTED}repositories = "{text}"')
+        assert line.startswith(REPOSITORIES)
 
 
 @pytest.mark.parametrize(
@@ -380,6 +393,11 @@ def test_registry_is_an_array_of_tables(text: str) -> None:
 
 ENDPOINT = "endpoint_url must be http:// or https:// with a host, not "
 ENDPOINT_HINT = "; user, password, query and fragment are not allowed: it is written to disk"
+REPOSITORIES = (
+    "repositories must be names of repositories, with * for any part of them, each a text in"
+    " quotes, not "
+)
+NO_REPOSITORY = " is none: it is what stands between host and tag, in lower case"
 ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
 
 
@@ -432,6 +450,28 @@ ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
             ),
         ),
         (
+            'access = "pull"',
+            (
+                "access has no effect without role_arn;"
+                " name the role to assume with role_arn, or remove access"
+            ),
+        ),
+        (
+            f'{ROLE}repositories = "team/*"',
+            (
+                "repositories has no effect without access;"
+                ' say "pull" or "push" with access, or remove repositories'
+            ),
+        ),
+        (f'{ROLE}access = "Pull"', 'access must be "pull" or "push", not "Pull"'),
+        (f"{ROLE}access = true", "access must be a text in quotes, not true"),
+        (f"{RESTRICTED}repositories = []", f"{REPOSITORIES}a list; the list is empty"),
+        (f"{RESTRICTED}repositories = 7", f"{REPOSITORIES}7; 7{NO_REPOSITORY}"),
+        (
+            f'{RESTRICTED}repositories = ["a", "Team/app"]',
+            f'{REPOSITORIES}a list; "Team/app"{NO_REPOSITORY}',
+        ),
+        (
             'region = "EU-West-1"',
             'region must be a region, such as eu-west-1, not "EU-West-1"; "eu-west-1"',
         ),
@@ -467,15 +507,16 @@ ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
         (
             'Role-ARN = "x"',
             (
-                'there is no key "Role-ARN" here, only anonymous, endpoint_url, external_id, match,'
-                " profile, region, registry, role_arn, role_session_name; did you mean role_arn?"
+                'there is no key "Role-ARN" here, only access, anonymous, endpoint_url,'
+                " external_id, match, profile, region, registry, repositories, role_arn,"
+                " role_session_name; did you mean role_arn?"
             ),
         ),
         (
             "timeout = 20",
             (
-                'there is no key "timeout" here, only anonymous, endpoint_url, external_id, match,'
-                " profile, region, registry, role_arn, role_session_name;"
+                'there is no key "timeout" here, only access, anonymous, endpoint_url, external_id,'
+                " match, profile, region, registry, repositories, role_arn, role_session_name;"
                 " write it above the first [[registry]]"
             ),
         ),
@@ -624,6 +665,7 @@ def test_no_endpoint(url: str) -> None:
 KEYS = (
     *("fallback", "log_level", "strict", "timeout", "anonymous", "endpoint_url", "external_id"),
     *("match", "profile", "region", "registry", "role_arn", "role_session_name", "unknown"),
+    *("access", "repositories"),
 )
 
 

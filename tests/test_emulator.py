@@ -636,6 +636,28 @@ def test_session_name_must_be_valid(aws: AwsEmulator, parameters: dict[str, str]
     assert error_of(assume(aws, aws.add_user(), **parameters))[:2] == (400, "ValidationError")
 
 
+def test_session_policy_restricts_the_session(aws: AwsEmulator) -> None:
+    """A session may do what its policy allows, and its passwords are good for no more."""
+    user, start = aws.add_user(), "arn:aws:ecr:us-east-1:222222222222:repository/"
+    aws.add_role()
+    allowed = [
+        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+        {"Effect": "Allow", "Action": ["ECR:batch*"], "Resource": [f"{start}team/*"]},
+        {"Effect": "Deny", "Action": "*", "Resource": f"{start}team/secret"},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    session = principal_of(assume(aws, user, Policy=policy)())
+    password = password_of(client(aws, session).get_authorization_token())
+    assert aws.denial(password, "ecr:BatchGetImage", f"{start}team/app/web") is None
+    for action, name in (("BatchGetImage", "app"), ("PutImage", "team/a"), ("*", "team/secret")):
+        assert aws.denial(password, f"ecr:{action}", start + name) == (
+            f"User: {session.arn} is not authorized to perform: ecr:{action} on resource: "
+            f"{start}{name} because no session policy allows the ecr:{action} action"
+        )
+    for wrong, code in (("{", "MalformedPolicyDocument"), ("x" * 2049, "ValidationError")):
+        assert error_of(assume(aws, user, Policy=wrong))[:2] == (400, code)
+
+
 def test_web_identity_opens_its_role_unsigned(aws: AwsEmulator) -> None:
     """AssumeRoleWithWebIdentity needs the token of the role, and no signature."""
     role = aws.add_role(web_identity_token="eyJhbGciOiJSUzI1NiJ9.e30.c2ln")

@@ -49,13 +49,13 @@ def test_the_docker_configurations_are_right() -> None:
 
 def test_the_registries_configuration_is_right() -> None:
     """The TOML block for registries.conf is TOML, and names this helper."""
-    block, _ = blocks("toml")
+    block, *_ = blocks("toml")
     assert tomllib.loads(block)["credential-helpers"][-1] == "ecr-login"
 
 
 def test_the_config_file_is_right() -> None:
     """The config file that the README shows is accepted, and every key of one is described."""
-    _, block = blocks("toml")
+    _, block, *_ = blocks("toml")
     config = parse_text(block, "README.md")
     assert config.general["fallback"] == "desktop"
     assert config.settings("123456789012.dkr.ecr.us-east-1.amazonaws.com").profile == "prod"

@@ -29,6 +29,35 @@ def test_what_settings_make_of_a_name() -> None:
     assert configured("images.example.com", SETTINGS).registry is None
 
 
+def test_which_repositories_a_session_may_use() -> None:
+    """They are of the registry's own account and region; of the role's account if it is public."""
+    china = f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"
+    settings = {**SETTINGS, "access": "push", "repositories": "team/* base"}
+    start = f"arn:aws:ecr:eu-central-1:{ACCOUNT}:repository/"
+    for asked_in in ({}, {"region": "eu-west-1"}):
+        assert configured(HOST, settings | asked_in).resources == [f"{start}team/*", f"{start}base"]
+    assert configured("images.example.com", settings | {"registry": china}).resources[1] == (
+        f"arn:aws-cn:ecr:cn-north-1:{ACCOUNT}:repository/base"
+    )
+    public = settings | {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/push"}
+    assert configured("public.ecr.aws", public).resources[1] == (
+        f"arn:aws:ecr-public::{ACCOUNT}:repository/base"
+    )
+    assert configured(HOST, {**SETTINGS, "access": "push"}).resources == ["*"]
+
+
+def test_access_is_never_shared() -> None:
+    """Each access to each account's repositories has a token of its own; that to all, one."""
+    role, other = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/r"}, f"2{HOST[1:]}"
+    accesses = [{}, {"access": "pull"}, {"access": "push"}]
+    named = [{"access": each, "repositories": name} for each in ("pull", "push") for name in "ab"]
+    scopes = [configured(HOST, role | each).scope for each in (*accesses, *named)]
+    others = [configured(other, role | each).scope for each in (*accesses, *named)]
+    assert len(set(scopes)) == 7
+    assert scopes[:3] == others[:3]
+    assert set(scopes[3:]).isdisjoint(others[3:])
+
+
 def test_whose_token_opens_what() -> None:
     """A token of a principal of its own is for that one; without settings it is for all."""
     plain, other = asked(HOST), configured(HOST, {**SETTINGS, "profile": "dev"})

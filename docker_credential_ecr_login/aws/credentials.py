@@ -18,6 +18,7 @@ from .attempt import Attempt
 from .mfa import LookAgain, MfaCodes, Turn
 from .no_credentials import no_credentials
 from .providers import credential_chain
+from .session_policy import session_policy
 from .sessions import SessionCache
 from .throttling import retry_throttling
 from .worker import Worker
@@ -83,7 +84,11 @@ def _role_credentials(session: Session, source: Any, attempt: Attempt) -> Creden
     cache: Any = SessionCache(keep=not is_disabled(attempt.environ))
     if registry.is_public and "{registry_id}" in settings.role_arn:
         raise attempt.no_account()
-    arguments = {"ExternalId": settings.external_id, "RoleSessionName": settings.role_session_name}
+    arguments = {
+        "ExternalId": settings.external_id,
+        "Policy": session_policy(attempt.request),
+        "RoleSessionName": settings.role_session_name,
+    }
     fetcher = AssumeRoleCredentialFetcher(
         partial(session.create_client, region_name=registry.region),
         source,

@@ -98,7 +98,12 @@ class Cache:
         return _read(self.token_path(request), self.key(request))
 
     def login(self, request: "Request") -> Entry | None:
-        """Return the token that ``docker login`` stored for a registry, or None."""
+        """Return the token that ``docker login`` stored for a registry, or None.
+
+        Where it is said for what access tokens are to be, one that may do more is none.
+        """
+        if request.access:
+            return None
         return _read(self.login_path(request.host), request.host)
 
     def settings(self, host: str) -> Settings | None:

@@ -16,6 +16,7 @@ from typing import Any
 from .. import config
 from ..cache import storage
 from ..cache.locks import MIN_PATIENCE, Lock
+from ..config_values import ACCESS
 from ..errors import BadConfiguration, HelperError
 from ..identity import config_file, users_config_file
 from ..redaction import one_line
@@ -56,6 +57,7 @@ def add_to(commands: Any) -> None:
     )
     add("--profile", help="profile to use for these registries, in our own config file")
     add("--role-arn", help="role to assume for these registries, in our own config file")
+    add("--access", choices=ACCESS, help="all that this role is to be used for (experimental)")
     add("--podman", action="store_true", help="podman's auth.json in place of Docker's file")
     add("--clean", action="store_true", help="remove what an earlier login left under auths")
     add("--remove", action="store_true", help="undo what the same arguments did without it")

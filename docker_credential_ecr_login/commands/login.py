@@ -12,10 +12,12 @@ from typing import Any
 
 from .. import actions
 from ..cache.storage import complaint, is_disabled, writable_directory
+from ..config_values import ACCESS
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..fetch import fetch_own, refresh
 from ..identity import configured_identity, named_profile
 from ..log import logger
+from ..protocol import NAME
 from ..request import Request, unconfigured
 from ..resolve import resolve
 from . import output
@@ -55,6 +57,12 @@ def add_to(commands: Any) -> None:
     )
     add_registries_to(parser)
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
+    parser.add_argument(
+        "--access",
+        choices=ACCESS,
+        help="what the tokens are good for, whatever the role may that our own config file names "
+        "for the registries (experimental)",
+    )
     parser.add_argument("--proxy", metavar="URL", help="proxy on the way to AWS")
     parser.add_argument(
         "--output",
@@ -92,7 +100,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     tokens, failures = [], []
     for host in _hosts(options, environ):
         try:
-            tokens.append(_issued(host, options.profile, environ))
+            tokens.append(_issued(host, options, environ))
         except HelperError as error:
             logger(environ).error("%s: %s", host, error)
             failures.append(f"{host}: {error}")
@@ -117,6 +125,8 @@ def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]
         environ = with_profile(options.profile, environ)  # which can have a region
     if options.registries or options.public:
         return chosen_hosts(options, environ)
+    if options.access:
+        raise BadInput("--access is for registries with a role, and none is given", "name it")
     found = [
         host
         for region in regions(options.region) or configured_regions(environ)
@@ -136,9 +146,11 @@ def _own_host(region: str, environ: Mapping[str, str]) -> str | None:
     return fetch_own(general, lambda host: resolve(host, environ), region)
 
 
-def _issued(host: str, profile: str | None, environ: Mapping[str, str]) -> IssuedToken:
+def _issued(host: str, options: argparse.Namespace, environ: Mapping[str, str]) -> IssuedToken:
     """Return a token that is good for a while for ``host``. Raises `HelperError`."""
-    request = _request(host, profile, environ)
+    request = _request(host, options.profile, environ)
+    if options.access:
+        request = _restricted(request, options.access)
     if request.registry is None or request.is_anonymous:
         raise BadConfiguration("it is used without credentials, by the configuration")
     with suppress(HelperError):  # then the old one must do, if there is one
@@ -163,6 +175,26 @@ def _request(host: str, profile: str | None, environ: Mapping[str, str]) -> Requ
             "leave --profile out, or change it there",
         )
     return resolve(host, with_profile(profile, environ))
+
+
+def _restricted(request: Request, access: str) -> Request:
+    """Return the request for a token that is good for some ``access`` only.
+
+    Raises `BadConfiguration` if there is no role that could be restricted, or it is already.
+    """
+    settings = request.settings
+    if not settings.role_arn:
+        raise BadConfiguration(
+            "--access restricts the role of the config file, and there is none for it",
+            f"name one: {NAME} configure {request.host} --role-arn ...",
+        )
+    if (settings.access, access) == ("pull", "push"):
+        raise BadConfiguration(
+            f"its access is pull, by {settings.config_file}", "leave --access out, or change it"
+        )
+    return Request(
+        request.host, request.registry, settings, request.environ, request.identity, access=access
+    )
 
 
 def _printed(

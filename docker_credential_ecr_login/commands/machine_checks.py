@@ -95,11 +95,12 @@ def own_config(context: CheckContext) -> Iterator[Finding]:
         message = f"{path} is right"
         if context.host:
             number = own.table(context.host)
+            access = own.settings(context.host).access
             message += (
                 f", and has no table for {context.host}"
                 if number is None
                 else f", and its table {number + 1} is for {context.host}"
-            )
+            ) + (f", with access to {access} only" if access else "")
         yield Finding("config", "passed", message)
         fallback = own.general.get("fallback")
         if fallback and not shutil.which(f"docker-credential-{fallback}"):

@@ -19,7 +19,7 @@ class Plan(NamedTuple):
     """What is to be done: the arguments, understood."""
 
     hosts: tuple[str, ...]
-    who: dict[str, str]  # profile and role_arn, if given
+    who: dict[str, str]  # profile, role_arn and access, if given
     for_all: bool = False
     remove: bool = False
     clean: bool = False
@@ -36,12 +36,7 @@ def planned(
     """
     if options.all:
         return _removal(options, ours)
-    who = {"profile": options.profile, "role_arn": options.role_arn}
-    who = {
-        key: checked(value, REGISTRY[key], f"--{key.replace('_', '-')}")
-        for key, value in who.items()
-        if value is not None
-    }
+    who = _who(options)
     named = regions(options.region)
     own: list[str] = []  # names in front of ECR
 
@@ -89,6 +84,19 @@ def planned(
         options.clean,
         options.disable_logins,
     )
+
+
+def _who(options: argparse.Namespace) -> dict[str, str]:
+    """Return who is to ask. Raises `HelperError`."""
+    given = {"profile": options.profile, "role_arn": options.role_arn, "access": options.access}
+    who = {
+        key: checked(value, REGISTRY[key], f"--{key.replace('_', '-')}")
+        for key, value in given.items()
+        if value is not None
+    }
+    if "access" in who and "role_arn" not in who:
+        raise BadInput("--access restricts a role, and none is given", "add --role-arn")
+    return who
 
 
 def _removal(options: argparse.Namespace, ours: Iterable[str]) -> Plan:

@@ -14,7 +14,7 @@ from ..config import parse_text
 from ..errors import BadConfiguration
 
 _HEAD = "[[registry]]  # by docker-credential-ecr-login configure"
-_WHO = ("profile", "role_arn")  # the keys that are written, beside match
+_WHO = ("profile", "role_arn", "access")  # the keys that are written, beside match
 _VALUE = r'(?:"(?:[^"\\\r\n]|\\.)*"|\[[^\]\r\n]*\])'
 _TABLE = re.compile(
     rf"^{re.escape(_HEAD)}\r?\n"
@@ -30,8 +30,8 @@ def with_registry(
 ) -> tuple[str, str]:
     """Return ``text`` with a table that says ``who`` is to ask for ``hosts``, and what was done.
 
-    ``who`` has a profile, a role_arn or both. Nothing is done if it is in effect already.
-    Raises `BadConfiguration`.
+    ``who`` has a profile, a role_arn, perhaps with access, or both. Nothing is done if it is in
+    effect already. Raises `BadConfiguration`.
     """
     config = parse_text(text, path)
     if all(_who(config.settings(host).values) == who for host in hosts):

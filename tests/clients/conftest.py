@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.gate import gate
 from tests.clients.machine import (
     IMAGE,
     Client,
@@ -107,6 +108,19 @@ def ordinary_registry(tmp_path: Path, authority: Authority, filled_storage: Path
     registry = Registry(tmp_path / "ordinary", ORDINARY_ADDRESS, authority)
     shutil.copytree(filled_storage, registry.storage)
     return registry
+
+
+@pytest.fixture
+def guarded_registry(
+    ordinary_registry: Registry, authority: Authority, aws: AwsEmulator
+) -> Iterator[Registry]:
+    """The private registries, which let only those pull and push who may, by session policies."""
+    ordinary_registry.admit({"AWS": aws.password})
+    with (
+        ordinary_registry.serving(),
+        gate(PRIVATE_ADDRESS, ORDINARY_ADDRESS, authority, aws),
+    ):
+        yield ordinary_registry
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ or run it on its own with `python -m tests.emulator`.
 
     model       the values that pass between the other modules
     partitions  which domain belongs to which region
+    policy      what a session policy allows
     sigv4       is this request signed with that secret key?
     state       who exists, and what was issued to them
     services    what each API answers

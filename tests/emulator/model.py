@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
+from tests.emulator.policy import allows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,7 +28,8 @@ class Principal:
     """Somebody who can sign requests: an IAM user, or one session of a role.
 
     `deny` holds IAM actions ("ecr:GetAuthorizationToken") that are refused to them. `role_arn` is
-    the role behind a session, which is what a trust policy names.
+    the role behind a session, which is what a trust policy names; `session_policy` the one that
+    the session was restricted by.
     """
 
     arn: str
@@ -36,6 +39,19 @@ class Principal:
     expires_at: float | None = None
     deny: frozenset[str] = frozenset()
     role_arn: str | None = None
+    session_policy: str | None = None
+
+    def denial(self, action: str, resource: str = "*") -> str | None:
+        """Say in the words of AWS why that is refused to them, None if it is allowed."""
+        kind = "identity-based" if action in self.deny else "session"
+        if kind == "session" and (
+            self.session_policy is None or allows(self.session_policy, action, resource)
+        ):
+            return None
+        return (
+            f"User: {self.arn} is not authorized to perform: {action} on resource: {resource} "
+            f"because no {kind} policy allows the {action} action"
+        )
 
     @property
     def account_id(self) -> str:
@@ -118,13 +134,15 @@ class SsoSession:
 class IssuedToken:
     """What the emulator remembers of a registry password it handed out.
 
-    `principal` is None for `AwsEmulator.password`, which belongs to nobody.
+    `principal` is None for `AwsEmulator.password`, which belongs to nobody; `holder` is who has
+    that ARN.
     """
 
     principal: str | None
     service: str
     region: str
     expires_at: float
+    holder: Principal | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from tests.emulator.model import (
     iso8601,
 )
 from tests.emulator.partitions import partition_of, service_and_region
+from tests.emulator.policy import allows
 from tests.emulator.state import AwsState, authorization_token
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _ROLE_CREDENTIALS = "/latest/meta-data/iam/security-credentials"
 _MAX_METADATA_TOKEN_LIFETIME = 21600
 _ROLE_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+_MAX_SESSION_POLICY_LENGTH = 2048
 
 
 _UNKNOWN = Operation("unknown", "unknown")
@@ -154,13 +156,8 @@ def _in_words_of_sts(error: AwsError) -> AwsError:
 
 
 def _authorize(principal: Principal, action: str) -> None:
-    if action in principal.deny:
-        raise AwsError(
-            400,
-            "AccessDeniedException",
-            f"User: {principal.arn} is not authorized to perform: {action} on resource: * "
-            f"because no identity-based policy allows the {action} action",
-        )
+    if reason := principal.denial(action):
+        raise AwsError(400, "AccessDeniedException", reason)
 
 
 # Amazon ECR and Amazon ECR Public
@@ -171,7 +168,7 @@ def _get_authorization_token(state: AwsState, principal: Principal, request: Req
     _authorize(principal, "ecr:GetAuthorizationToken")
     state.check_throttle()
     region = sigv4.parse_authorization(request.header("authorization")).region
-    password, expires_at = state.issue_password(principal.arn, "ecr", region)
+    password, expires_at = state.issue_password(principal, "ecr", region)
     data = [
         {
             "authorizationToken": authorization_token(password),
@@ -190,7 +187,7 @@ def _get_public_authorization_token(
     _authorize(principal, "ecr-public:GetAuthorizationToken")
     _authorize(principal, "sts:GetServiceBearerToken")
     state.check_throttle()
-    password, expires_at = state.issue_password(principal.arn, "ecr-public", "us-east-1")
+    password, expires_at = state.issue_password(principal, "ecr-public", "us-east-1")
     data = {"authorizationToken": authorization_token(password), "expiresAt": round(expires_at, 3)}
     return json_response({"authorizationData": data}, JSON)
 
@@ -216,7 +213,8 @@ def _assume_role(state: AwsState, principal: Principal, request: Request) -> Res
             "AccessDenied",
             "MultiFactorAuthentication failed with invalid MFA one time pass code.",
         )
-    return _session_response("AssumeRole", state.start_session(role, session_name, duration))
+    session = state.start_session(role, session_name, duration, _session_policy(form))
+    return _session_response("AssumeRole", session)
 
 
 def _assume_role_with_web_identity(state: AwsState, _: None, request: Request) -> Response:
@@ -258,6 +256,22 @@ def _session_parameters(form: Mapping[str, str]) -> tuple[str, float]:
     if not duration.isdecimal() or not 900 <= int(duration) <= 43200:
         raise _sts_validation_error("durationSeconds", duration, "must be between 900 and 43200")
     return session_name, float(duration)
+
+
+def _session_policy(form: Mapping[str, str]) -> str | None:
+    """Return the Policy, None if there is none, if it is what the API allows."""
+    policy = form.get("Policy")
+    if policy is None:
+        return None
+    if len(policy) > _MAX_SESSION_POLICY_LENGTH:
+        raise _sts_validation_error("policy", policy, "must have length less than or equal to 2048")
+    try:
+        allows(policy, "", "")
+    except ValueError:
+        raise AwsError(
+            400, "MalformedPolicyDocument", "This policy contains invalid Json"
+        ) from None
+    return policy
 
 
 def _sts_validation_error(name: str, value: str, constraint: str) -> AwsError:

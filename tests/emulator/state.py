@@ -254,8 +254,13 @@ class AwsState:
         with self._lock:
             return self._roles.get(arn)
 
-    def start_session(self, role: Role, session_name: str, lifetime: float) -> Principal:
-        """Issue temporary credentials for a role, good for `lifetime` seconds."""
+    def start_session(
+        self, role: Role, session_name: str, lifetime: float, policy: str | None = None
+    ) -> Principal:
+        """Issue temporary credentials for a role, good for `lifetime` seconds.
+
+        With a `policy`, they are good for nothing else than it allows.
+        """
         _, partition, _, _, account_id, resource = role.arn.split(":", 5)
         role_name = resource.rpartition("/")[2]
         return self._register(
@@ -267,6 +272,7 @@ class AwsState:
                 expires_at=self.now() + lifetime,
                 deny=role.deny,
                 role_arn=role.arn,
+                session_policy=policy,
             )
         )
 
@@ -327,8 +333,10 @@ class AwsState:
             self._generation = base64.b64encode(secrets.token_bytes(48)).decode()
             self._password, _ = self.issue_password(None, "ecr", "")
 
-    def issue_password(self, principal: str | None, service: str, region: str) -> tuple[str, float]:
-        """Mint a registry password for that ARN; return it and the epoch second it expires at.
+    def issue_password(
+        self, principal: Principal | None, service: str, region: str
+    ) -> tuple[str, float]:
+        """Mint a registry password for somebody; return it and the epoch second it expires at.
 
         It has the shape and the size (2 kB) of a real one: base64 of a JSON object, of which only
         the expiration means anything to anybody but the registry.
@@ -345,7 +353,9 @@ class AwsState:
             password = base64.b64encode(
                 json.dumps(content, separators=(",", ":")).encode()
             ).decode()
-            self._issued[password] = IssuedToken(principal, service, region, expires_at)
+            self._issued[password] = IssuedToken(
+                principal.arn if principal else None, service, region, expires_at, principal
+            )
             self._remember(password, authorization_token(password))
         return password, expires_at
 
@@ -358,6 +368,11 @@ class AwsState:
         """Say whether a registry would accept that password now."""
         token = self.issued(password)
         return token is not None and token.expires_at > self.now()
+
+    def denial(self, password: str, action: str, resource: str) -> str | None:
+        """Say why a registry refuses to do that for who has the password, None if it does it."""
+        token = self.issued(password)
+        return token.holder.denial(action, resource) if token and token.holder else None
 
     # What goes wrong, what must not leak
 
