@@ -2,12 +2,17 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from docker_credential_ecr_login.protocol import NAME
 from tests.emulator import AwsEmulator, Principal
 from tests.helper_process import HelperProcess
+
+SSO_LOGIN = "aws sso login" if shutil.which("aws") else f"{NAME} login --sso"
+"""How one signs in to SSO on this machine, by the lines that say so."""
 
 REGION = "eu-west-1"  # of OTHER_REGION, which no test configures
 DEV = "arn:aws:iam::111111111111:user/dev"

@@ -20,7 +20,7 @@ from docker_credential_ecr_login.identity import _own_files, configured_identity
 from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
 from docker_credential_ecr_login.request import Request
 from docker_credential_ecr_login.resolve import resolve
-from tests.credential_sources import instance_role, keys, sso_session, write
+from tests.credential_sources import SSO_LOGIN, instance_role, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
     HOST,
@@ -245,7 +245,7 @@ class TestProfile:
         assert line.startswith(
             f'the SSO session of profile "dev" (from {helper.home / PLACE}) has expired'
         )
-        assert line.endswith("run: aws sso login --profile dev")
+        assert line.endswith(f"run: {SSO_LOGIN} --profile dev")
 
     def test_credentials_of_the_environment(
         self, signed_in: HelperProcess, aws: AwsEmulator

@@ -19,6 +19,7 @@ from docker_credential_ecr_login.aws.providers import credential_chain
 from docker_credential_ecr_login.aws.session import open_session
 from docker_credential_ecr_login.cache.tokens import Entry
 from docker_credential_ecr_login.deadline import Deadline
+from docker_credential_ecr_login.protocol import NAME
 from tests.connect_proxy import NOBODY
 from tests.credential_sources import (
     DEV,
@@ -194,11 +195,11 @@ def test_sso_token_that_cannot_be_kept(
 
 
 def test_sso_login_is_for_where_it_can_be_kept(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """With ~/.aws read-only, ``aws sso login`` is advised where that helps."""
+    """With ~/.aws read-only, signing in is advised where that helps."""
     reader, path = _with_read_only_sign_in(aws, helper, -60, "refresh-0")
-    assert told(reader.get().stderr) == (
-        'the SSO session of profile "dev" (from AWS_PROFILE) has expired; run: aws sso login '
-        f"--profile dev where {path.parent} can be written"
+    assert told(reader.get(PATH="/usr/bin:/bin").stderr) == (
+        'the SSO session of profile "dev" (from AWS_PROFILE) has expired; run: '
+        f"{NAME} login --sso --profile dev where {path.parent} can be written"
     )
 
 

@@ -310,7 +310,7 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (profile_misspelt, "profile", "failed", "profiles there: production", "aws configure"),
     (keys_before_profile, "credentials", "warned", 'names "dev"', "unset AWS_ACCESS_KEY_ID"),
     (no_credentials, "credentials", "failed", "no AWS credentials found", "aws configure sso"),
-    (sso_expired, "credentials", "failed", "SSO session of", "aws sso login --profile dev"),
+    (sso_expired, "credentials", "failed", "SSO session of", " --profile dev"),
     (role_not_trusted, "credentials", "failed", f"{PULL} (from ", "trust policy"),
     (secret_wrong, "principal", "failed", "the secret for access key", "AWS_SECRET_ACCESS_KEY"),
     (sts_unreachable, "principal", "warned", NOBODY, "no pull needs this"),

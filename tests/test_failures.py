@@ -27,7 +27,7 @@ from docker_credential_ecr_login.aws.failures import explain
 from docker_credential_ecr_login.errors import HelperError
 from docker_credential_ecr_login.protocol import PUBLIC_GOES_ON
 from docker_credential_ecr_login.redaction import one_line, redact
-from tests.credential_sources import keys, write
+from tests.credential_sources import SSO_LOGIN, keys, write
 from tests.emulator import AwsEmulator, Fault, Principal
 from tests.helper_process import HOST, NOT_FOUND, PUBLIC, HelperProcess, matches, told
 from tests.tokens import asked
@@ -219,7 +219,7 @@ SSO_OLDER_FORM = (
 )
 SSO_EXPIRED = (
     'the SSO session of profile "dev" (from AWS_PROFILE) has expired; '
-    "run: aws sso login --profile dev"
+    f"run: {SSO_LOGIN} --profile dev"
 )
 
 
@@ -270,7 +270,7 @@ def sso_never_signed_in(_aws: AwsEmulator, helper: HelperProcess) -> str:
     use_profile(helper, SSO_SESSION)
     return (
         'nobody has signed in to SSO for profile "dev" (from AWS_PROFILE) yet; '
-        "run: aws sso login --profile dev"
+        f"run: {SSO_LOGIN} --profile dev"
     )
 
 
@@ -278,7 +278,7 @@ def sso_never_signed_in(_aws: AwsEmulator, helper: HelperProcess) -> str:
 def sso_never_signed_in_older_form(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Configure SSO in the default profile, and never sign in."""
     helper.write_config(SSO_OLDER_FORM.replace("profile dev", "default"))
-    return 'nobody has signed in to SSO for profile "default" yet; run: aws sso login'
+    return f'nobody has signed in to SSO for profile "default" yet; run: {SSO_LOGIN}'
 
 
 @seeded
@@ -290,7 +290,7 @@ def sso_of_the_source_expired(aws: AwsEmulator, helper: HelperProcess) -> str:
     )
     return (
         'the SSO session of profile "dev" (source of profile "pull" (from AWS_PROFILE)) '
-        "has expired; run: aws sso login --profile dev"
+        f"has expired; run: {SSO_LOGIN} --profile dev"
     )
 
 
@@ -302,7 +302,7 @@ def sso_cache_broken(aws: AwsEmulator, helper: HelperProcess) -> str:
     use_profile(helper, SSO_SESSION)
     return (
         'the SSO session of profile "dev" (from AWS_PROFILE) cannot be read: *; '
-        "run: aws sso login --profile dev"
+        f"run: {SSO_LOGIN} --profile dev"
     )
 
 

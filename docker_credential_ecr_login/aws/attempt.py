@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -146,7 +147,7 @@ class Attempt:
 
     @property
     def option(self) -> str:
-        """What to add to an ``aws`` command so that it means the origin."""
+        """What to add to a command so that it means the origin."""
         if not self.profile and self.origin == "default":
             return ""
         return f" --profile {_quoted(self.origin)}"
@@ -221,7 +222,9 @@ class Attempt:
         directory = os.path.expanduser(SSO_DIRECTORY)
         is_read_only = os.path.isdir(directory) and not os.access(directory, os.W_OK)
         place = f" where {directory} can be written" if is_read_only else ""
-        return f"run: aws sso login{self.option}{place}"
+        has_cli = shutil.which("aws", path=self.environ.get("PATH"))
+        command = "aws sso login" if has_cli else f"{NAME} login --sso"
+        return f"run: {command}{self.option}{place}"
 
 
 def configured_region(session: Any, environ: Mapping[str, str]) -> str | None:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha1
 from typing import Any
 
@@ -103,7 +102,7 @@ class SignIns(JSONFileCache):
     """
 
     def __init__(self, directory: str, environ: Mapping[str, str]) -> None:
-        super().__init__(directory, dumps_func=partial(json.dumps, default=_in_utc))
+        super().__init__(directory, dumps_func=written_sign_in)
         self._directory = directory
         self._environ = environ
 
@@ -125,6 +124,11 @@ class SignIns(JSONFileCache):
             super().__setitem__(key, value)
         except OSError as error:
             logger(self._environ).warning("what AWS has renewed cannot be kept: %s", error)
+
+
+def written_sign_in(entry: Mapping[str, Any]) -> str:
+    """Return the text of a file of `SignIns`."""
+    return json.dumps(entry, default=_in_utc)
 
 
 def _in_utc(moment: datetime) -> str:

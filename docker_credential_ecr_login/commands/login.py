@@ -20,7 +20,7 @@ from ..log import logger
 from ..protocol import NAME
 from ..request import Request, unconfigured
 from ..resolve import resolve
-from . import output
+from . import output, sso
 from .arguments import (
     add_registries_to,
     chosen_hosts,
@@ -56,6 +56,12 @@ def add_to(commands: Any) -> None:
         epilog="All registries of a region take one call of AWS.",
     )
     add_registries_to(parser)
+    parser.add_argument(
+        "--sso",
+        action="store_true",
+        help="sign in to SSO (IAM Identity Center) before, by a browser, as aws sso login does; "
+        "without a REGISTRY, that is all",
+    )
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
     parser.add_argument(
         "--access",
@@ -80,6 +86,7 @@ def add_to(commands: Any) -> None:
     parser.examples = (
         "login 123456789012 210987654321 --region us-east-1,eu-west-1",
         "login --profile prod 123456789012.dkr.ecr.us-east-1.amazonaws.com --output password",
+        "login --sso --profile dev",
         "login --output kubernetes --name ecr | kubectl apply -f -",
     )
     parser.set_defaults(run=run)
@@ -97,6 +104,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         raise BadConfiguration("GITHUB_OUTPUT is not set", "this is for a step of GitHub Actions")
     if options.proxy:
         environ = with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
+    if options.sso:
+        signed_in = sso.sign_in(options.profile, environ)
+        if not (options.registries or options.public or options.region or has_secrets):
+            return signed_in, "", 0
     tokens, failures = [], []
     for host in _hosts(options, environ):
         try:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tests.credential_sources import SSO_LOGIN
 from tests.demo import images
 from tests.demo.show import Presentation, duration, shortened
 from tests.emulator import AwsEmulator
@@ -151,7 +152,7 @@ class _Steps:
                 (expired.outcome.status == 1, "exit code 1"),
                 (expired.outcome.stdout == NOT_FOUND, "the not-found line on stdout"),
                 (
-                    "aws sso login --profile sso" in expired.outcome.stderr,
+                    f"{SSO_LOGIN} --profile sso" in expired.outcome.stderr,
                     "the command to sign in, on stderr",
                 ),
             ]

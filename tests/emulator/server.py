@@ -138,8 +138,9 @@ class AwsEmulator(AwsState):
 
         Faults of one operation come in the order in which they were planned. The operations are
         GetAuthorizationToken, AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity,
-        GetRoleCredentials, CreateToken, GetMetadataToken, ListInstanceRoles,
-        GetInstanceRoleCredentials, GetInstanceIdentityDocument and GetContainerCredentials.
+        GetRoleCredentials, RegisterClient, StartDeviceAuthorization, CreateToken, GetMetadataToken,
+        ListInstanceRoles, GetInstanceRoleCredentials, GetInstanceIdentityDocument and
+        GetContainerCredentials.
         """
         with self._lock:
             self._faults.append(_PlannedFault(operation, fault, times))

@@ -64,6 +64,14 @@ def identify(request: Request, container_path: str | None) -> Operation:
     return _UNKNOWN if action is None else Operation("iam" if action in _IAM else "sts", action)
 
 
+_SIGN_IN = {
+    "POST /client/register": Operation("sso-oidc", "RegisterClient"),
+    "POST /device_authorization": Operation("sso-oidc", "StartDeviceAuthorization"),
+    "POST /token": Operation("sso-oidc", "CreateToken"),
+    "GET /device": Operation("browser", "ConfirmDevice"),
+}
+
+
 def _operation_by_path(request: Request, container_path: str | None) -> Operation | None:
     match request.method, request.path:
         case "GET", path if path == container_path:
@@ -80,10 +88,8 @@ def _operation_by_path(request: Request, container_path: str | None) -> Operatio
             return Operation("imds", "unknown")
         case "GET", "/federation/credentials":
             return Operation("sso", "GetRoleCredentials")
-        case "POST", "/token":
-            return Operation("sso-oidc", "CreateToken")
-        case _:
-            return None
+        case method, path:
+            return _SIGN_IN.get(f"{method} {path}")
 
 
 def requested_session_name(operation: Operation, request: Request) -> str | None:
@@ -378,26 +384,80 @@ def _get_role_credentials(state: AwsState, _: None, request: Request) -> Respons
     )
 
 
-def _create_token(state: AwsState, _: None, request: Request) -> Response:
+def _register_client(state: AwsState, _: None, request: Request) -> Response:
     content = json_object(request)
-    if content.get("grantType") != "refresh_token":
-        raise AwsError(400, "UnsupportedGrantTypeException", "The grant type is not supported.")
-    session = state.refresh_sso(
-        str(content.get("refreshToken")),
-        str(content.get("clientId")),
-        str(content.get("clientSecret")),
-    )
-    if session is None:
-        raise AwsError(400, "InvalidGrantException", "Invalid refresh token provided")
+    if not content.get("clientName") or content.get("clientType") != "public":
+        raise AwsError(400, "InvalidClientMetadataException", "Invalid client metadata provided")
+    client_id, client_secret = state.register_client(renews=bool(content.get("scopes")))
     return json_response(
         {
-            "accessToken": session.access_token,
-            "expiresIn": round(session.expires_at - state.now()),
-            "refreshToken": session.refresh_token,
-            "tokenType": "Bearer",
+            "clientId": client_id,
+            "clientSecret": client_secret,
+            "clientIdIssuedAt": int(state.now()),
+            "clientSecretExpiresAt": int(state.now()) + 90 * 86400,
         },
         "application/json",
     )
+
+
+def _start_device_authorization(state: AwsState, _: None, request: Request) -> Response:
+    content = json_object(request)
+    _check_client(state, content)
+    device = state.start_device(str(content.get("clientId")), str(content.get("startUrl")))
+    if device is None:
+        raise AwsError(400, "InvalidRequestException", "Invalid start url provided")
+    scheme = "http" if (request.header("host") or "").startswith("127.") else "https"
+    url = f"{scheme}://{request.header('host')}/device"
+    return json_response(
+        {
+            "deviceCode": device.device_code,
+            "userCode": device.user_code,
+            "verificationUri": url,
+            "verificationUriComplete": f"{url}?user_code={device.user_code}",
+            "expiresIn": round(device.expires_at - state.now()),
+            "interval": state.device_interval,
+        },
+        "application/json",
+    )
+
+
+def _confirm_device(state: AwsState, _: None, request: Request) -> Response:
+    """What a browser does; with `reject=1`, in the hands of somebody who does not want it."""
+    query = parse_qs(request.query)
+    if not state.decide_device(query.get("user_code", [""])[0], confirm="reject" not in query):
+        raise AwsError(404, "Not Found", "there is no such code")
+    return Response(200, "text/plain", b"Request approved")
+
+
+def _check_client(state: AwsState, content: Mapping[str, Any]) -> None:
+    if not state.knows_client(str(content.get("clientId")), str(content.get("clientSecret"))):
+        raise AwsError(401, "InvalidClientException", "Invalid client provided")
+
+
+def _create_token(state: AwsState, _: None, request: Request) -> Response:
+    content = json_object(request)
+    match content.get("grantType"):
+        case "refresh_token":
+            session = state.refresh_sso(
+                str(content.get("refreshToken")),
+                str(content.get("clientId")),
+                str(content.get("clientSecret")),
+            )
+            if session is None:
+                raise AwsError(400, "InvalidGrantException", "Invalid refresh token provided")
+        case "urn:ietf:params:oauth:grant-type:device_code":
+            _check_client(state, content)
+            session = state.confirmed_device(str(content.get("deviceCode")))
+        case _:
+            raise AwsError(400, "UnsupportedGrantTypeException", "The grant type is not supported.")
+    answer = {
+        "accessToken": session.access_token,
+        "expiresIn": round(session.expires_at - state.now()),
+        "tokenType": "Bearer",
+    }
+    if session.refresh_token is not None:
+        answer["refreshToken"] = session.refresh_token
+    return json_response(answer, "application/json")
 
 
 # What a machine serves to itself: instance metadata (IMDSv2) and container credentials
@@ -491,7 +551,10 @@ _SIGNED: Mapping[Operation, Callable[[AwsState, Principal, Request], Response]] 
 _UNSIGNED: Mapping[Operation, Callable[[AwsState, None, Request], Response]] = {
     Operation("sts", "AssumeRoleWithWebIdentity"): _assume_role_with_web_identity,
     Operation("sso", "GetRoleCredentials"): _get_role_credentials,
+    Operation("sso-oidc", "RegisterClient"): _register_client,
+    Operation("sso-oidc", "StartDeviceAuthorization"): _start_device_authorization,
     Operation("sso-oidc", "CreateToken"): _create_token,
+    Operation("browser", "ConfirmDevice"): _confirm_device,
     Operation("imds", "GetMetadataToken"): _get_metadata_token,
     Operation("imds", "ListInstanceRoles"): _list_instance_roles,
     Operation("imds", "GetInstanceRoleCredentials"): _get_instance_role_credentials,
@@ -556,7 +619,7 @@ def error_response(operation: Operation, error: AwsError) -> Response:
             name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error.code.removesuffix("Exception")).lower()
             content = {"error": name, "error_description": error.message}
             return json_response(content, "application/json", error.status, headers)
-        case "imds" | "container":
+        case "imds" | "container" | "browser":
             return Response(
                 error.status,
                 "text/plain",

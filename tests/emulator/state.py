@@ -41,6 +41,18 @@ class ContainerCredentials:
     principal: Principal
 
 
+@dataclass(frozen=True)
+class Device:
+    """A sign-in that waits for a person to confirm its code; `decision` is None until then."""
+
+    client_id: str
+    start_url: str
+    device_code: str
+    user_code: str
+    expires_at: float
+    decision: bool | None = None
+
+
 class _TokenBucket:
     """`burst` calls at once, refilled by `rate` a second; the caller holds a lock."""
 
@@ -68,6 +80,8 @@ class AwsState:
         self._principals: dict[str, Principal] = {}
         self._roles: dict[str, Role] = {}
         self._sso_sessions: list[SsoSession] = []
+        self._clients: dict[str, tuple[str, bool]] = {}
+        self._devices: list[Device] = []
         self._metadata_tokens: dict[str, float] = {}
         self._secrets: set[str] = set()
         self._bucket: _TokenBucket | None = None
@@ -79,6 +93,10 @@ class AwsState:
         """Who has a token that belongs to no principal, and may do what anybody may."""
         self.token_lifetime = 12 * _HOUR
         """Seconds for which an authorization token is valid."""
+        self.device_interval = 0
+        """Seconds between two CreateToken calls that wait for a person; 1 in AWS."""
+        self.device_lifetime = 600.0
+        """Seconds for which a person can confirm a code."""
         self.clock_offset = 0.0
         """Seconds by which the clock of AWS is ahead of this machine's."""
         self.rotate_password()
@@ -300,6 +318,73 @@ class AwsState:
                     self._sso_sessions[index] = refreshed
             self._remember(access_token)
         return refreshed
+
+    def register_client(self, *, renews: bool) -> tuple[str, str]:
+        """Return id and secret of a new client of OIDC; one that `renews` gets refresh tokens."""
+        client_id, client_secret = secrets.token_urlsafe(16), secrets.token_urlsafe(300)
+        with self._lock:
+            self._clients[client_id] = client_secret, renews
+            self._remember(client_secret)
+        return client_id, client_secret
+
+    def knows_client(self, client_id: str, client_secret: str) -> bool:
+        """Say whether that client is registered."""
+        with self._lock:
+            return self._clients.get(client_id, ("", False))[0] == client_secret != ""
+
+    def start_device(self, client_id: str, start_url: str) -> Device | None:
+        """Begin a sign-in at a start URL, None if nobody can sign in there."""
+        letters = "".join(secrets.choice("BCDFGHJKLMNPQRSTVWXZ") for _ in range(8))
+        user_code = f"{letters[:4]}-{letters[4:]}"
+        expires_at = self.now() + self.device_lifetime
+        device = Device(client_id, start_url, secrets.token_urlsafe(60), user_code, expires_at)
+        with self._lock:
+            if start_url not in {session.start_url for session in self._sso_sessions}:
+                return None
+            self._devices.append(device)
+            self._remember(device.device_code)
+        return device
+
+    def decide_device(self, user_code: str, *, confirm: bool) -> bool:
+        """Confirm or reject a code, as a person does; say whether there is such a one."""
+        with self._lock:
+            for index, device in enumerate(self._devices):
+                if device.user_code == user_code:
+                    self._devices[index] = replace(device, decision=confirm)
+                    return True
+        return False
+
+    def confirmed_device(self, device_code: str) -> SsoSession:
+        """Sign in whoever has confirmed the code; AwsError as long as nobody has."""
+        with self._lock:
+            found = [each for each in self._devices if each.device_code == device_code]
+            if not found:
+                raise AwsError(400, "InvalidGrantException", "Invalid device code provided")
+            device = found[0]
+            if device.expires_at <= self.now():
+                raise AwsError(400, "ExpiredTokenException", "Device code has expired")
+            if device.decision is None:
+                raise AwsError(400, "AuthorizationPendingException", "Authorization is pending")
+            if not device.decision:
+                raise AwsError(400, "AccessDeniedException", "The request was denied")
+            self._devices.remove(device)
+            secret, renews = self._clients[device.client_id]
+            access_token = secrets.token_urlsafe(180)
+            refresh_token = secrets.token_urlsafe(180) if renews else None
+            self._remember(access_token, refresh_token)
+            signed_in = []
+            for index, session in enumerate(self._sso_sessions):
+                if session.start_url == device.start_url:
+                    self._sso_sessions[index] = replace(
+                        session,
+                        access_token=access_token,
+                        expires_at=self.now() + 8 * _HOUR,
+                        refresh_token=refresh_token,
+                        client_id=device.client_id,
+                        client_secret=secret,
+                    )
+                    signed_in.append(self._sso_sessions[index])
+        return signed_in[0]
 
     def issue_metadata_token(self, lifetime: float) -> str:
         """Issue an IMDSv2 session token, good for `lifetime` seconds."""
