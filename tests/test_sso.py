@@ -198,6 +198,10 @@ def test_what_goes_wrong(person: HelperProcess, aws: AwsEmulator) -> None:
     assert remark(person).startswith(
         "AWS answered StartDeviceAuthorization with InvalidRequestException; see the log, "
     )
+    for operation in ("RegisterClient", "StartDeviceAuthorization", "CreateToken"):
+        aws.clear_faults()
+        aws.fail(operation, Fault(body=b"{}", content_type="application/json"), times=1)
+        assert remark(person).startswith("AWS's answer makes no sense: it cannot be read; ")
     assert not (person.home / ".aws/sso").exists()
     write(person, ".aws/sso", "")
     give_browser(person)

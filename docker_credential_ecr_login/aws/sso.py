@@ -74,6 +74,7 @@ def sign_in_to_sso(
         client: Any = session.create_client(
             "sso-oidc", region_name=settings.region, config=Config(signature_version=UNSIGNED)
         )
+        attempt.phase = "call"
         registration = client.register_client(
             clientName=NAME,
             clientType="public",
