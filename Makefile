@@ -10,7 +10,7 @@ OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress lint types audit format clients build clean
+.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -61,6 +61,9 @@ fuzz: install ## fuzz what is read from outside for SECONDS, and the launcher wi
 
 stress: install ## 200 callers at once for SECONDS, and 300 that are killed
 	$(BIN)/python -m tests.stress --seconds $(or $(SECONDS),60)
+
+smoke: install ## ask the real AWS a dozen questions, with your credentials; ROLE_ARN=a role to assume
+	$(BIN)/python -m tests.smoke --role-arn "$(ROLE_ARN)"
 
 lint: install ## check style, and that imports run one way
 	$(BIN)/ruff check .

@@ -1,0 +1,45 @@
+"""``make smoke``, with another emulator in the place of AWS; see ``tests/smoke``."""
+
+import pytest
+
+from tests.emulator import AwsEmulator
+from tests.helper_process import HelperProcess
+from tests.registry_server import registry_under_its_own_name
+from tests.smoke.__main__ import compare
+from tests.smoke.shapes import masked, shape
+
+ACCOUNT, REGION = "999999999999", "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/ci"
+
+
+def test_it_says_what_differs(
+    helper: HelperProcess, aws: AwsEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What AWS answers otherwise than the emulator is shown, without values; no more is."""
+    arn = f"arn:aws:iam::{ACCOUNT}:user/me"
+    user = aws.add_user(arn=arn, deny=["ecr-public:GetAuthorizationToken"])
+    aws.add_role(arn=ROLE, deny=["ecr:GetAuthorizationToken"])
+    helper.environ |= user.environ
+    with registry_under_its_own_name(
+        helper, aws.accepts, f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+    ):
+        found = compare(helper.environment(), ACCOUNT, REGION, ROLE)
+    roles = ["a role with access to pull", "a role with access to push"]
+    assert found == ["ECR Public", "list", *roles]
+    shown = capsys.readouterr().out
+    assert shown.count("  same: ") == 8
+    assert 'AWS: {"status": 1, "answer": "credentials not found' in shown
+    assert not any(secret in shown for secret in aws.secrets)
+
+
+def test_a_shape_has_no_values() -> None:
+    """It has names, kinds and words; what is of one account or one moment is left out."""
+    assert shape({"a": [1, 2], "b": "x" * 200, "c": None, "d": "eyJlIjogMX0="}) == {
+        "a": ["int"],
+        "b": "a long text",
+        "c": "NoneType",
+        "d": {"base64": {"e": "int"}},
+    }
+    assert masked(f"key ...ABCD of {ROLE} (from /a/b.toml) for {ACCOUNT}, https://a.b/c 17 s") == (
+        "key <key> of <arn> (from <path>) for 0, <url> 0 s"
+    )
