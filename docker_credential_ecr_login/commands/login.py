@@ -60,7 +60,7 @@ def add_to(commands: Any) -> None:
         "--sso",
         action="store_true",
         help="sign in to SSO (IAM Identity Center) before, by a browser, as aws sso login does; "
-        "without a REGISTRY, that is all",
+        "without a REGISTRY and --output, that is all",
     )
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
     parser.add_argument(
@@ -106,7 +106,8 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         environ = with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
     if options.sso:
         signed_in = sso.sign_in(options.profile, environ)
-        if not (options.registries or options.public or options.region or has_secrets):
+        names_nothing = not (options.registries or options.public or options.region)
+        if names_nothing and options.output == "text":
             return signed_in, "", 0
     tokens, failures = [], []
     for host in _hosts(options, environ):
