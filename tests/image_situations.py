@@ -190,9 +190,7 @@ def layer_lost(machine: ImageMachine) -> None:
 def token_of_another(machine: ImageMachine) -> None:
     """Have signed in by docker login with the token of another account."""
     other = "arn:aws:iam::333333333333:user/other"
-    password, _ = machine.aws.issue_password(
-        machine.aws.add_user(arn=other).arn, "ecr", "us-east-1"
-    )
+    password, _ = machine.aws.issue_password(machine.aws.add_user(arn=other), "ecr", "us-east-1")
     assert machine.helper.store(HOST, password).status == 0
 
 

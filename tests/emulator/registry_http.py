@@ -78,7 +78,7 @@ def perform(state: AwsState, operation: Operation, request: Request) -> Response
         raise AwsError(404, "UNSUPPORTED", "The operation is unsupported.")
     principal = _signed_in(state, operation, request)
     if operation.name == "GetToken":
-        return json_response({"token": state.issue_password(principal.arn, "public", "")[0]})
+        return json_response({"token": state.issue_password(principal, "public", "")[0]})
     if operation.name == "CheckVersion":
         return json_response({}, "application/json", headers={})
     found = _PATH.fullmatch(request.path)

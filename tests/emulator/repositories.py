@@ -193,16 +193,13 @@ def refusal(
     https://github.com/aws-actions/amazon-ecr-login/issues/232 (resource). For a repository that
     is not there they are assumed to be the same.
     """
-    if action in principal.deny:
-        reason = f"because no identity-based policy allows the {action} action"
-    elif account_id not in (principal.account_id, PUBLIC) and not _lets_in(
-        policy, principal, action
-    ):
-        reason = f"because no resource-based policy allows the {action} action"
-    else:
+    if denial := principal.denial(action, arn):
+        return denial
+    if account_id in (principal.account_id, PUBLIC) or _lets_in(policy, principal, action):
         return ""
     return (
-        f"User: {principal.arn} is not authorized to perform: {action} on resource: {arn} {reason}"
+        f"User: {principal.arn} is not authorized to perform: {action} on resource: {arn} "
+        f"because no resource-based policy allows the {action} action"
     )
 
 
