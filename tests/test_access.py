@@ -53,8 +53,8 @@ def assumed(aws: AwsEmulator) -> list[str | None]:
 
 
 def permissions() -> list[str]:
-    """Return all the actions that the README's section "Permissions" names, in its order."""
-    section = README.partition("### Permissions")[2].partition("\n## ")[0]
+    """Return the actions that the README's "Permissions" names before all that is "beyond"."""
+    section = README.partition("### Permissions")[2].partition("\nBeyond these")[0]
     return re.findall(r"\b(?:ecr|ecr-public|sts):\w+", section)
 
 
