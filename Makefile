@@ -62,8 +62,8 @@ fuzz: install ## fuzz what is read from outside for SECONDS, and the launcher wi
 stress: install ## 200 callers at once for SECONDS, and 300 that are killed
 	$(BIN)/python -m tests.stress --seconds $(or $(SECONDS),60)
 
-smoke: install ## ask the real AWS a dozen questions, with your credentials; ROLE_ARN=a role to assume
-	$(BIN)/python -m tests.smoke --role-arn "$(ROLE_ARN)"
+smoke: install ## ask the real AWS a dozen questions, with your credentials; ROLE_ARN=, IMAGE=name:tag
+	$(BIN)/python -m tests.smoke --role-arn "$(ROLE_ARN)" --image "$(IMAGE)"
 
 lint: install ## check style, and that imports run one way
 	$(BIN)/ruff check .

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.connect_proxy import aws_under_its_own_names
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess
-from tests.registry_server import registry_under_its_own_name
 from tests.smoke.__main__ import compare
 from tests.smoke.shapes import masked, shape
 
@@ -20,14 +20,14 @@ def test_it_says_what_differs(
     user = aws.add_user(arn=arn, deny=["ecr-public:GetAuthorizationToken"])
     aws.add_role(arn=ROLE, deny=["ecr:GetAuthorizationToken"])
     helper.environ |= user.environ
-    with registry_under_its_own_name(
-        helper, aws.accepts, f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-    ):
-        found = compare(helper.environment(), ACCOUNT, REGION, ROLE)
+    endpoint = {"AWS_ENDPOINT_URL": aws.url}
+    aws.registries.add("team/app", ACCOUNT, REGION).add_image("2")
+    with aws_under_its_own_names(aws, helper, f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"):
+        found = compare({**helper.environment(), **endpoint}, ACCOUNT, REGION, ROLE, "team/app:1")
     roles = ["a role with access to pull", "a role with access to push"]
-    assert found == ["ECR Public", "list", *roles]
+    assert found == ["ECR Public", "list", "doctor, an image", *roles]
     shown = capsys.readouterr().out
-    assert shown.count("  same: ") == 8
+    assert shown.count("  same: ") == 9
     assert 'AWS: {"status": 1, "answer": "credentials not found' in shown
     assert not any(secret in shown for secret in aws.secrets)
 

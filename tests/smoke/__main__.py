@@ -12,9 +12,10 @@ from typing import Any
 
 from botocore.session import Session
 
+from tests.connect_proxy import aws_under_its_own_names
 from tests.emulator import AwsEmulator
-from tests.helper_process import HelperProcess
-from tests.registry_server import registry_under_its_own_name
+from tests.emulator.registry_http import PUBLIC_STORAGE, STORAGE
+from tests.helper_process import PUBLIC, HelperProcess
 from tests.smoke.questions import questions
 from tests.smoke.shapes import shape_of
 
@@ -25,6 +26,7 @@ def main() -> None:
     """Ask with each way to credentials that the caller has."""
     parser = argparse.ArgumentParser(prog="python -m tests.smoke", description=__doc__)
     parser.add_argument("--role-arn", default="", help="a role that may be assumed")
+    parser.add_argument("--image", default="", help="an image that is there: REPOSITORY:TAG")
     arguments = parser.parse_args()
     session = Session()
     region = os.environ.get("AWS_REGION") or session.get_config_variable("region") or "us-east-1"
@@ -34,12 +36,15 @@ def main() -> None:
     for profile in ("", *session.available_profiles):
         _say(f"{f'profile {profile}' if profile else 'the environment'}, {account}, {region}")
         changes = {"AWS_PROFILE": profile} if profile else {}
-        differed += compare({**os.environ, **changes}, account, region, arguments.role_arn)
+        environ = {**os.environ, **changes}
+        differed += compare(environ, account, region, arguments.role_arn, arguments.image)
     _say(f"{len(differed)} answers differ" if differed else "no answer differs")
     sys.exit(1 if differed else 0)
 
 
-def compare(environ: Mapping[str, str], account: str, region: str, role_arn: str) -> list[str]:
+def compare(
+    environ: Mapping[str, str], account: str, region: str, role_arn: str, image: str
+) -> list[str]:
     """Ask all with ``environ``, show where the emulator answers otherwise, and return the names."""
     # What `HelperProcess` sets for tests is the caller's own here.
     metadata = {"AWS_EC2_METADATA_DISABLED": environ.get("AWS_EC2_METADATA_DISABLED", "false")}
@@ -47,9 +52,9 @@ def compare(environ: Mapping[str, str], account: str, region: str, role_arn: str
     differed = []
     with (
         tempfile.TemporaryDirectory() as top,
-        _emulated(Path(top), account, region, role_arn) as emulated,
+        _emulated(Path(top), account, region, role_arn, image) as emulated,
     ):
-        for number, question in enumerate(questions(account, region, role_arn)):
+        for number, question in enumerate(questions(account, region, role_arn, image)):
             answers: list[dict[str, Any]] = []
             for side in (real, emulated):
                 directory = Path(top, f"{number}-{len(answers)}")
@@ -65,8 +70,10 @@ def compare(environ: Mapping[str, str], account: str, region: str, role_arn: str
 
 
 @contextmanager
-def _emulated(top: Path, account: str, region: str, role_arn: str) -> Iterator[HelperProcess]:
-    """Serve an AWS with the same account and role, and a registry under its name."""
+def _emulated(
+    top: Path, account: str, region: str, role_arn: str, image: str
+) -> Iterator[HelperProcess]:
+    """Serve an AWS with the same account, role, registry and image, under its own names."""
     home = top / "home"
     home.mkdir()
     host = next(iter(questions(account, region))).stdin
@@ -74,9 +81,11 @@ def _emulated(top: Path, account: str, region: str, role_arn: str) -> Iterator[H
         user = aws.add_user(arn=f"arn:aws:iam::{account}:user/smoke")
         if role_arn:
             aws.add_role(arn=role_arn)
-        environ = {**user.environ, "AWS_ENDPOINT_URL": aws.url}
-        helper = HelperProcess(home, environ, may_fork=_MAY_FORK)
-        with registry_under_its_own_name(helper, aws.accepts, host):
+        name, _, tag = image.partition(":")
+        aws.registries.add(name or "another", account, region).add_image(tag or "1")
+        helper = HelperProcess(home, {}, may_fork=_MAY_FORK)
+        with aws_under_its_own_names(aws, helper, host, PUBLIC, STORAGE, PUBLIC_STORAGE):
+            helper.environ |= {**user.environ, "AWS_ENDPOINT_URL": aws.url}
             yield helper
 
 

@@ -34,10 +34,11 @@ class Question:
         return helper.run(*self.arguments, stdin=self.stdin, changes=changes)
 
 
-def questions(account: str, region: str, role_arn: str = "") -> Iterator[Question]:
+def questions(account: str, region: str, role_arn: str = "", image: str = "") -> Iterator[Question]:
     """Yield what is asked with one way to credentials, of the registries of an account.
 
-    ``role_arn`` is one that may be assumed, empty if there is none to try.
+    ``role_arn`` is one that may be assumed, ``image`` one that is there, REPOSITORY:TAG; both are
+    empty if there is none to try.
     """
     suffix, dual_stack = _SUFFIXES.get(region[:3], ("amazonaws.com", "on.aws"))
     host = f"{account}.dkr.ecr.{region}.{suffix}"
@@ -50,6 +51,10 @@ def questions(account: str, region: str, role_arn: str = "") -> Iterator[Questio
     yield Question("list", ("list",), changes={"AWS_REGION": region})
     yield Question("login", ("login", host, "--output", "json"))
     yield Question("doctor", ("doctor", host, "--json"))
+    missing = f"{host}/no-such-repository:1"
+    yield Question("doctor, an image that is not there", ("doctor", missing, "--json"))
+    if image:
+        yield Question("doctor, an image", ("doctor", f"{host}/{image}", "--json"))
     yield replace(_get("an access key that AWS does not know", host), changes=_UNKNOWN_KEY)
     table = f'[[registry]]\nmatch = "*"\nrole_arn = "arn:aws:iam::{account}:role/no-such-role"\n'
     yield replace(_get("a role that does not exist", host), config=table)
