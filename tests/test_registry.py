@@ -11,7 +11,9 @@ from docker_credential_ecr_login.registry import (
     REGION_PREFIXES,
     SUFFIXES,
     Registry,
+    fingerprint,
     identify,
+    is_fingerprint,
     is_region,
     parse,
 )
@@ -314,3 +316,15 @@ def test_suffixes_are_those_of_botocore() -> None:
         for region in partition["regions"]:
             if not region.endswith("-global"):
                 assert described(parse(f"{ACCOUNT}.dkr.ecr.{region}.{suffix}"))[2] == name
+
+
+@given(st.text())
+def test_a_fingerprint_is_known_as_one(text: str) -> None:
+    """Whatever is fingerprinted, the name is taken for that of a fingerprint."""
+    assert is_fingerprint(fingerprint(text))
+
+
+@pytest.mark.parametrize("name", ["", "cafe", "0" * 31, "0" * 33, "g" + "0" * 31, "F" * 32])
+def test_what_is_no_fingerprint(name: str) -> None:
+    """Another length, or other characters, are not of a fingerprint, but somebody else's name."""
+    assert not is_fingerprint(name)
