@@ -107,6 +107,8 @@ def run(
             return _ACTIONS[action](process.stdin, environ)
         except Exception as error:
             return f"{_failure_line(error, action, environ)}\n", "", 1
+    if action == "kubelet":
+        return _kubelet(begun, environ)
     if action == "version":
         return f"{protocol.VERSION}\n", "", 0
     if action == "help":
@@ -139,6 +141,17 @@ def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, s
         raise
     except Exception as error:
         return "", _failure_line(error, arguments[0], environ), 1
+
+
+def _kubelet(begun: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
+    """Answer kubelet, which takes no words but an answer on stdout."""
+    try:
+        from . import kubelet
+
+        process.stdin = _read_input(begun)
+        return kubelet.answer(process.stdin, environ)
+    except Exception as error:
+        return "", _failure_line(error, "kubelet", environ), 1
 
 
 def _refresh(host: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:

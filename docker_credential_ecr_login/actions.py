@@ -48,17 +48,24 @@ def get(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
 
 def _failure(request: Request, url: str, error: Exception) -> tuple[str, str, int]:
     """Answer that there are no credentials, and say why."""
+    line = remark_on(error, request, url)
+    is_strict = not _is_public(request) and request.is_set("AWS_ECR_STRICT")
+    return f"{line if is_strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
+
+
+def remark_on(error: Exception, request: Request, url: str) -> str:
+    """Return the line that says why there are no credentials for ``url``; it is logged."""
     from .log import failure_line
     from .redaction import one_line
 
     subject = request.host if request.registry else one_line(url)
     line = f"{subject}: {failure_line(error, subject, request.environ)}"
-    # ECR Public can do without us.
-    is_public = request.registry is not None and request.registry.is_public
-    if is_public:
-        line += protocol.PUBLIC_GOES_ON
-    is_strict = not is_public and request.is_set("AWS_ECR_STRICT")
-    return f"{line if is_strict else protocol.CREDENTIALS_NOT_FOUND}\n", line, 1
+    return line + protocol.PUBLIC_GOES_ON if _is_public(request) else line
+
+
+def _is_public(request: Request) -> bool:
+    """Say whether the registry is ECR Public, which can do without us."""
+    return request.registry is not None and request.registry.is_public
 
 
 def _pass_on(request: Request, action: str, frame: bytes) -> tuple[str, str, int]:
@@ -86,19 +93,50 @@ def token(request: Request) -> "Entry":
         return fetch(request, started)
     entry, kind = found
     if not entry.young(now) and claim_refresh(cache, request, now):
-        from .background import start_process, start_thread
-
-        if process.is_ours:
-            start_process(request)
+        if request.web_identity:
+            _refresh_now(request)
+            entry = cache.token(request) or entry
         else:
-            from .fetch import refresh
-
-            start_thread(request, refresh)
+            _start_refresh(request)
     if request.logs_answers:
         from .log import logger
 
         logger(request.environ).debug("%s: answered with the %s", request.host, kind)
     return entry
+
+
+def _start_refresh(request: Request) -> None:
+    """Replace a token in the background."""
+    from .background import start_process, start_thread
+
+    if process.is_ours:
+        start_process(request)
+    else:
+        from .fetch import refresh
+
+        start_thread(request, refresh)
+
+
+def _refresh_now(request: Request) -> None:
+    """Replace a token, if that can be, for a caller whose own token nobody has later."""
+    from .fetch import refresh
+
+    try:
+        refresh(request)
+    except Exception as error:  # the old one is good still
+        from .log import failure_line
+
+        failure_line(error, request.host, request.environ)
+
+
+def good_until(entry: "Entry", now: int) -> int:
+    """Return until when an answer with a token can be repeated (epoch seconds).
+
+    That is until it is to be refreshed, so that whoever repeats it gets the newer one soon.
+    """
+    # When the refresh of an older one, which was started just now, may be started again.
+    due = entry.refresh_at if entry.young(now) else now + REFRESH_PAUSE
+    return min(due, entry.usable_between[1])
 
 
 def _keep_answer(
@@ -128,16 +166,13 @@ def _keep_answer(
         found = stored_login(cache, request, now) or cache.token(request)
         return found is not None and found.secret == entry.secret
 
-    # When the refresh of an older one, which was started just now, may be started again.
-    due = entry.refresh_at if entry.young(now) else now + REFRESH_PAUSE
-    since, until = entry.usable_between
     keep_record(
         cache,
         environ,
         frame,
         line,
         status=0,
-        times=(since, min(due, until)),
+        times=(entry.usable_between[0], good_until(entry, now)),
         sources=(cache.login_path(request.host), cache.token_path(request)),
         # Else the answer would also depend on whether the cache can be written.
         absent=(login_elsewhere(cache, request.host, environ),),

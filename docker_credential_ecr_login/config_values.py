@@ -16,10 +16,11 @@ _DEFAULT_PORT = "443"
 # 253 characters (RFC 1035), and fnmatch takes minutes for some globs of 40,000.
 GLOB = re.compile(r"[\w.*?!\[\]-]{1,512}(?::[0-9*?!\[\]-]{1,64})?", re.ASCII)
 _FALLBACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLACEHOLDER = r"\{(?:registry_id|region|namespace|service_account)\}"
 # "IAM identifiers" and CreateRole in the IAM documentation: a path has any printable ASCII.
 _ROLE_ARN = re.compile(
     r"arn:aws(?:-[a-z]+)*:iam::(?:[0-9]{12}|\{registry_id\})"
-    r":role/(?:[!-z|~]|\{registry_id\}|\{region\})*(?:[\w+=,.@-]|\{registry_id\}|\{region\})",
+    r":role/(?:[!-z|~]|{0})*(?:[\w+=,.@-]|{0})".replace("{0}", _PLACEHOLDER),
     re.ASCII,
 )
 # AssumeRole in the STS API reference.
@@ -146,8 +147,8 @@ def _role_arn(value: object) -> str:
     if not _ROLE_ARN.fullmatch(role_arn):
         raise _Unfit(
             "arn:<partition>:iam::<account>:role/<name>",
-            "the account is 12 digits or {registry_id}, which can also stand in the name,"
-            " as can {region}, and no other placeholder",
+            "the account is 12 digits or {registry_id}, which can also stand in the name, as can"
+            " {region}, for kubelet {namespace} and {service_account}, and no other placeholder",
         )
     return role_arn
 

@@ -7,6 +7,7 @@ Docker and others compare some of these texts to the letter.
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from .errors import BadInput
 
@@ -22,6 +23,7 @@ MISSING_USERNAME = "no credentials username"
 VERSION = f"{NAME} (docker_credential_ecr_login) {__version__}"
 USAGE = f"""\
 Usage: {NAME} <store|get|erase|list|version>
+       {NAME} kubelet
        {NAME} <completion|configure|doctor|login|logout> [--help]"""
 
 COMMANDS = ("completion", "configure", "doctor", "login", "logout")
@@ -33,6 +35,8 @@ INPUTS = {
     "store": f'{{"ServerURL":"{_REGISTRY}","Username":"AWS","Secret":"…"}}',
     "erase": _REGISTRY,
     "list": "",
+    "kubelet": '{"apiVersion":"credentialprovider.kubelet.k8s.io/v1",'
+    f'"kind":"CredentialProviderRequest","image":"{_REGISTRY}/app:1"}}',
     "version": "",
 }
 """What clients run, and an example of what each takes on standard input: nothing else."""
@@ -71,21 +75,9 @@ def credentials(frame: bytes) -> tuple[str, str, str]:
     Raises `BadInput` if it is not a JSON object that names the first two,
     or if it is too large, not UTF-8, or holds NUL.
     """
-    import json
-
-    text = _decode(frame)
-    if not text.strip():
+    if not frame.strip():
         raise _bad_input("no credentials on standard input")
-    try:
-        fields = json.loads(text)
-    except ValueError as error:
-        # The position, and never the text: a password stands in it.
-        position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise _bad_input(f"the credentials are not valid JSON{position}") from None
-    except RecursionError:
-        raise _bad_input("the credentials are not valid JSON: nested too deeply") from None
-    if not isinstance(fields, dict):
-        raise _bad_input("the credentials are not a JSON object")
+    fields = json_object(frame, "the credentials are")
     values = [fields.get(name) or "" for name in ("ServerURL", "Username", "Secret")]
     if not all(isinstance(value, str) for value in values):
         raise _bad_input("ServerURL, Username and Secret must be JSON strings")
@@ -95,6 +87,27 @@ def credentials(frame: bytes) -> tuple[str, str, str]:
     if not username:
         raise _bad_input(MISSING_USERNAME)
     return url.strip(), username, secret
+
+
+def json_object(frame: bytes, subject: str) -> "Mapping[str, Any]":
+    """Return the JSON object that stands on stdin; a message begins with ``subject``.
+
+    Raises `BadInput`, which quotes nothing of it: not a JSON object, too large, not UTF-8, or NUL.
+    """
+    import json
+
+    text = _decode(frame)
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        # The position, and never the text: a secret stands in it.
+        position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise _bad_input(f"{subject} not valid JSON{position}") from None
+    except RecursionError:
+        raise _bad_input(f"{subject} not valid JSON: nested too deeply") from None
+    if not isinstance(fields, dict):
+        raise _bad_input(f"{subject} not a JSON object")
+    return fields
 
 
 def get_answer(url: str, secret: str) -> str:

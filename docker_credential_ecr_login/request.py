@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from .registry import Registry
+    from .web_identity import WebIdentity
 
 
 class Settings:
@@ -74,9 +75,19 @@ class Request:
     its own. ``identity`` is the configured one from before that file was read: what follows from
     its content is kept under no other, even if it is changed meanwhile. ``access`` is what the
     role's session is restricted to: that of the settings, unless another is asked for.
+    ``web_identity`` is who signs, by a role of its own, in place of whom the configuration names;
+    None if nobody does.
     """
 
-    __slots__ = ("access", "environ", "host", "identity", "registry", "settings")
+    __slots__ = (
+        "access",
+        "environ",
+        "host",
+        "identity",
+        "registry",
+        "settings",
+        "web_identity",
+    )
 
     def __init__(
         self,
@@ -87,6 +98,7 @@ class Request:
         identity: str,
         *,
         access: str = "",
+        web_identity: "WebIdentity | None" = None,
     ) -> None:
         self.host: "Final" = host
         self.access: "Final" = access or settings.access
@@ -97,6 +109,19 @@ class Request:
         }
         self.environ: "Final" = {**environ, **defaults} if defaults else environ
         self.identity: "Final" = identity
+        self.web_identity: "Final" = web_identity
+
+    def signed_by(self, web_identity: "WebIdentity") -> "Request":
+        """Return the same request, for which a service account signs."""
+        return Request(
+            self.host,
+            self.registry,
+            self.settings,
+            self.environ,
+            self.identity,
+            access=self.access,
+            web_identity=web_identity,
+        )
 
     @property
     def ecr(self) -> "Registry":
@@ -127,9 +152,10 @@ class Request:
 
     @property
     def role_arn(self) -> str:
-        """The role that the config file wants assumed for this registry, or empty."""
-        account, region = self.ecr.registry_id or "", self.ecr.region
-        return self.settings.role_arn.replace("{registry_id}", account).replace("{region}", region)
+        """The role to assume for this registry, or empty; in braces, what nothing fills in."""
+        named = self.web_identity.role_arn if self.web_identity else self.settings.role_arn
+        account, region = self.ecr.registry_id or "{registry_id}", self.ecr.region
+        return named.replace("{registry_id}", account).replace("{region}", region)
 
     @property
     def resources(self) -> list[str]:
@@ -138,15 +164,15 @@ class Request:
         That of a public one has an account that its name does not say: it is taken for the role's.
         """
         registry = parse(self.ecr.host) or self.ecr  # whose region is its own, whatever is asked
-        account = registry.registry_id or self.settings.role_arn.split(":")[4]
+        account = registry.registry_id or self.role_arn.split(":")[4]
         region = "" if registry.is_public else registry.region
         start = f"arn:{registry.partition}:{registry.service}:{region}:{account}:repository"
         return [f"{start}/{name}" for name in self.settings.repositories.split()] or ["*"]
 
     @property
     def signer(self) -> str:
-        """What the config file says of who is to ask, where, and for what; empty if nothing."""
-        settings = self.settings
+        """Who is to ask, where, and for what, if not the environment says so; else empty."""
+        settings, identity = self.settings, self.web_identity
         values = {
             "access": self.access and " ".join([self.access, *self.resources]),
             "endpoint_url": settings.endpoint_url,
@@ -154,6 +180,8 @@ class Request:
             "profile": settings.profile,
             "role_arn": self.role_arn,
             "role_session_name": settings.role_session_name,
+            "issuer": identity.issuer if identity else "",
+            "subject": identity.subject if identity else "",
         }
         return "\n".join(f"{name}={value}" for name, value in values.items() if value)
 

@@ -424,7 +424,8 @@ ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
             'role_arn = "pull"',
             (
                 f'{ROLE_ARN}"pull"; the account is 12 digits or {{registry_id}}, which can also'
-                " stand in the name, as can {region}, and no other placeholder"
+                " stand in the name, as can {region}, for kubelet {namespace} and"
+                " {service_account}, and no other placeholder"
             ),
         ),
         (

@@ -7,14 +7,16 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docker_credential_ecr_login import __version__
 from docker_credential_ecr_login.config import parse_text
 from docker_credential_ecr_login.errors import BadConfiguration
+from docker_credential_ecr_login.kubelet import ROLE_ANNOTATION
 from docker_credential_ecr_login.registry import parse
 from tests.bench.rows import ROWS
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, HelperProcess
+from tests.helper_process import EXECUTABLE, HOST, HelperProcess
 from tests.installation import LIBRARY, PYTHON
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +86,39 @@ def test_the_python_example_runs(signed_in: HelperProcess, aws: AwsEmulator) -> 
     assert username == "AWS"
     assert aws.accepts(secret)
     assert expires_at.isdecimal()
+
+
+def test_the_kubelet_example_runs(
+    signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path
+) -> None:
+    """What the README has typed for kubelet leaves it a program and a configuration that answer."""
+    section = README.partition("## Kubernetes nodes")[2].partition("\n## ")[0]
+    setup, question, annotate = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    config, directory = (
+        path for path in re.findall(r"`--image-credential-provider-[a-z-]+=(\S+)`", section)
+    )
+    environ = signed_in.environment()
+    environ["PATH"] = f"{EXECUTABLE.parent}:{environ['PATH']}"
+
+    def typed(script: str) -> str:
+        for path in (config, directory):
+            (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            script = script.replace(path, str(tmp_path / path[1:]))
+        return subprocess.run(
+            ["sh", "-euc", script], env=environ, capture_output=True, text=True, check=True
+        ).stdout
+
+    (tmp_path / directory[1:]).mkdir(parents=True)
+    assert typed(setup) == ""
+    (provider,) = yaml.safe_load((tmp_path / config[1:]).read_text())["providers"]
+    program = f"{directory}/{provider['name']} {' '.join(provider['args'])}"
+    named = "docker-credential-ecr-login kubelet"
+    auth = json.loads(typed(question))["auth"]
+    assert json.loads(typed(question.replace(named, program)))["auth"] == auth
+    ((host, credentials),) = auth.items()
+    assert f"{host}/" in question
+    assert aws.accepts(credentials["password"])
+    assert f" {ROLE_ANNOTATION}=" in annotate
 
 
 def test_the_targets_exist() -> None:

@@ -52,7 +52,7 @@ def foreseen(request: Request) -> "SentAhead | None":
     is_sure = (
         all([key, secret, re.fullmatch("[!-~]*", key + token)])
         and sys.platform not in ("darwin", "win32")  # whose settings can name a proxy
-        and (ecr.endpoint, request.settings.values) == (f"aws.{ecr.region}.ecr", {})
+        and (ecr.endpoint, request.signer) == (f"aws.{ecr.region}.ecr", "")
         and not any(_DECISIVE.match(f"{name}={value}") for name, value in environ.items())
         and all(map(is_absent, [*configuration_files(environ), expand("~/.aws/models", environ)]))
     )

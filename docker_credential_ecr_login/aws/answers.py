@@ -136,20 +136,24 @@ def _explain_denial(message: str, operation: str, attempt: Attempt) -> HelperErr
 
 
 def _web_identity_refused(code: str, said: str, attempt: Attempt) -> HelperError:
-    origin = attempt.web_identity
+    if identity := attempt.request.web_identity:
+        role = f"the role {attempt.named_role} of {identity.named}"
+        token, place = f"the token of {identity.named}", "kubelet's serviceAccountTokenAudience"
+        remedy = "it was issued just now: set the clock of the cluster"
+    else:
+        role = f"the role of the web identity from {attempt.web_identity}"
+        token, place = f"the web identity token from {attempt.web_identity}", "the token file"
+        remedy = "put a new one into the token file"
     if code in _DENIED:
         return AccessDenied(
-            f"the role of the web identity from {origin} cannot be assumed: {said}",
+            f"{role} cannot be assumed: {said}",
             "the role's trust policy must allow sts:AssumeRoleWithWebIdentity to this identity",
         )
     if code in _EXPIRED:
-        return CredentialsRefused(
-            f"the web identity token from {origin} has expired: {said}",
-            "put a new one into the token file",
-        )
+        return CredentialsRefused(f"{token} has expired: {said}", remedy)
     return CredentialsRefused(
-        f"AWS refused the web identity token from {origin}: {said}",
-        "check the token file, the role and its identity provider in IAM",
+        f"AWS refused {token}: {said}",
+        f"check {place}, the role and its identity provider in IAM",
     )
 
 

@@ -95,20 +95,27 @@ class Attempt:
     def named_role(self) -> str:
         """The role that was, or was to be, assumed, and where it is configured."""
         if self.is_of_configured_role:
-            return f"{self.request.role_arn} (from {self.settings.config_file})"
+            return f"{self.request.role_arn} (from {self._role_source})"
         return f"of {self.named_profile}"
 
     @property
     def is_of_configured_role(self) -> bool:
-        """Whether it is about the role that our config file names, not about what assumes it."""
-        return bool(self.settings.role_arn) and self.phase in ("role", "call")
+        """Whether it is about the role that a request has, not about what assumes it."""
+        return self.phase in ("role", "call") and bool(self.request.role_arn)
 
-    def no_account(self) -> BadConfiguration:
-        """Return the error for a role whose account nothing says."""
+    @property
+    def _role_source(self) -> str:
+        identity = self.request.web_identity
+        return identity.role_source if identity else self.settings.config_file
+
+    def left_open(self) -> BadConfiguration:
+        """Return the error for a role with a placeholder that nothing fills in."""
+        missing = re.findall(r"\{\w+\}", self.request.role_arn)[0]
+        who, hint = "only a service account of Kubernetes has", "have another table for it"
+        if missing == "{registry_id}":
+            who, hint = "ECR Public does not have", "put the number of an account there"
         return BadConfiguration(
-            f"{self.settings.config_file}: role_arn has {{registry_id}} in it, which ECR "
-            "Public does not have",
-            "put the number of an account there",
+            f"{self._role_source}: role_arn has {missing} in it, which {who}", hint
         )
 
     @property
@@ -200,7 +207,8 @@ class Attempt:
     def renewal(self) -> str:
         """What to do about credentials that AWS no longer takes."""
         if self.phase == "call" and self.is_of_configured_role:
-            return "remove its session from ~/.aws/cli/cache"
+            is_kept = self.request.web_identity is None
+            return "remove its session from ~/.aws/cli/cache" if is_kept else self.see_log
         if self.is_from_environment:
             return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
         settings = self.origin_settings

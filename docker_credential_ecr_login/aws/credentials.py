@@ -7,6 +7,8 @@ from typing import Any
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
     AssumeRoleProvider,
+    AssumeRoleWithWebIdentityCredentialFetcher,
+    AssumeRoleWithWebIdentityProvider,
     Credentials,
     DeferredRefreshableCredentials,
 )
@@ -14,6 +16,7 @@ from botocore.session import Session
 
 from ..cache.storage import is_disabled
 from ..deadline import Deadline
+from ..web_identity import WebIdentity
 from .attempt import Attempt
 from .mfa import LookAgain, MfaCodes, Turn
 from .no_credentials import no_credentials
@@ -22,6 +25,8 @@ from .session_policy import session_policy
 from .sessions import SessionCache
 from .throttling import retry_throttling
 from .worker import Worker
+
+_SESSION_NAME = "ecr-credential-provider"  # of a service account: that of kubelet's own provider
 
 
 def sign_in(session: Session, attempt: Attempt, worker: Worker, turn: Turn | None) -> None:
@@ -33,8 +38,11 @@ def sign_in(session: Session, attempt: Attempt, worker: Worker, turn: Turn | Non
     """
     attempt.phase = "credentials"
     retry_throttling(session, worker.deadline)
-    with MfaCodes(attempt, worker, turn) as codes:
-        _find_credentials(session, attempt, codes, worker.deadline)
+    if identity := attempt.request.web_identity:
+        _sign_by(session, _service_account_credentials(session, attempt, identity), attempt)
+    else:
+        with MfaCodes(attempt, worker, turn) as codes:
+            _find_credentials(session, attempt, codes, worker.deadline)
     attempt.phase = "call"
 
 
@@ -54,10 +62,13 @@ def _find_credentials(
         attempt.method = credentials.method
         if attempt.request.role_arn:
             credentials = _role_credentials(session, _Source(credentials, attempt), attempt)
-        key: Any = credentials.get_frozen_credentials()
+        _sign_by(session, credentials, attempt)
     except LookAgain:
         _find_credentials(session, attempt, codes, deadline)
-        return
+
+
+def _sign_by(session: Session, credentials: Credentials, attempt: Attempt) -> None:
+    key: Any = credentials.get_frozen_credentials()
     attempt.method = credentials.method
     attempt.access_key = key.access_key
     session.set_credentials(key.access_key, key.secret_key, key.token)
@@ -80,20 +91,44 @@ class _Source:
 
 def _role_credentials(session: Session, source: Any, attempt: Attempt) -> Credentials:
     """Return those of the role that the config file names; ``source`` can assume it."""
-    registry, settings = attempt.request.ecr, attempt.settings
+    settings = attempt.settings
     cache: Any = SessionCache(keep=not is_disabled(attempt.environ))
-    if registry.is_public and "{registry_id}" in settings.role_arn:
-        raise attempt.no_account()
     arguments = {
         "ExternalId": settings.external_id,
         "Policy": session_policy(attempt.request),
         "RoleSessionName": settings.role_session_name,
     }
     fetcher = AssumeRoleCredentialFetcher(
-        partial(session.create_client, region_name=registry.region),
+        partial(session.create_client, region_name=attempt.request.ecr.region),
         source,
-        attempt.request.role_arn,
+        _role_arn(attempt),
         extra_args={name: value for name, value in arguments.items() if value},
         cache=cache,
     )
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, AssumeRoleProvider.METHOD)
+
+
+def _service_account_credentials(
+    session: Session, attempt: Attempt, identity: WebIdentity
+) -> Credentials:
+    """Return those of the role of a service account. They are kept nowhere: its token is there."""
+    attempt.method = AssumeRoleWithWebIdentityProvider.METHOD
+    attempt.phase = "role"
+    fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
+        partial(session.create_client, region_name=attempt.request.ecr.region),
+        lambda: identity.token,
+        _role_arn(attempt),
+        extra_args={
+            "RoleSessionName": attempt.settings.role_session_name or _SESSION_NAME,
+            **({"Policy": policy} if (policy := session_policy(attempt.request)) else {}),
+        },
+    )
+    return DeferredRefreshableCredentials(fetcher.fetch_credentials, attempt.method)
+
+
+def _role_arn(attempt: Attempt) -> str:
+    """Return the role to assume. Raises `BadConfiguration` if something in it is left open."""
+    role_arn = attempt.request.role_arn
+    if "{" in role_arn:
+        raise attempt.left_open()
+    return role_arn

@@ -100,9 +100,10 @@ class Cache:
     def login(self, request: "Request") -> Entry | None:
         """Return the token that ``docker login`` stored for a registry, or None.
 
-        Where it is said for what access tokens are to be, one that may do more is none.
+        That is somebody else's where a service account asks, and where it is said for what access
+        tokens are to be, it may do more.
         """
-        if request.access:
+        if request.access or request.web_identity:
             return None
         return _read(self.login_path(request.host), request.host)
 

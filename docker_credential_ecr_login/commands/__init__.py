@@ -39,7 +39,8 @@ def parser() -> "_Parser":
         description="Credentials for Amazon ECR, for docker, podman, skopeo, buildah, Helm and all "
         "that speak the Docker credential helper protocol. Name it in their configuration, by the "
         "command configure for example, and they need no docker login.",
-        epilog="Clients run it with get, store, erase or list, and with what these want on stdin.",
+        epilog="Clients run it with get, store, erase or list, kubelet with kubelet, and with what "
+        "these want on stdin.",
     )
     top.add_argument("-v", "--version", action="version", version=VERSION)
     commands = top.add_subparsers(required=True, metavar="COMMAND", title="commands")

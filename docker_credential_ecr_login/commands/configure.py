@@ -17,10 +17,10 @@ from .. import config
 from ..cache import storage
 from ..cache.locks import MIN_PATIENCE, Lock
 from ..config_values import ACCESS
-from ..errors import BadConfiguration, HelperError
+from ..errors import BadConfiguration, BadInput, HelperError
 from ..identity import config_file, users_config_file
 from ..redaction import one_line
-from . import executables, json_text, toml_text
+from . import executables, json_text, kubelet_config, toml_text
 from .arguments import add_registries_to
 from .clients import ClientConfiguration, client_path, client_paths, runtime_path, writers
 from .edits import BYTE_ORDER_MARK, Edit, edit_client, edit_own, edit_runtime
@@ -63,11 +63,17 @@ def add_to(commands: Any) -> None:
     add("--remove", action="store_true", help="undo what the same arguments did without it")
     add("--all", action="store_true", help="with --remove: all that is ours, docker's and podman's")
     add("--dry-run", action="store_true", help="show what would change, and write nothing")
+    add(
+        "--kubelet",
+        action="store_true",
+        help="print a CredentialProviderConfig for kubelet instead, and write nothing",
+    )
     parser.examples = (
         "configure 123456789012.dkr.ecr.us-east-1.amazonaws.com --public",
         "configure 123456789012 --region us-east-1,eu-west-1 --profile prod",
         "configure --global --dry-run",
         "configure --remove --all",
+        "configure --kubelet > /etc/kubernetes/credential-providers.yaml",
     )
     parser.set_defaults(run=run)
 
@@ -77,6 +83,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
     Raises `HelperError` if there is nothing that can be done; then nothing was written.
     """
+    if options.kubelet:
+        if any(value for name, value in vars(options).items() if name not in ("kubelet", "run")):
+            raise BadInput("--kubelet is for all registries, and takes nothing else")
+        return kubelet_config.text(environ), "", 0
     done: Counter[str] = Counter()  # each line, and how often it was done
     with nullcontext() if options.dry_run else _lock(environ):
         for _ in range(_TRIES):

@@ -7,6 +7,7 @@ on IMDSv2; and the models in botocore/data.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -231,7 +232,7 @@ def _assume_role_with_web_identity(state: AwsState, _: None, request: Request) -
         raise AwsError(
             403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"
         )
-    if form.get("WebIdentityToken") != role.web_identity_token:
+    if _subject(form.get("WebIdentityToken", "")) != _subject(role.web_identity_token):
         raise AwsError(
             400,
             "InvalidIdentityToken",
@@ -241,6 +242,15 @@ def _assume_role_with_web_identity(state: AwsState, _: None, request: Request) -
     return _session_response(
         "AssumeRoleWithWebIdentity", state.start_session(role, session_name, duration)
     )
+
+
+def _subject(token: str) -> str:
+    """Return whom a web identity token names: what is no JSON web token, names itself."""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==="))
+        return f"{claims['iss']} {claims['sub']} {claims['aud']}"
+    except (ValueError, LookupError):
+        return token
 
 
 def _get_caller_identity(_: AwsState, principal: Principal, _request: Request) -> Response:

@@ -1,0 +1,153 @@
+"""``kubelet``: credentials for an image, by the protocol of kubelet's credential providers.
+
+Its reference: the types in ``k8s.io/kubelet/pkg/apis/credentialprovider``, and what calls this, in
+``k8s.io/kubernetes/pkg/credentialprovider/plugin``.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from . import protocol
+from .actions import good_until, remark_on, token
+from .config_values import REGISTRY, checked, shown
+from .errors import BadConfiguration, BadInput
+from .redaction import one_line
+from .request import Request, unconfigured
+from .resolve import resolve
+from .web_identity import WebIdentity, web_identity
+
+ROLE_ANNOTATION = "eks.amazonaws.com/ecr-role-arn"
+"""What names the role of a service account."""
+
+_ROLE_VARIABLE = "AWS_ECR_ROLE_ARN"
+
+VERSIONS = tuple(
+    f"credentialprovider.kubelet.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1")
+)
+"""Of the protocol, each answered in itself; the newest comes first."""
+
+# The grammar of github.com/distribution/reference, by which kubelet reads images, too.
+_DOMAIN_PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = re.compile(rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_PATH_PART = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(
+    rf"{_PATH_PART}(?:/{_PATH_PART})*(?::\w[\w.-]{{0,127}})?"
+    "(?:@[a-zA-Z][a-zA-Z0-9]*(?:[+._-][a-zA-Z][a-zA-Z0-9]*)*:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+)
+_DEFAULT_HOST = "docker.io"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What kubelet asks: the ``token`` of the pod's service account is empty if it gives none."""
+
+    version: str
+    host: str
+    token: str = field(repr=False)
+    annotations: Mapping[str, str]
+
+
+def answer(frame: bytes, environ: Mapping[str, str]) -> tuple[str, str, int]:
+    """Answer with the credentials for the registry of an image; without any if it is not ECR.
+
+    What goes to stdout, a remark for stderr or "", and the exit code; ``frame`` is all of stdin.
+    Raises `BadInput`.
+    """
+    question = _question(frame)
+    request = None
+    try:
+        request = resolve(question.host, environ)
+        if request.registry is None or request.is_anonymous:
+            return _answer(question, {}, 0), "", 0
+        if question.token:
+            request = request.signed_by(_service_account(question, request))
+        entry = token(request)
+    except Exception as error:
+        known = request or unconfigured(question.host, environ)
+        return "", remark_on(error, known, question.host), 1
+    now = int(time.time())
+    found = {question.host: {"username": protocol.USERNAME, "password": entry.secret}}
+    return _answer(question, found, good_until(entry, now) - now), "", 0
+
+
+def _answer(question: _Question, auth: Mapping[str, object], seconds: int) -> str:
+    """Return the line that gives ``auth``, to be kept for that time.
+
+    That ends when there is to be a newer token: then kubelet asks again, and no pull begins with
+    one that is in the second half of its life. An answer without credentials is not kept: another
+    config file may have some.
+    """
+    fields = {
+        "apiVersion": question.version,
+        "kind": "CredentialProviderResponse",
+        "cacheKeyType": "Registry",
+        "cacheDuration": f"{max(0, seconds)}s",
+        "auth": auth,
+    }
+    return json.dumps(fields) + "\n"
+
+
+def _question(frame: bytes) -> _Question:
+    """Return what stands on stdin, checked. Raises `BadInput`."""
+    fields = protocol.json_object(frame, "the request is")
+    version, kind = fields.get("apiVersion"), fields.get("kind")
+    if version not in VERSIONS:
+        known = ", ".join(VERSIONS)
+        raise BadInput(f"the apiVersion must be one of {known}, not {_shown(version)}")
+    if kind != "CredentialProviderRequest":
+        raise BadInput(f"the kind must be CredentialProviderRequest, not {_shown(kind)}")
+    jwt = fields.get("serviceAccountToken") or ""
+    annotations = fields.get("serviceAccountAnnotations") or {}
+    if not isinstance(jwt, str):
+        raise BadInput("the serviceAccountToken must be a JSON string")
+    if not isinstance(annotations, dict) or not all(
+        isinstance(value, str) for value in annotations.values()
+    ):
+        raise BadInput("the serviceAccountAnnotations must be a JSON object of strings")
+    return _Question(str(version), _host(fields.get("image")), jwt, annotations)
+
+
+def _host(image: object) -> str:
+    """Return the registry that an image names, as it stands there. Raises `BadInput`."""
+    if isinstance(image, str):
+        host, slash, path = image.partition("/")
+        # What Docker takes for a host; all else is the beginning of a name at Docker Hub.
+        if not slash or not (set(".:") & set(host) or host == "localhost" or host != host.lower()):
+            host, path = _DEFAULT_HOST, image
+        if _HOST.fullmatch(host) and _PATH.fullmatch(path):
+            return host
+    raise BadInput(f"the image must be a reference such as {_EXAMPLE}, not {_shown(image)}")
+
+
+_EXAMPLE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1"
+
+
+def _service_account(question: _Question, request: Request) -> WebIdentity:
+    """Return who asks for a pod, with the role to assume. Raises `BadInput` or `BadConfiguration`.
+
+    The role's placeholders for the service account are filled in, those for the registry are not.
+    """
+    identity, settings = web_identity(question.token), request.settings
+    source, role = settings.config_file, settings.role_arn
+    if ROLE_ANNOTATION in question.annotations:
+        source, role = f"the annotation {ROLE_ANNOTATION}", question.annotations[ROLE_ANNOTATION]
+    elif variable := request.environ.get(_ROLE_VARIABLE):
+        source, role = _ROLE_VARIABLE, variable
+    elif not role:
+        raise BadConfiguration(
+            f"{identity.named} has no role",
+            f"give it the annotation {ROLE_ANNOTATION}, or set {_ROLE_VARIABLE}, or role_arn in "
+            "the config file",
+        )
+    role = checked(role, REGISTRY["role_arn"], source)
+    role = role.replace("{namespace}", identity.namespace)
+    role = role.replace("{service_account}", identity.service_account)
+    return replace(identity, role_arn=role, role_source=source)
+
+
+def _shown(value: object) -> str:
+    return shown(value) if isinstance(value, str) else one_line(json.dumps(value))
