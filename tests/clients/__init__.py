@@ -9,4 +9,5 @@
     machine       one person's home, where clients run
     terminal      where that person sits and types
     fallback      another credential helper, for registries that are not ECR
+    kubelet/      a program in Go of what kubelet does to look up credentials
 """
