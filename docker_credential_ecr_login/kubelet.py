@@ -7,17 +7,22 @@ Its reference: the types in ``k8s.io/kubelet/pkg/apis/credentialprovider``, and 
 import json
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from . import protocol
 from .actions import good_until, remark_on, token
-from .config_values import REGISTRY, checked, shown
 from .errors import BadConfiguration, BadInput
-from .redaction import one_line
-from .request import Request, unconfigured
+from .request import unconfigured
 from .resolve import resolve
-from .web_identity import WebIdentity, web_identity
+from .web_identity import web_identity
+
+TYPE_CHECKING = False  # of typing, whose import would take a while
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .request import Request
+    from .web_identity import WebIdentity
+
+    Question = tuple[str, str, str, Mapping[str, str]]
 
 ROLE_ANNOTATION = "eks.amazonaws.com/ecr-role-arn"
 """What names the role of a service account."""
@@ -41,40 +46,29 @@ _PATH = re.compile(
 _DEFAULT_HOST = "docker.io"
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What kubelet asks: the ``token`` of the pod's service account is empty if it gives none."""
-
-    version: str
-    host: str
-    token: str = field(repr=False)
-    annotations: Mapping[str, str]
-
-
-def answer(frame: bytes, environ: Mapping[str, str]) -> tuple[str, str, int]:
+def answer(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Answer with the credentials for the registry of an image; without any if it is not ECR.
 
     What goes to stdout, a remark for stderr or "", and the exit code; ``frame`` is all of stdin.
     Raises `BadInput`.
     """
-    question = _question(frame)
+    version, host, jwt, annotations = _question(frame)
     request = None
     try:
-        request = resolve(question.host, environ)
+        request = resolve(host, environ)
         if request.registry is None or request.is_anonymous:
-            return _answer(question, {}, 0), "", 0
-        if question.token:
-            request = request.signed_by(_service_account(question, request))
+            return _answer(version, {}, 0), "", 0
+        if jwt:
+            request = request.signed_by(_service_account(jwt, annotations, request))
         entry = token(request)
     except Exception as error:
-        known = request or unconfigured(question.host, environ)
-        return "", remark_on(error, known, question.host), 1
+        return "", remark_on(error, request or unconfigured(host, environ), host), 1
     now = int(time.time())
-    found = {question.host: {"username": protocol.USERNAME, "password": entry.secret}}
-    return _answer(question, found, good_until(entry, now) - now), "", 0
+    found = {host: {"username": protocol.USERNAME, "password": entry.secret}}
+    return _answer(version, found, good_until(entry, now) - now), "", 0
 
 
-def _answer(question: _Question, auth: Mapping[str, object], seconds: int) -> str:
+def _answer(version: str, auth: "Mapping[str, object]", seconds: int) -> str:
     """Return the line that gives ``auth``, to be kept for that time.
 
     That ends when there is to be a newer token: then kubelet asks again, and no pull begins with
@@ -82,7 +76,7 @@ def _answer(question: _Question, auth: Mapping[str, object], seconds: int) -> st
     config file may have some.
     """
     fields = {
-        "apiVersion": question.version,
+        "apiVersion": version,
         "kind": "CredentialProviderResponse",
         "cacheKeyType": "Registry",
         "cacheDuration": f"{max(0, seconds)}s",
@@ -91,8 +85,11 @@ def _answer(question: _Question, auth: Mapping[str, object], seconds: int) -> st
     return json.dumps(fields) + "\n"
 
 
-def _question(frame: bytes) -> _Question:
-    """Return what stands on stdin, checked. Raises `BadInput`."""
+def _question(frame: bytes) -> "Question":
+    """Return what stands on stdin, checked: version, registry, token and annotations.
+
+    The last two are empty if kubelet asks for no service account. Raises `BadInput`.
+    """
     fields = protocol.json_object(frame, "the request is")
     version, kind = fields.get("apiVersion"), fields.get("kind")
     if version not in VERSIONS:
@@ -108,7 +105,7 @@ def _question(frame: bytes) -> _Question:
         isinstance(value, str) for value in annotations.values()
     ):
         raise BadInput("the serviceAccountAnnotations must be a JSON object of strings")
-    return _Question(str(version), _host(fields.get("image")), jwt, annotations)
+    return str(version), _host(fields.get("image")), jwt, annotations
 
 
 def _host(image: object) -> str:
@@ -126,15 +123,16 @@ def _host(image: object) -> str:
 _EXAMPLE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1"
 
 
-def _service_account(question: _Question, request: Request) -> WebIdentity:
-    """Return who asks for a pod, with the role to assume. Raises `BadInput` or `BadConfiguration`.
+def _service_account(
+    jwt: str, annotations: "Mapping[str, str]", request: "Request"
+) -> "WebIdentity":
+    """Return who asks for a pod, with the role to assume. Raises `HelperError`."""
+    from .config_values import REGISTRY, checked
 
-    The role's placeholders for the service account are filled in, those for the registry are not.
-    """
-    identity, settings = web_identity(question.token), request.settings
+    identity, settings = web_identity(jwt), request.settings
     source, role = settings.config_file, settings.role_arn
-    if ROLE_ANNOTATION in question.annotations:
-        source, role = f"the annotation {ROLE_ANNOTATION}", question.annotations[ROLE_ANNOTATION]
+    if ROLE_ANNOTATION in annotations:
+        source, role = f"the annotation {ROLE_ANNOTATION}", annotations[ROLE_ANNOTATION]
     elif variable := request.environ.get(_ROLE_VARIABLE):
         source, role = _ROLE_VARIABLE, variable
     elif not role:
@@ -143,11 +141,11 @@ def _service_account(question: _Question, request: Request) -> WebIdentity:
             f"give it the annotation {ROLE_ANNOTATION}, or set {_ROLE_VARIABLE}, or role_arn in "
             "the config file",
         )
-    role = checked(role, REGISTRY["role_arn"], source)
-    role = role.replace("{namespace}", identity.namespace)
-    role = role.replace("{service_account}", identity.service_account)
-    return replace(identity, role_arn=role, role_source=source)
+    return identity.assuming(checked(role, REGISTRY["role_arn"], source), source)
 
 
 def _shown(value: object) -> str:
+    from .config_values import shown
+    from .redaction import one_line
+
     return shown(value) if isinstance(value, str) else one_line(json.dumps(value))

@@ -3,28 +3,44 @@
 import base64
 import json
 import re
-from dataclasses import dataclass, field
 
 from .errors import BadInput
+
+TYPE_CHECKING = False  # of typing, whose import would take a while
+if TYPE_CHECKING:
+    from typing import Final
 
 _JSON_WEB_TOKEN = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII)
 # "Service account tokens" in the Kubernetes documentation; the names are those of the DNS.
 _SUBJECT = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})")
 
 
-@dataclass(frozen=True, slots=True)
 class WebIdentity:
-    """A service account, and the role that it is to assume by its token.
+    """A service account, and the role that it is to assume by its token; never changed.
 
     ``issuer`` and ``subject`` name it for ever; the ``token``, a secret, is another one each time.
     ``role_source`` is what has named the role.
     """
 
-    issuer: str
-    subject: str
-    token: str = field(repr=False)
-    role_arn: str = ""
-    role_source: str = ""
+    __slots__ = ("issuer", "role_arn", "role_source", "subject", "token")
+
+    def __init__(
+        self, issuer: str, subject: str, token: str, role_arn: str = "", role_source: str = ""
+    ) -> None:
+        self.issuer: "Final" = issuer
+        self.subject: "Final" = subject
+        self.token: "Final" = token
+        self.role_arn: "Final" = role_arn
+        self.role_source: "Final" = role_source
+
+    def assuming(self, role_arn: str, source: str) -> "WebIdentity":
+        """Return the same service account with a role that ``source`` names, for it perhaps.
+
+        The placeholders for the registry are left open.
+        """
+        role_arn = role_arn.replace("{namespace}", self.namespace)
+        role_arn = role_arn.replace("{service_account}", self.service_account)
+        return WebIdentity(self.issuer, self.subject, self.token, role_arn, source)
 
     @property
     def namespace(self) -> str:

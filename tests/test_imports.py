@@ -10,6 +10,7 @@ import pytest
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, NOT_FOUND, HelperProcess, users_of, wait_for
 from tests.installation import LIBRARY
+from tests.service_accounts import question
 
 # No os, json, re, site, logging, boto3, filelock, platformdirs: each costs more than all of these.
 ALLOWED = {
@@ -111,6 +112,19 @@ def test_a_config_file_costs_no_import(assumed_role: HelperProcess) -> None:
     answer, modules = modules_after(assumed_role, "get", "https://index.docker.io/v1/")
     assert answer == NOT_FOUND
     assert modules - ALLOWED == set()
+
+
+def test_kubelet_imports_little(assumed_role: HelperProcess) -> None:
+    """What a hundred pods start at once imports json in addition, and nothing that takes longer."""
+    frame = question(f"{HOST}/team/app:1")
+    answer, modules = modules_after(assumed_role, "kubelet", frame)
+    assert json.loads(answer)["auth"].keys() == {HOST}
+    ours = {name for name in modules - ALLOWED if name.startswith("docker_credential_ecr_login")}
+    assert ours == {
+        f"docker_credential_ecr_login.{name}" for name in ("errors", "kubelet", "web_identity")
+    }
+    slow = {"boto3", "botocore", "dataclasses", "logging", "filelock", "platformdirs", "site"}
+    assert modules & slow == set()
 
 
 @pytest.mark.parametrize("action", ["get", "erase"])

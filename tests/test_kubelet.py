@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -637,7 +637,7 @@ class TestRefresh:
         account = ServiceAccount()
         pods.trust(account)
         pods.ask(account, role=PULL)
-        asks = replace(web_identity(account.token()), role_arn=PULL)
+        asks = web_identity(account.token()).assuming(PULL, "")
         request, cache = asked().signed_by(asks), cache_of(pods.helper)
         entry = cache.token(request)
         assert entry
