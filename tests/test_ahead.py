@@ -27,6 +27,7 @@ from docker_credential_ecr_login.deadline import Deadline
 from docker_credential_ecr_login.errors import HelperError
 from docker_credential_ecr_login.protocol import NAME
 from docker_credential_ecr_login.request import Request, Settings
+from docker_credential_ecr_login.web_identity import WebIdentity
 from tests import installation, names_of_aws
 from tests import test_faults_of_aws as faults
 from tests.credential_sources import (
@@ -230,6 +231,13 @@ def test_settings_of_the_registry_are_left_to_botocore(tmp_path: Path) -> None:
         HOST, asked(HOST).registry, Settings({"profile": "x"}), {"HOME": str(tmp_path), **KEYS}, ""
     )
     assert foreseen(request) is None
+
+
+def test_a_service_account_is_left_to_botocore(tmp_path: Path) -> None:
+    """The keys in a node's environment ask for nothing that a service account is to ask for."""
+    request = asked(HOST, {"HOME": str(tmp_path), **KEYS})
+    assert foreseen(request)
+    assert foreseen(request.signed_by(WebIdentity("issuer", "subject", "token"))) is None
 
 
 def test_it_waits_for_no_botocore() -> None:
