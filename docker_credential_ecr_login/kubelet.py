@@ -5,12 +5,12 @@ Its reference: the types in ``k8s.io/kubelet/pkg/apis/credentialprovider``, and 
 """
 
 import json
-import re
 import time
 
 from . import protocol
 from .actions import good_until, remark_on, token
 from .errors import BadConfiguration, BadInput
+from .reference import HOST, PATH
 from .request import unconfigured
 from .resolve import resolve
 from .web_identity import web_identity
@@ -34,15 +34,6 @@ VERSIONS = tuple(
 )
 """Of the protocol, each answered in itself; the newest comes first."""
 
-# The grammar of github.com/distribution/reference, by which kubelet reads images, too.
-_DOMAIN_PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_HOST = re.compile(rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
-_PATH_PART = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(
-    rf"{_PATH_PART}(?:/{_PATH_PART})*(?::\w[\w.-]{{0,127}})?"
-    "(?:@[a-zA-Z][a-zA-Z0-9]*(?:[+._-][a-zA-Z][a-zA-Z0-9]*)*:[0-9a-fA-F]{32,})?",
-    re.ASCII,
-)
 _DEFAULT_HOST = "docker.io"
 
 
@@ -115,7 +106,7 @@ def _host(image: object) -> str:
         # What Docker takes for a host; all else is the beginning of a name at Docker Hub.
         if not slash or not (set(".:") & set(host) or host == "localhost" or host != host.lower()):
             host, path = _DEFAULT_HOST, image
-        if _HOST.fullmatch(host) and _PATH.fullmatch(path):
+        if HOST.fullmatch(host) and PATH.fullmatch(path):
             return host
     raise BadInput(f"the image must be a reference such as {_EXAMPLE}, not {_shown(image)}")
 

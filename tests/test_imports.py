@@ -121,7 +121,8 @@ def test_kubelet_imports_little(assumed_role: HelperProcess) -> None:
     assert json.loads(answer)["auth"].keys() == {HOST}
     ours = {name for name in modules - ALLOWED if name.startswith("docker_credential_ecr_login")}
     assert ours == {
-        f"docker_credential_ecr_login.{name}" for name in ("errors", "kubelet", "web_identity")
+        f"docker_credential_ecr_login.{name}"
+        for name in ("errors", "kubelet", "reference", "web_identity")
     }
     slow = {"boto3", "botocore", "dataclasses", "logging", "filelock", "platformdirs", "site"}
     assert modules & slow == set()

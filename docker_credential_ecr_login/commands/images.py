@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..redaction import one_line
+from ..reference import PATH
 
-# The grammar of the distribution project, reference/reference.go.
-_REPOSITORY = re.compile(r"(?:[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/(?!$)|$))+")
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+")
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -51,19 +49,14 @@ def split(name: str) -> tuple[str, str, str]:
     registry, _, path = name.strip().partition("/")
     if _URL.match(name.strip()) or path in _PATHS_OF_REGISTRIES:
         return name, "", ""
-    rest, _, digest = path.partition("@")
-    repository, colon, tag = rest.partition(":")
-    if (
-        not _REPOSITORY.fullmatch(repository)
-        or ("@" in path and not _DIGEST.fullmatch(digest))
-        or (colon and not _TAG.fullmatch(tag))
-    ):
+    found = PATH.fullmatch(path)
+    if not found or (found["digest"] and not _DIGEST.fullmatch(found["digest"])):
         raise BadInput(
             f"{one_line(name)!r} names no image",
             "one is HOST/team/app:1.4, its repository in lower case, "
             "or HOST/team/app@sha256: with 64 hexadecimal digits",
         )
-    return registry, repository, digest or tag or "latest"
+    return registry, found["repository"], found["digest"] or found["tag"] or "latest"
 
 
 def wanted_platform(environ: Mapping[str, str], machine: str) -> str:
