@@ -10,10 +10,10 @@ OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients build clean
+.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all build clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 install: $(VENV)/installed ## make .venv, with the package and the development tools in it
 
@@ -82,6 +82,10 @@ format: install ## mend what style checks can mend
 	$(BIN)/ruff format .
 
 clients: install ## real docker, podman, skopeo and buildah (Linux, root)
+	tests/clients/run
+
+clients-all: install ## make clients, and kubelet's own code, which takes Go and minutes to build
+	cd tests/clients/kubelet && go build -o "$(abspath $(BIN))/kubelet-credentials" .
 	tests/clients/run
 
 build: install ## make the wheel and the sdist in dist/

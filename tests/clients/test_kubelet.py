@@ -16,7 +16,7 @@ from tests.service_accounts import ROLE_ANNOTATION, ServiceAccount
 PROGRAM = Path(sys.prefix, "bin", "kubelet-credentials")
 ROLE = "arn:aws:iam::222222222222:role/pull"
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="needs Go, and its modules")
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="make clients-all builds it")
 
 
 @dataclass(frozen=True)
