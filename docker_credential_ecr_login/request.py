@@ -154,6 +154,8 @@ class Request:
     def role_arn(self) -> str:
         """The role to assume for this registry, or empty; in braces, what nothing fills in."""
         named = self.web_identity.role_arn if self.web_identity else self.settings.role_arn
+        if not named:
+            return ""  # also of what is asked about no registry
         account, region = self.ecr.registry_id or "{registry_id}", self.ecr.region
         return named.replace("{registry_id}", account).replace("{region}", region)
 
