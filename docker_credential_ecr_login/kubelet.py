@@ -50,7 +50,8 @@ def answer(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         if request.registry is None or request.is_anonymous:
             return _answer(version, {}, 0), "", 0
         if jwt:
-            request = request.signed_by(_service_account(jwt, annotations, request))
+            identity = _service_account(jwt, annotations, request)
+            request = request.replaced(web_identity=identity)
         entry = token(request)
     except Exception as error:
         return "", remark_on(error, request or unconfigured(host, environ), host), 1

@@ -5,7 +5,7 @@ from .registry import fingerprint, identify, parse
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Final
+    from typing import Any, Final
 
     from .registry import Registry
     from .web_identity import WebIdentity
@@ -111,17 +111,9 @@ class Request:
         self.identity: "Final" = identity
         self.web_identity: "Final" = web_identity
 
-    def signed_by(self, web_identity: "WebIdentity") -> "Request":
-        """Return the same request, for which a service account signs."""
-        return Request(
-            self.host,
-            self.registry,
-            self.settings,
-            self.environ,
-            self.identity,
-            access=self.access,
-            web_identity=web_identity,
-        )
+    def replaced(self, **changes: "Any") -> "Request":
+        """Return the same request but for ``changes``, by the names of its attributes."""
+        return Request(**{name: getattr(self, name) for name in self.__slots__} | changes)
 
     @property
     def ecr(self) -> "Registry":

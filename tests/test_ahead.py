@@ -239,7 +239,9 @@ def test_a_service_account_is_left_to_botocore(tmp_path: Path) -> None:
     """The keys in a node's environment ask for nothing that a service account is to ask for."""
     request = asked(HOST, {"HOME": str(tmp_path), **KEYS})
     assert foreseen(request)
-    assert foreseen(request.signed_by(WebIdentity("issuer", "subject", "token"))) is None
+    assert (
+        foreseen(request.replaced(web_identity=WebIdentity("issuer", "subject", "token"))) is None
+    )
 
 
 def test_it_waits_for_no_botocore() -> None:

@@ -622,7 +622,7 @@ class TestNothingIsShared:
             identity = web_identity(
                 unsigned({"iss": issuer, "sub": f"system:serviceaccount:{name}"})
             )
-            requests.append(plain.signed_by(identity))
+            requests.append(plain.replaced(web_identity=identity))
         cache = Cache("/nowhere", "")
         assert len({cache.key(each) for each in requests}) == len(requests)
         assert len({cache.token_path(each) for each in requests}) == len(requests)
@@ -638,7 +638,7 @@ class TestRefresh:
         pods.trust(account)
         pods.ask(account, role=PULL)
         asks = web_identity(account.token()).assuming(PULL, "")
-        request, cache = asked().signed_by(asks), cache_of(pods.helper)
+        request, cache = asked().replaced(web_identity=asks), cache_of(pods.helper)
         entry = cache.token(request)
         assert entry
         cache.store_token(request, Entry(entry.secret, entry.expires_at, int(time.time()) - 1))

@@ -109,13 +109,7 @@ class Caller:
         regions = self._session.get_available_regions(registry.service, registry.partition)
         others = [region for region in regions if region != registry.region]
         for region in others:
-            request = Request(
-                self._request.host,
-                registry.authorized_in(region),
-                self._request.settings,
-                self._request.environ,
-                self._request.identity,
-            )
+            request = self._request.replaced(registry=registry.authorized_in(region))
             client = create_client(self._session, request)
             Thread(target=ask, args=(region, client), daemon=True).start()
         deadline, found = Deadline(_SEARCH_TIME), []

@@ -93,16 +93,13 @@ def _role_credentials(session: Session, source: Any, attempt: Attempt) -> Creden
     """Return those of the role that the config file names; ``source`` can assume it."""
     settings = attempt.settings
     cache: Any = SessionCache(keep=not is_disabled(attempt.environ))
-    arguments = {
-        "ExternalId": settings.external_id,
-        "Policy": session_policy(attempt.request),
-        "RoleSessionName": settings.role_session_name,
-    }
     fetcher = AssumeRoleCredentialFetcher(
         partial(session.create_client, region_name=attempt.request.ecr.region),
         source,
         _role_arn(attempt),
-        extra_args={name: value for name, value in arguments.items() if value},
+        extra_args=_arguments(
+            attempt, ExternalId=settings.external_id, RoleSessionName=settings.role_session_name
+        ),
         cache=cache,
     )
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, AssumeRoleProvider.METHOD)
@@ -118,12 +115,20 @@ def _service_account_credentials(
         partial(session.create_client, region_name=attempt.request.ecr.region),
         lambda: identity.token,
         _role_arn(attempt),
-        extra_args={
-            "RoleSessionName": attempt.settings.role_session_name or _SESSION_NAME,
-            **({"Policy": policy} if (policy := session_policy(attempt.request)) else {}),
-        },
+        extra_args=_arguments(
+            attempt, RoleSessionName=attempt.settings.role_session_name or _SESSION_NAME
+        ),
     )
     return DeferredRefreshableCredentials(fetcher.fetch_credentials, attempt.method)
+
+
+def _arguments(attempt: Attempt, **named: str) -> dict[str, str]:
+    """Return what is asked for beside the role: those of the ``named`` that are set, and a policy.
+
+    Raises `BadConfiguration`.
+    """
+    arguments = {**named, "Policy": session_policy(attempt.request)}
+    return {name: value for name, value in arguments.items() if value}
 
 
 def _role_arn(attempt: Attempt) -> str:

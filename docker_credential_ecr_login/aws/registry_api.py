@@ -51,9 +51,7 @@ class RegistryApi:
         environ = request.environ
         # The endpoint is another one.
         others = {name: environ[name] for name in environ if not name.startswith("AWS_ENDPOINT_")}
-        self._request = Request(
-            request.host, request.registry, request.settings, others, request.identity
-        )
+        self._request = request.replaced(environ=others)
         self._authorization = authorization
         self._timeout = timeout
 

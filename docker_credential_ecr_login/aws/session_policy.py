@@ -11,16 +11,20 @@ _TOKEN = {
     # "Public repository policy examples in Amazon ECR Public"
     "ecr-public": ("ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"),
 }
+PULL = ("BatchGetImage", "GetDownloadUrlForLayer")
+"""The actions of a pull, without the service."""
+
 # As AmazonEC2ContainerRegistryPullOnly has it; from ECR Public everybody may pull.
-_PULL = ("BatchGetImage", "GetDownloadUrlForLayer", "BatchImportUpstreamImage")
-# "IAM permissions for pushing an image to an Amazon ECR private repository"
-_PUSH = (
+_PULL = (*PULL, "BatchImportUpstreamImage")
+
+PUSH = (
     "BatchCheckLayerAvailability",
     "InitiateLayerUpload",
     "UploadLayerPart",
     "CompleteLayerUpload",
     "PutImage",
 )
+"""Those of a push: "IAM permissions for pushing an image to an Amazon ECR private repository"."""
 
 _MAX_LENGTH = 2048  # characters: AssumeRole in the STS API reference, Policy
 
@@ -34,7 +38,7 @@ def session_policy(request: Request) -> str:
     settings, service = request.settings, request.ecr.service
     if not request.access:
         return ""
-    names = () if request.ecr.is_public else _PULL, _PUSH if request.access == "push" else ()
+    names = () if request.ecr.is_public else _PULL, PUSH if request.access == "push" else ()
     actions = [f"{service}:{name}" for group in names for name in group]
     statements = [_allowed(_TOKEN[service], ["*"])]
     if actions:

@@ -131,7 +131,12 @@ def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> s
 
 
 def _findings(context: CheckContext) -> Iterator[Finding]:
-    for name, check in (*CHECKS, *((("image", _image),) if context.image else ())):
+    checks = [*CHECKS]
+    if context.image:
+        from .image_checks import image
+
+        checks.append(("image", image))
+    for name, check in checks:
         try:
             yield from check(context)
         except HelperError as error:
@@ -139,12 +144,6 @@ def _findings(context: CheckContext) -> Iterator[Finding]:
         except Exception as error:
             message = one_line(f"internal error, please report it: {type(error).__name__}: {error}")
             yield Finding(name, "failed", message)
-
-
-def _image(context: CheckContext) -> Iterator[Finding]:
-    from .image_checks import image
-
-    yield from image(context)
 
 
 def _lines(finding: Finding, *, colour: bool) -> str:

@@ -204,9 +204,7 @@ def _restricted(request: Request, access: str) -> Request:
         raise BadConfiguration(
             f"its access is pull, by {settings.config_file}", "leave --access out, or change it"
         )
-    return Request(
-        request.host, request.registry, settings, request.environ, request.identity, access=access
-    )
+    return request.replaced(access=access)
 
 
 def _printed(

@@ -4,19 +4,14 @@ import json
 import re
 from collections.abc import Sequence
 
+from ..aws import session_policy
 from ..aws.replies import Denial
 from .situation import ANY, Situation, account_of
 
-PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+PULL = tuple(f"ecr:{name}" for name in session_policy.PULL)
 """What a pull needs."""
 
-PUSH = (
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:InitiateLayerUpload",
-    "ecr:UploadLayerPart",
-    "ecr:CompleteLayerUpload",
-    "ecr:PutImage",
-)
+PUSH = tuple(f"ecr:{name}" for name in session_policy.PUSH)
 """What a push needs."""
 
 CACHE = ("ecr:CreateRepository", "ecr:BatchImportUpstreamImage")
