@@ -69,10 +69,15 @@ def warm(signed_in: HelperProcess, aws: AwsEmulator) -> HelperProcess:
     signed_in.write_config("[default]\nregion = eu-west-1\n")
     signed_in.write_credentials("[other]\naws_access_key_id = AKIDOTHER\n")
     keep_token(aws, signed_in, refresh_in=HOUR)
-    written = time.time_ns()
-    wait_for(lambda: time.time_ns() > written + 10**8)  # of what is newer, there is no record
+    settle()
     assert signed_in.get().secret
     return signed_in
+
+
+def settle() -> None:
+    """Wait until what has been written is old enough: of what is newer, there is no record."""
+    written = time.time_ns()
+    wait_for(lambda: time.time_ns() > written + 10**8)
 
 
 @pytest.fixture
@@ -182,6 +187,7 @@ class TestAnswers:
                 for name, user in users.items()
             )
         )
+        settle()
         secrets = {name: helper.get(AWS_PROFILE=name).secret for name in users}
         assert secrets["one"] != secrets["two"]
         launcher = without_python(helper, lonely)
@@ -733,6 +739,7 @@ class TestConfigFile:
             + table(OWN, registry=HOST)
             + '[[registry]]\nmatch = "public.ecr.aws"\nanonymous = true\n'
         )
+        settle()
         for name in (HOST, SECOND_ACCOUNT, OWN):
             assert warm.get(name).secret
         for name in (HUB, PUBLIC):
@@ -813,6 +820,7 @@ class TestConfigFile:
     def test_with_a_fallback(self, warm: HelperProcess, lonely: Path) -> None:
         """With another helper for all others, none of them is refused without asking it."""
         warm.write_own_config(f'fallback = "test"\n{table(OWN, registry=HOST)}')
+        settle()
         assert warm.get(OWN).secret
         assert warm.get(HUB).status == 1
         launcher = without_python(warm, lonely)
@@ -823,6 +831,7 @@ class TestConfigFile:
         """Where the file asks for each hit to be logged, Python answers."""
         warm.write_own_config('log_level = "debug"\n')
         launcher = without_python(warm, lonely)
+        settle()
         assert warm.get().secret
         assert not is_answered(launcher)
         assert warm.get(AWS_ECR_LOG_LEVEL="info").secret
