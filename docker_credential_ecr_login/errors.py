@@ -96,14 +96,7 @@ def unusable_answer(reason: str) -> UnusableAnswer:
     )
 
 
-# What `threading`, the loader of shared libraries, OpenSSL and `codecs` say without memory.
-_WANTS = (
-    "can't start new thread",
-    "failed to map segment",
-    "Cannot allocate memory",
-    "malloc failure",
-    "unknown encoding: idna",
-)
+_SPARE_MEMORY = 4 * 2**20  # bytes that a process can still have that does not lack memory
 
 
 def printable(text: str) -> str:
@@ -113,10 +106,17 @@ def printable(text: str) -> str:
 
 
 def is_for_want_of_resources(error: BaseException) -> bool:
-    """Say whether it comes from a system that gives no more memory, processes or open files."""
+    """Say whether it comes from a system that gives no more memory, processes or open files.
+
+    What lacks memory can fail with any words: OpenSSL then knows no ciphers, a codec is unknown.
+    """
     from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _WANTS):
+    try:
+        bytearray(_SPARE_MEMORY)
+    except MemoryError:
+        return True
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
         return True
     if isinstance(error, OSError) and error.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM):
         return True
