@@ -1,6 +1,8 @@
 # make help lists what there is. Everything happens in .venv; nothing else is touched.
 
 PYTHON ?= python3
+# The time of all files that are built: that of the commit, or else what hatchling takes.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1580601600)
 VENV := .venv
 LOCK := tests/requirements.txt
 BIN := $(VENV)/bin
@@ -10,7 +12,7 @@ OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all build clean
+.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all build standalone packages image clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -90,6 +92,15 @@ clients-all: install ## make clients, and kubelet's own code, which takes Go and
 
 build: install ## make the wheel and the sdist in dist/
 	$(BIN)/python -m build
+
+standalone: install ## make a tarball in dist/ that needs no Python
+	$(BIN)/python -m docker_credential_ecr_login.building.standalone
+
+packages: standalone ## make a .deb and an .rpm of it in dist/ (Linux; dpkg-deb, rpmbuild)
+	$(BIN)/python -m docker_credential_ecr_login.building.packages
+
+image: standalone ## make an OCI image of it in dist/, to COPY --from (Linux; buildah)
+	$(BIN)/python -m docker_credential_ecr_login.building.image
 
 clean: ## remove all that make made
 	rm -rf $(VENV) .venv-oldest dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,6 @@
 """The checks of ``doctor`` on this machine: program, configuration files, cache and log."""
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -38,7 +37,8 @@ def version(_: CheckContext) -> Iterator[Finding]:
         raise BadConfiguration(f"{error.name} is not installed", f"install {NAME} again") from None
     python = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     yield Finding("version", "passed", ", ".join((f"{NAME} {__version__}", python, *libraries)))
-    if not os.path.exists(importlib.util.cache_from_source(actions.__file__)):
+    specification = actions.__spec__
+    if specification and not os.path.exists(specification.cached or ""):
         directory = os.path.dirname(actions.__file__)
         yield Finding(
             "version",

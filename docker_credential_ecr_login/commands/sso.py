@@ -13,6 +13,7 @@ from .arguments import with_profile
 from .output import iso_time
 
 _BROWSERS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")  # on Unix, one of these says that there is
+_OPEN = "import sys, webbrowser; webbrowser.open_new_tab(sys.argv[1])"
 
 
 def sign_in(profile: str | None, environ: Mapping[str, str]) -> str:
@@ -38,7 +39,7 @@ def sign_in(profile: str | None, environ: Mapping[str, str]) -> str:
             os.write(2, told.encode(errors="replace"))
         if has_browser and prompt.complete_url.startswith(("https://", "http://")):
             # Of its own, so that it neither writes among passwords nor keeps anybody waiting.
-            command = [sys.executable, "-I", "-m", "webbrowser", "-t", prompt.complete_url]
+            command = [sys.executable, "-I", "-c", _OPEN, prompt.complete_url]
             no = subprocess.DEVNULL
             with suppress(OSError):  # it is only for comfort
                 subprocess.Popen(  # noqa: S603

