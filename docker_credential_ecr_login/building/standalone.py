@@ -74,25 +74,21 @@ def main() -> None:
     print(f"{tarball}: {tarball.stat().st_size / 1e6:.1f} MB, unpacked {size / 1e6:.1f}{needed}")  # noqa: T201
 
 
-def packed(directory: Path, name: str) -> bytes:
+def packed(directory: Path, name: str, *, compressed: bool = True) -> bytes:
     """Return a tarball of the directory, under another name, that says nothing of this machine."""
     content = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=content, mode="wb", mtime=EPOCH, filename="") as compressed,
-        tarfile.open(fileobj=compressed, mode="w") as archive,
-    ):
+    with tarfile.open(fileobj=content, mode="w") as archive:
         for path in (directory, *sorted(directory.rglob("*"))):
             member = archive.gettarinfo(path, str(Path(name) / path.relative_to(directory)))
             member.uid = member.gid = 0
             member.uname = member.gname = ""
             member.mtime = EPOCH
-            member.mode = 0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
             if member.isfile():
-                with path.open("rb") as file:
-                    archive.addfile(member, file)
+                archive.addfile(member, io.BytesIO(path.read_bytes()))
             else:
                 archive.addfile(member)
-    return content.getvalue()
+    return gzip.compress(content.getvalue(), mtime=EPOCH) if compressed else content.getvalue()
 
 
 def _freeze(directory: Path) -> Path:

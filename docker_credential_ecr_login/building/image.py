@@ -1,0 +1,53 @@
+"""``make image``: an OCI image of what ``make standalone`` has made, to ``COPY --from``.
+
+Its ``/bin``, ``/lib`` and ``/share`` go anywhere together. ``/without-sh`` is for images that
+have no shell: there, what ``/bin`` has is the executable itself.
+"""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ..protocol import NAME, __version__
+from .standalone import EPOCH, packed, tree
+
+_FILE = f"""\
+FROM scratch
+COPY . /
+LABEL org.opencontainers.image.title={NAME} org.opencontainers.image.version={__version__}
+"""
+
+
+def main() -> None:
+    """Make the archive in dist/; the same content gives the same bytes."""
+    source = tree()
+    name = f"{source.name}.oci"
+    with tempfile.TemporaryDirectory(prefix="image-") as work:
+        context, layout = Path(work, "context"), Path(work, "layout")
+        context.mkdir()
+        subprocess.run(["cp", "-a", f"{source}/.", context], check=True)  # noqa: S603, S607
+        (context / "without-sh").mkdir()
+        (context / "without-sh" / NAME).symlink_to(f"../lib/{NAME}/python3")
+        for path in (context, *context.rglob("*")):
+            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+        options = ["--root", f"{work}/root", "--runroot", f"{work}/run", "--storage-driver", "vfs"]
+        made = (
+            "--quiet",
+            "--isolation",
+            "chroot",
+            "--timestamp",
+            str(EPOCH),
+            "--tag",
+            "standalone",
+        )
+        Path(work, "Containerfile").write_text(_FILE)
+        build = ["build", *made, "--file", f"{work}/Containerfile", str(context)]
+        push = ["push", "--quiet", "--format", "oci", "standalone", f"oci:{layout}:{__version__}"]
+        for command in (build, push):
+            subprocess.run(["buildah", *options, *command], check=True)  # noqa: S603, S607
+        Path("dist", f"{name}.tar").write_bytes(packed(layout, ".", compressed=False))
+
+
+if __name__ == "__main__":
+    main()
