@@ -21,11 +21,27 @@ _DESCRIPTION = (
 )
 _GO_HELPER = "amazon-ecr-credential-helper"
 _MAINTAINER = f"{NAME} developers <{NAME}@users.noreply.github.com>"
+_COPYRIGHT = f"""\
+{NAME} is licensed under the Apache License, Version 2.0, which is to be found in
+/usr/share/common-licenses/Apache-2.0; its list of public suffixes under the Mozilla Public
+License, Version 2.0: /usr/share/common-licenses/MPL-2.0.
+
+Copyright 2026 the {NAME} developers.
+
+LICENSES, beside this file, has the licences of the interpreter and the libraries that it brings.
+"""
 _OVERRIDES = (
-    # The interpreter is that of the build, whatever the distribution is.
-    f"{NAME}: embedded-library *",
-    # What is imported is ours alone, and is not to be found by any other program.
-    f"{NAME}: hardening-no-fortify-functions *",
+    # A build for each distribution would need a Python of each.
+    "embedded-library *",
+    # It has no source: only the interpreter beside it, of this very version, runs it.
+    "package-installs-python-bytecode",
+    # They are as botocore, CPython and PyInstaller distribute them.
+    "package-contains-timestamped-gzip",
+    "library-not-linked-against-libc",
+    "shared-library-lacks-prerequisites",
+    "hardening-no-pie",
+    # It is not for Debian's archive, whose bugs these are.
+    "initial-upload-closes-no-bugs",
 )
 
 
@@ -55,7 +71,7 @@ def _deb(source: Path) -> None:
     usr = _usr(source, root)
     (usr / "share/zsh/site-functions").rename(usr / "share/zsh/vendor-completions")
     documents = usr / "share" / "doc" / NAME
-    (documents / "LICENSES").rename(documents / "copyright")
+    (documents / "copyright").write_text(_COPYRIGHT)
     _compressed(documents / "changelog.gz", (documents / "CHANGELOG.md").read_bytes())
     (documents / "CHANGELOG.md").unlink()
     entry = (
@@ -65,7 +81,7 @@ def _deb(source: Path) -> None:
     _compressed(documents / "changelog.Debian.gz", entry.encode())
     overrides = usr / "share" / "lintian" / "overrides" / NAME
     overrides.parent.mkdir(parents=True)
-    overrides.write_text("".join(f"{line}\n" for line in _OVERRIDES))
+    overrides.write_text("".join(f"{NAME}: {tag}\n" for tag in _OVERRIDES))
     architecture = _output("dpkg", "--print-architecture")
     files = [path for path in sorted(usr.rglob("*")) if path.is_file() and not path.is_symlink()]
     size = sum(-(-path.stat().st_size // 1024) for path in files)

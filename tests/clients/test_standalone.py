@@ -1,0 +1,241 @@
+"""The standalone build, as `make standalone packages image` leaves it in dist/: without Python."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.machine import IMAGE, Outcome, Person
+from tests.clients.servers import DockerEngine, Registry
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST
+
+NAME = "docker-credential-ecr-login"
+DIST = Path(__file__).parents[2] / "dist"
+
+
+def _built(pattern: str) -> Path:
+    found = sorted(DIST.glob(pattern))
+    if not found:
+        pytest.skip(f"NOT TRIED: dist/{pattern} is missing: make standalone packages image")
+    assert len(found) == 1, found
+    return found[0]
+
+
+def _call(*command: str | Path) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+class Machine:
+    """A file system without Python, in which a person runs programs."""
+
+    def __init__(self, root: Path, person: Person) -> None:
+        self.root = root
+        self.person = person
+        person.environ["PATH"] = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    def run(self, *command: str, stdin: str = "") -> Outcome:
+        """Run a program to its end."""
+        return self.person.run("/usr/sbin/chroot", str(self.root), *command, stdin=stdin)
+
+    def pulls(self) -> bool:
+        """Say whether skopeo copies the image here."""
+        target = f"dir:{self.person.home}/pulled"
+        return self.run("/usr/bin/skopeo", "copy", f"docker://{IMAGE}", target).succeeded
+
+
+@pytest.fixture
+def machine(tmp_path: Path, person: Person) -> Iterator[Machine]:
+    """Yield this machine, with all that is installed on it but Python."""
+    root, upper, work = (tmp_path / name for name in ("root", "upper", "work"))
+    for directory in (root, upper, work):
+        directory.mkdir()
+    layers = f"lowerdir=/,upperdir={upper},workdir={work}"
+    _call("mount", "-t", "overlay", "overlay", "-o", layers, root)
+    try:
+        for name in ("dev", "proc", "run"):
+            _call("mount", "--rbind", f"/{name}", root / name)
+        shutil.copy("/etc/hosts", root / "etc")
+        shutil.rmtree(root / "root")
+        (root / "root").mkdir()
+        for directory in ("usr/bin", "usr/local/bin", "usr/lib", "usr/local/lib"):
+            for path in [*(root / directory).glob("*python3*"), *root.glob("usr/lib/*/libpython*")]:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        machine = Machine(root, person)
+        assert not machine.run("sh", "-c", "command -v python3").succeeded
+        person.use_helper("credHelpers")
+        yield machine
+    finally:
+        _call("umount", "--recursive", root)
+
+
+def _traces(machine: Machine) -> set[str]:
+    """Return the paths outside /run that have the program's name in them."""
+    command = ("find", machine.root, "-xdev", "-path", f"*{NAME}*")
+    # A checkout, on another machine than the one of whoever installs the program.
+    places = ("/usr/", "/opt/", "/etc/", "/var/")
+    found = {line.removeprefix(str(machine.root)) for line in _call(*command).splitlines()}
+    return {path for path in found if path.startswith(places)}
+
+
+def _works(machine: Machine, aws: AwsEmulator) -> None:
+    """Use what is installed: pulls by one token, what people type, and completions."""
+    assert machine.pulls()
+    assert machine.pulls()
+    assert aws.count("GetAuthorizationToken") == 1
+    assert machine.run(NAME, "version").succeeded
+    for shell in ("bash", "fish", "zsh"):
+        assert "ecr" in machine.run(NAME, "completion", shell).stdout
+    doctor = machine.run(NAME, "doctor", HOST)
+    assert "passed  token" in doctor.stdout
+    assert "version: Python cannot" not in doctor.stdout
+
+
+def test_tarball(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """The tarball works wherever it is unpacked, and its directory is all there is of it."""
+    tarball = _built("*.tar.gz")
+    before = _traces(machine)
+    _call("tar", "-xzf", tarball, "-C", machine.root / "opt")
+    (directory,) = (machine.root / "opt").glob(f"{NAME}-*")
+    machine.person.environ["PATH"] = f"/opt/{directory.name}/bin:{machine.person.environ['PATH']}"
+    _works(machine, aws)
+    assert registry.pulled(IMAGE)
+    shutil.rmtree(directory)
+    assert _traces(machine) == before
+
+
+def test_deb(machine: Machine, engine: DockerEngine, registry: Registry, aws: AwsEmulator) -> None:
+    """The .deb is installed, used by docker and skopeo, and removed without a trace."""
+    package = _built("*.deb")
+    shutil.copy(package, machine.root / "tmp" / "helper.deb")
+    before = _traces(machine)
+    install = machine.run("dpkg", "--install", "/tmp/helper.deb")  # noqa: S108
+    assert install.succeeded, install
+    _works(machine, aws)
+    assert (machine.root / f"usr/share/man/man1/{NAME}.1.gz").exists()
+    machine.person.environ["DOCKER_HOST"] = engine.url
+    engine.remove_images()
+    assert machine.run("docker", "pull", IMAGE).succeeded
+    assert registry.pulled(IMAGE)
+    assert machine.run("dpkg", "--purge", NAME).succeeded
+    assert _traces(machine) == before
+    assert "Conflicts: amazon-ecr-credential-helper" in _call("dpkg", "--info", package)
+
+
+@pytest.mark.skipif(not shutil.which("rpm"), reason="NOT TRIED: there is no rpm")
+def test_rpm(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """The .rpm is installed, used, and removed without a trace."""
+    package = _built("*.rpm")
+    shutil.copy(package, machine.root / "tmp" / "helper.rpm")
+    before = _traces(machine)
+    # Debian's libc is no rpm.
+    install = machine.run("rpm", "-i", "--nodeps", "--force-debian", "/tmp/helper.rpm")  # noqa: S108
+    assert install.succeeded, install
+    _works(machine, aws)
+    assert registry.pulled(IMAGE)
+    assert machine.run("rpm", "-e", "--force-debian", NAME).succeeded
+    assert _traces(machine) == before
+    assert "amazon-ecr-credential-helper" in _call("rpm", "-qp", "--conflicts", package)
+
+
+def _copied_from_image(person: Person, context: Path, lines: str) -> Path:
+    """Return the file system of an image that is built with `COPY --from` ours."""
+    archive = _built("*.oci.tar")
+    pulled = person.run("buildah", "pull", "--quiet", f"oci-archive:{archive}")
+    assert pulled.succeeded, pulled
+    assert person.run("buildah", "tag", pulled.stdout.strip(), "localhost/helper").succeeded
+    (context / "Containerfile").write_text(lines)
+    built = person.run("buildah", "build", "--quiet", "--tag", "localhost/with", str(context))
+    assert built.succeeded, built
+    container = person.run("buildah", "from", "localhost/with").stdout.strip()
+    return Path(person.run("buildah", "mount", container).stdout.strip())
+
+
+def test_image(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """What `COPY --from` takes of the image works where there is a shell."""
+    context = machine.person.home / "context"
+    context.mkdir()
+    path = machine.person.environ["PATH"]
+    machine.person.environ["PATH"] = os.environ["PATH"]
+    built = _copied_from_image(
+        machine.person, context, "FROM scratch\nCOPY --from=localhost/helper / /usr/local/\n"
+    )
+    machine.person.environ["PATH"] = path
+    _call("cp", "-a", f"{built}/usr/local/.", machine.root / "usr" / "local")
+    _works(machine, aws)
+    assert registry.pulled(IMAGE)
+
+
+def test_image_without_a_shell(person: Person, registry: Registry, aws: AwsEmulator) -> None:
+    """The executable itself answers in an image that has glibc and a client, and no shell."""
+    context = person.home / "context"
+    context.mkdir()
+    skopeo = shutil.which("skopeo") or ""
+    libraries = {
+        word
+        for line in _call("ldd", skopeo).splitlines()
+        for word in line.split()
+        if word.startswith("/")
+    }
+    for path in (skopeo, *libraries, "/lib/x86_64-linux-gnu/libdl.so.2"):
+        target = context / "files" / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    for library in ("libpthread.so.0", "libm.so.6"):
+        shutil.copy(f"/lib/x86_64-linux-gnu/{library}", context / "files/lib/x86_64-linux-gnu")
+    root = _copied_from_image(
+        person,
+        context,
+        "FROM scratch\nCOPY files /\nCOPY --from=localhost/helper /lib /opt/lib\n"
+        "COPY --from=localhost/helper /without-sh /opt/bin\n",
+    )
+    for name in ("dev", "proc", "run", "etc", "var/tmp"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy("/etc/hosts", root / "etc")
+    try:
+        for name in ("proc", "run"):
+            _call("mount", "--rbind", f"/{name}", root / name)
+        machine = Machine(root, person)
+        person.environ["PATH"] = "/opt/bin"
+        person.use_helper("credHelpers")
+        assert not (root / "bin" / "sh").exists()
+        command = (skopeo, "copy", f"docker://{IMAGE}", f"dir:{person.home}/pulled")
+        first = machine.run(*command)
+        assert first.succeeded, first
+        assert machine.run(*command).succeeded
+        assert registry.pulled(IMAGE)
+        assert aws.count("GetAuthorizationToken") == 1
+    finally:
+        for name in ("proc", "run"):
+            _call("umount", "--recursive", root / name)
+
+
+def test_it_loads_nothing_of_its_surroundings(machine: Machine, aws: AwsEmulator) -> None:
+    """Neither the directory it is run in nor variables give it modules or libraries."""
+    _call("tar", "-xzf", _built("*.tar.gz"), "-C", machine.root / "opt")
+    person = machine.person
+    (directory,) = (machine.root / "opt").glob(f"{NAME}-*")
+    for name in ("os.py", "ssl.py", "json.py", "botocore.py", "sitecustomize.py"):
+        person.write(name, "raise SystemExit('not this one')")
+    person.environ |= {"PYTHONPATH": str(person.home), "PYTHONHOME": str(person.home)}
+    person.environ["LD_LIBRARY_PATH"] = str(person.home)
+    # The shell that credential_process is run by shows what it was given.
+    person.write(
+        "process",
+        '#!/bin/sh\nenv >"$HOME/given"\n'
+        f'echo \'{{"Version": 1, "AccessKeyId": "{person.environ.pop("AWS_ACCESS_KEY_ID")}",'
+        f' "SecretAccessKey": "{person.environ.pop("AWS_SECRET_ACCESS_KEY")}"}}\'\n',
+    ).chmod(0o755)
+    person.write(".aws/config", f"[default]\ncredential_process = {person.home}/process\n")
+    for program in (f"bin/{NAME}", f"lib/{NAME}/python3"):
+        shutil.rmtree(person.home / ".ecr", ignore_errors=True)
+        command = f"cd {person.home} && exec /opt/{directory.name}/{program} get"
+        outcome = machine.run("sh", "-c", command, stdin=HOST)
+        assert '"Username":"AWS"' in outcome.stdout.replace(" ", ""), outcome
+        given = (person.home / "given").read_text().splitlines()
+        assert f"LD_LIBRARY_PATH={person.home}" in given
+        assert not [line for line in given if line.startswith(("_PYI", "LD_LIBRARY_PATH_ORIG"))]
+    assert aws.count("GetAuthorizationToken") == 2
