@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,17 +61,22 @@ def machine(tmp_path: Path, person: Person) -> Iterator[Machine]:
         for name in ("dev", "proc", "run"):
             _call("mount", "--rbind", f"/{name}", root / name)
         shutil.copy("/etc/hosts", root / "etc")
-        shutil.rmtree(root / "root")
-        (root / "root").mkdir()
-        for directory in ("usr/bin", "usr/local/bin", "usr/lib", "usr/local/lib"):
-            for path in [*(root / directory).glob("*python3*"), *root.glob("usr/lib/*/libpython*")]:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for path in [root / "root", *_pythons(root)]:
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            else:
+                _call("mount", "-t", "tmpfs", "tmpfs", path)
         machine = Machine(root, person)
         assert not machine.run("sh", "-c", "command -v python3").succeeded
         person.use_helper("credHelpers")
         yield machine
     finally:
         _call("umount", "--recursive", root)
+
+
+def _pythons(root: Path) -> Iterator[Path]:
+    for pattern in ("bin/*python3*", "local/bin/*python3*", "lib/python3*", "lib/*/libpython*"):
+        yield from (root / "usr").glob(pattern)
 
 
 def _traces(machine: Machine) -> set[str]:
@@ -239,3 +246,25 @@ def test_it_loads_nothing_of_its_surroundings(machine: Machine, aws: AwsEmulator
         assert f"LD_LIBRARY_PATH={person.home}" in given
         assert not [line for line in given if line.startswith(("_PYI", "LD_LIBRARY_PATH_ORIG"))]
     assert aws.count("GetAuthorizationToken") == 2
+
+
+@pytest.mark.skipif(not shutil.which("faketime"), reason="NOT TRIED: there is no faketime")
+def test_the_tarball_is_the_same_on_another_day(tmp_path: Path) -> None:
+    """What is built on another day in another directory has the same bytes."""
+    tarball = _built("*.tar.gz")
+    with tarfile.open(tarball) as archive:
+        epoch = archive.getmembers()[0].mtime
+    project = DIST.parent
+    shutil.copytree(
+        project / "docker_credential_ecr_login", tmp_path / "docker_credential_ecr_login"
+    )
+    shutil.copy(project / "CHANGELOG.md", tmp_path)
+    module = ("-m", "docker_credential_ecr_login.building.standalone")
+    subprocess.run(
+        ["faketime", "2027-02-03 04:05:06", sys.executable, *module],
+        cwd=tmp_path,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(int(epoch))},
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / "dist" / tarball.name).read_bytes() == tarball.read_bytes()
