@@ -12,6 +12,15 @@ The package has two rings:
   imports it inside the functions that miss.
 """
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - where Python was replaced by an older one
+    this = ".".join(map(str, sys.version_info[:2]))
+    raise ImportError(
+        f"it needs Python 3.11 or later, and this is {this}; "
+        "uv brings one: uv tool install --python 3.12"
+    )
+
 from .protocol import __version__
 
 TYPE_CHECKING = False  # of typing, whose import would cost more than a whole answer

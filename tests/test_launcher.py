@@ -4,6 +4,7 @@ The launcher under test is the real one; the package beside it is a probe that
 answers what has reached it.
 """
 
+import ast
 import json
 import os
 import shutil
@@ -259,6 +260,42 @@ class TestInAnyShell:
             f"{NAME}: it cannot start (No module named 'no_such_module'); install it again\n"
         )
         assert (result.stderr, result.status) == ("", 1)
+
+    def test_says_on_stdout_that_python_is_too_old(
+        self, installation: Installation, shell: list[str], tmp_path: Path
+    ) -> None:
+        """Where Python is too old for the package, the line says which is needed, and who has it.
+
+        This Python plays the older one; what that one would parse is looked at in the next test.
+        """
+        shutil.copy(LAUNCHERS.parent / "__init__.py", installation.package)
+        older = tmp_path / "older" / VERSION
+        older.parent.mkdir()
+        older.write_text(
+            f"""#!/bin/sh
+options=$1 code=$3
+shift 3
+exec '{PYTHON}' "$options" -c "import sys
+sys.version_info = (3, 9, 25, 'final', 0)
+$code" "$@"
+"""
+        )
+        older.chmod(0o755)
+        python = installation.launcher.with_name(VERSION)
+        python.unlink()
+        python.symlink_to(older)
+        result = run([*shell, installation.launcher, "get"])
+        assert result.stdout == (
+            f"{NAME}: it cannot start (it needs Python 3.11 or later, and this is 3.9; uv brings "
+            "one: uv tool install --python 3.12); install it again\n"
+        )
+        assert (result.stderr, result.status) == ("", 1)
+
+    def test_an_old_python_can_read_that_it_is_too_old(self) -> None:
+        """What is read before the version is looked at has the syntax of Python 3.6."""
+        code = LAUNCHERS.joinpath(NAME).read_text().partition(" -c '")[2].partition("'")[0]
+        for text in (code, (LAUNCHERS.parent / "__init__.py").read_text()):
+            ast.parse(text, feature_version=(3, 6))
 
 
 class TestHowItIsFound:
