@@ -8,6 +8,7 @@ import ast
 import email
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -202,12 +203,43 @@ def test_the_sdist_can_be_built_and_tested(sdist: Path) -> None:
     assert [name for name in names if name.endswith((".pyc", ".log")) or "_cache/" in name] == []
 
 
-def test_builds_are_equal(wheel: Path, sdist: Path, tmp_path: Path) -> None:
-    """The sdist, built again, and the wheel of the checkout are the same, byte for byte."""
+@pytest.mark.parametrize(
+    "on",
+    [
+        pytest.param((), id="the same day"),
+        pytest.param(
+            ("faketime", "2031-05-06 07:08:09"),
+            id="another day",
+            marks=pytest.mark.skipif(
+                not shutil.which("faketime"), reason="there is no faketime to build on another day"
+            ),
+        ),
+    ],
+)
+def test_builds_are_equal(wheel: Path, sdist: Path, tmp_path: Path, on: tuple[str, ...]) -> None:
+    """Built again, elsewhere in time and space, both are the same, byte for byte."""
     options = ("--sdist", "--wheel", "--no-isolation", "--outdir", tmp_path)
-    execute(sys.executable, "-m", "build", *options, ROOT, TZ="Pacific/Auckland", COLUMNS="40")
+    execute(*on, sys.executable, "-m", "build", *options, ROOT, TZ="Pacific/Auckland", COLUMNS="40")
     for built in (wheel, sdist):
         assert (tmp_path / built.name).read_bytes() == built.read_bytes()
+
+
+def test_pip_says_that_python_is_too_old(wheel: Path, tmp_path: Path) -> None:
+    """For an older Python, pip refuses the wheel, and says in one line which it needs."""
+    refused = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install"),
+            *("--no-index", "--no-deps", "--python-version=3.9", "--only-binary=:all:"),
+            *("--target", tmp_path, wheel),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"ERROR: Package '{NAME}' requires a different Python: 3.9.0 not in '>=3.11'\n"
+    )
 
 
 def test_the_lock_is_whole() -> None:
