@@ -10,12 +10,17 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 OURS = "docker-credential-ecr-login"
+_PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+REPOSITORY: str = _PROJECT["urls"]["Repository"]
+SOURCE = f"git+{REPOSITORY}"
+"""What pipx installs: nobody has the name on PyPI yet."""
 
 
 def install(names: Iterable[str], state: Path, python: str | Path = sys.executable) -> None:
@@ -64,6 +69,10 @@ class _Program:
         with (self._state / "bin" / "things").open("a") as file:
             print(thing, file=file)
 
+    def is_there(self, name: str) -> bool:
+        """Whether another of these programs is."""
+        return (self._state / "bin" / name).exists()
+
     def installs(self, names: list[str]) -> None:
         install(names, self._state)
 
@@ -111,7 +120,7 @@ def _apk(program: _Program, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["add"])
     parser.add_argument("--no-cache", action="store_true", required=True)
-    parser.add_argument("packages", nargs="+", choices=["kubectl", "pipx"])
+    parser.add_argument("packages", nargs="+", choices=["git", "kubectl", "pipx"])
     program.installs(parser.parse_args(arguments).packages)
 
 
@@ -145,11 +154,13 @@ def _jq(_: _Program, arguments: list[str]) -> None:
 def _pipx(program: _Program, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["install"])
-    parser.add_argument("package", choices=[OURS])
-    package = parser.parse_args(arguments).package
+    parser.add_argument("package", choices=[SOURCE])
+    parser.parse_args(arguments)
+    if not program.is_there("git"):
+        raise _Refused("Cannot find command 'git' - do you have 'git' installed and in your PATH?")
     directory = Path(os.environ["HOME"], ".local", "bin")
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / package).symlink_to(Path(sys.executable).parent / package)
+    (directory / OURS).symlink_to(Path(sys.executable).parent / OURS)
     program.note("install")
 
 

@@ -17,7 +17,8 @@ from docker_credential_ecr_login.registry import parse
 from tests.bench.rows import ROWS
 from tests.emulator import AwsEmulator
 from tests.helper_process import EXECUTABLE, HOST, HelperProcess
-from tests.installation import LIBRARY, PYTHON
+from tests.installation import LIBRARY, NAME, PYTHON
+from tests.stand_ins import REPOSITORY, SOURCE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -126,6 +127,16 @@ def test_the_targets_exist() -> None:
     named = set(re.findall(r"\bmake (\w+)", "\n".join(blocks("sh"))))
     assert named <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"demo", "test", "clients"} <= named
+
+
+def test_nothing_is_installed_by_a_name_that_is_nobodys() -> None:
+    """Whatever is installed is of a checkout or of the repository, which is named in one way."""
+    text = "\n".join(blocks("sh") + blocks("yaml"))
+    sources = re.findall(r"\b(?:pipx|pip|uv tool) install (?:--\S+ )*(\S+)", text)
+    assert set(sources) == {".", SOURCE}
+    named = re.findall(rf"[\w./:-]+/{re.escape(NAME)}\b", README)
+    addresses = [name for name in named if name.startswith("https:")]
+    assert set(addresses) == {REPOSITORY}
 
 
 def test_the_messages_are_those_of_the_program() -> None:

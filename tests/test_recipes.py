@@ -29,6 +29,7 @@ from tests.recipes import (
     run_on_gitlab,
     run_on_kubernetes,
 )
+from tests.stand_ins import SOURCE
 
 ACCOUNT = "123456789012"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
@@ -66,7 +67,7 @@ def machine(tmp_path: Path, aws: AwsEmulator) -> Machine:
         "AWS_ENDPOINT_URL": aws.url,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return Machine(tmp_path / "machine", environ, ("docker", "helm", "pipx", "skopeo"))
+    return Machine(tmp_path / "machine", environ, ("docker", "git", "helm", "pipx", "skopeo"))
 
 
 @pytest.fixture
@@ -359,7 +360,7 @@ def test_kubernetes_without_a_token(container: Machine, aws: AwsEmulator) -> Non
 @runs("In place of aws ecr get-login-password")
 def test_docker_login(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     """The password goes straight from one program to the other."""
-    machine.run(["pipx", "install", "docker-credential-ecr-login"], {})
+    machine.run(["pipx", "install", SOURCE], {})
     run_at_a_shell(machine, recipe, {**aws.add_user(arn=USER).environ, **installed(machine)})
     assert_signed_in(machine, aws, ("docker", "login", REGISTRY), by=USER)
     assert operations(aws) == ["GetAuthorizationToken"]
@@ -368,7 +369,7 @@ def test_docker_login(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> Non
 @runs("For what reads Docker's file and runs no helpers")
 def test_file_without_helpers(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     """A program that is shown the file signs in with it, and nobody else can read it."""
-    machine.run(["pipx", "install", "docker-credential-ecr-login"], {})
+    machine.run(["pipx", "install", SOURCE], {})
     run_at_a_shell(machine, recipe, {**aws.add_user(arn=USER).environ, **installed(machine)})
     assert_signed_in(machine, aws, ("skopeo", "pull", REGISTRY), by=USER)
     assert operations(aws) == ["GetAuthorizationToken"]

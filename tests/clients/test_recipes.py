@@ -22,6 +22,7 @@ from tests.recipes import (
     run_on_circleci,
     run_on_gitlab,
 )
+from tests.stand_ins import SOURCE
 
 ACCOUNT = "123456789012"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
@@ -46,7 +47,7 @@ def machine(
         "DOCKER_HOST": engine.url,
         "PATH": f"{Path(request.param).parent}:{os.environ['PATH']}",
     }
-    return Machine(tmp_path / "machine", environ, ("apk", "pipx"), allow_images)
+    return Machine(tmp_path / "machine", environ, ("apk", "git", "pipx"), allow_images)
 
 
 def allow_images(machine: Machine) -> None:
@@ -179,7 +180,7 @@ def test_at_a_shell(
     image = f"{REGISTRY}/app:latest"
     fill(registry, aws, person, archive, image)
     keys = aws.add_user(arn=f"arn:aws:iam::{ACCOUNT}:user/dev").environ
-    script = f"set -e\npipx install docker-credential-ecr-login\n{RECIPES[name]}{pull}"
+    script = f"set -e\npipx install {SOURCE}\n{RECIPES[name]}{pull}"
     path = f"{machine.home}/.local/bin:{machine.environ['PATH']}"
     run_at_a_shell(machine, script, {**keys, "PATH": path})
     assert registry.pulled(image)
