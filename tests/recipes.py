@@ -21,10 +21,17 @@ from typing import Any, Self
 
 import yaml
 
+from docker_credential_ecr_login import __version__
 from tests import stand_ins
 from tests.installation import PYTHON
+from tests.stand_ins import REPOSITORY
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+OUR_ACTION = REPOSITORY.removeprefix("https://github.com/")
+NODE = shutil.which("node") or ""
+"""Which runners of GitHub bring with them."""
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 Recipe = Any
@@ -230,16 +237,19 @@ class GitHub:
     """Runs workflows, one job after the other.
 
     ``sts_url`` is where actions find AWS, ``variables`` what the repository has under that name.
-    ``before`` is called where a step of that name starts.
+    ``before`` is called where a step of that name starts. ``server_url`` is where repositories are,
+    ``outputs`` what steps have put out, by their ids.
     """
 
     def __init__(self, machine: Machine, id_tokens: IdTokens, sts_url: str) -> None:
         self.machine = machine
         self.id_tokens = id_tokens
         self.sts_url = sts_url
+        self.server_url = "https://github.com"
         self.variables: dict[str, str] = {}
         self.before: dict[str, Callable[[], object]] = {}
         self.services: list[dict[str, str]] = []
+        self.outputs: dict[str, dict[str, str]] = {}
         self.masks: list[str] = []
         self.dropped: list[str] = []
 
@@ -274,9 +284,11 @@ class _Job:
         self._may_have_id_token = workflow["permissions"].get("id-token") == "write"
         self._contexts: dict[str, Any] = {"needs": needs, "vars": github.variables, "steps": {}}
         self._environ = self._evaluated(workflow.get("env", {}))
+        self._path = f"{github.machine.home}/.local/bin:{github.machine.environ['PATH']}"
+        self._afterwards: list[Callable[[], object]] = []
 
     def run(self) -> dict[str, str]:
-        """Run the steps, return the outputs of the job."""
+        """Run the steps, and what actions leave for the end; return the outputs of the job."""
         self._machine.begin_job()
         for service in self._job.get("services", {}).values():
             _check_keys(service, "image", "credentials")
@@ -293,6 +305,11 @@ class _Job:
                 self._step(step)
             except StepFailed as error:
                 failed = failed or error
+        while self._afterwards:
+            try:
+                self._afterwards.pop()()
+            except StepFailed as error:
+                failed = failed or error
         if failed:
             raise failed
         outputs = self._evaluated(self._job.get("outputs", {}))
@@ -304,26 +321,44 @@ class _Job:
     def _step(self, step: Recipe) -> None:
         environ = {**self._environ, **self._evaluated(step.get("env", {}))}
         if "uses" in step:
-            action, _, _ = step["uses"].partition("@")
-            _ACTIONS[action](self, self._evaluated(step.get("with", {})))
+            action, _, reference = step["uses"].partition("@")
+            inputs = self._evaluated(step.get("with", {}))
+            if action == OUR_ACTION:
+                assert reference == f"v{__version__.partition('.')[0]}"
+                self._run_our_action(step.get("id"), inputs, environ)
+            else:
+                _ACTIONS[action](self, inputs)
             return
         script = self._value(step["run"])
         self._github.show("Run " + script)
         for name, value in environ.items():
             self._github.show(f"  {name}: {value}")
-        files = {name: self._machine.temporary / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT")}
-        for file in files.values():
-            file.write_text("")
         path = self._machine.temporary / "step.sh"
         path.write_text(script)
+        # Which it is where no shell is named.
+        self._execute(["bash", "-e", str(path)], step.get("id"), environ)
+
+    def _execute(
+        self,
+        command: list[str],
+        step_id: str | None,
+        environ: Mapping[str, str],
+        state: dict[str, str] | None = None,
+    ) -> None:
+        """Run what a step is, and keep its outputs and its state. Raises `StepFailed`."""
+        names = ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE")
+        files = {name: self._machine.temporary / name for name in names}
+        for file in files.values():
+            file.write_text("")
         completed = self._machine.run(
-            ["bash", "-e", str(path)],  # which it is where no shell is named
+            command,
             {
                 "CI": "true",
                 "GITHUB_ACTIONS": "true",
+                "GITHUB_SERVER_URL": self._github.server_url,
                 "GITHUB_SHA": COMMIT,
                 "RUNNER_TEMP": str(self._machine.temporary),
-                "PATH": f"{self._machine.home}/.local/bin:{self._machine.environ['PATH']}",
+                "PATH": self._path,
                 **(self._github.id_tokens.environ if self._may_have_id_token else {}),
                 **{name: str(path) for name, path in files.items()},
                 **environ,
@@ -333,14 +368,39 @@ class _Job:
             if line.startswith("::add-mask::"):
                 self._github.mask(line.removeprefix("::add-mask::").replace("%25", "%"))
             else:
-                assert not line.startswith("::"), line
+                assert re.match(r"(?!::)|::(error|warning)::", line), line
                 self._github.show(line)
+        written = {name: file.read_text() for name, file in files.items()}
+        self._environ |= read_github_file(written["GITHUB_ENV"])
+        for directory in written["GITHUB_PATH"].splitlines():
+            self._path = f"{directory}:{self._path}"
+        if step_id:
+            outputs = self._github.outputs[step_id] = read_github_file(written["GITHUB_OUTPUT"])
+            self._contexts["steps"][step_id] = {"outputs": outputs}
+        if state is not None:
+            state |= read_github_file(written["GITHUB_STATE"])
         if completed.returncode:
             raise StepFailed(self._machine.shown)
-        self._environ |= read_github_file(files["GITHUB_ENV"].read_text())
-        outputs = read_github_file(files["GITHUB_OUTPUT"].read_text())
-        if "id" in step:
-            self._contexts["steps"][step["id"]] = {"outputs": outputs}
+
+    def _run_our_action(
+        self, step_id: str | None, inputs: Mapping[str, str], environ: Mapping[str, str]
+    ) -> None:
+        """Do with our own action what it says in ``action.yml``."""
+        action = yaml.safe_load((ROOT / "action.yml").read_text())
+        _check_keys(action["runs"], "using", "main", "post")
+        assert set(inputs) <= set(action["inputs"])
+        given = {name: each.get("default", "") for name, each in action["inputs"].items()}
+        own = {f"INPUT_{name.upper()}": value for name, value in {**given, **inputs}.items()}
+        own["GITHUB_ACTION_REPOSITORY"] = OUR_ACTION
+        state: dict[str, str] = {}
+
+        def run(script: str, step_id: str | None = None) -> None:
+            saved = {f"STATE_{name}": value for name, value in state.items()}
+            environment = {**self._environ, **environ, **own, **saved}
+            self._execute([NODE, str(ROOT / action["runs"][script])], step_id, environment, state)
+
+        self._afterwards.append(lambda: run("post"))
+        run("main", step_id)
 
     def check_out(self, inputs: dict[str, str]) -> None:
         """Do what actions/checkout does."""

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from copy import deepcopy
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from docker_credential_ecr_login.registry import parse
 from tests.connect_proxy import aws_under_its_own_names
 from tests.emulator import AwsEmulator
-from tests.helper_process import HelperProcess
+from tests.helper_process import EXECUTABLE, HelperProcess
 from tests.recipes import (
     COMMIT,
+    NODE,
+    OUR_ACTION,
+    ROOT,
     GitHub,
     IdTokens,
     Machine,
@@ -29,6 +34,7 @@ from tests.recipes import (
     run_on_gitlab,
     run_on_kubernetes,
 )
+from tests.releases import Releases, archive_of, build_name
 from tests.stand_ins import SOURCE
 
 ACCOUNT = "123456789012"
@@ -68,6 +74,17 @@ def machine(tmp_path: Path, aws: AwsEmulator) -> Machine:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     return Machine(tmp_path / "machine", environ, ("docker", "git", "helm", "pipx", "skopeo"))
+
+
+needs_node = pytest.mark.skipif(not NODE, reason="there is no node, which runs actions")
+
+
+@pytest.fixture
+def releases(github: GitHub) -> Iterator[Releases]:
+    """Where the action finds the helper."""
+    with Releases(OUR_ACTION, archive_of(EXECUTABLE)) as server:
+        github.server_url = server.url
+        yield server
 
 
 @pytest.fixture
@@ -446,3 +463,231 @@ def test_outputs_of_amazon_ecr_login(
     assert list(shown.items()) == list(outputs.items())
     masks = [] if "--no-mask" in arguments else passwords[:1]  # one token serves a region
     assert outcome.stdout == "".join(f"::add-mask::{password}\n" for password in masks)
+
+
+# The action, which takes the place of amazon-ecr-login
+
+
+@needs_node
+@runs("In place of amazon-ecr-login")
+def test_action(recipe: Recipe, github: GitHub, releases: Releases, aws: AwsEmulator) -> None:
+    """What follows the action pushes by this helper, to the registry that the action has put out.
+
+    The helper comes from the release of the action's repository; another one is on PATH.
+    """
+    workflow = in_place_of("Push", recipe)
+    steps = workflow["jobs"]["push"]["steps"]
+    del steps[1]  # pipx installs nothing
+    github.run(workflow)
+    assert_signed_in(github.machine, aws, ("docker", "push", REGISTRY), by=CI_SESSION)
+    assert operations(aws) == [*IN, "GetAuthorizationToken"]  # which registry is its own: the first
+    assert releases.asked[-1] == f"/elsewhere/{build_name()}.tar.gz"
+
+
+def action(**inputs: str) -> Recipe:
+    """Return the step with the action."""
+    return {"id": "ecr", "uses": f"{OUR_ACTION}@v0", "with": inputs}
+
+
+def sign_in(github: GitHub, aws: AwsEmulator) -> None:
+    """Give the machine the keys of a user, which are no business of the workflow's."""
+    github.machine.environ |= aws.add_user(arn=USER).environ
+
+
+def workflow(*steps: Recipe, **environ: str) -> Recipe:
+    """Return a workflow of these steps."""
+    return {"permissions": {}, "env": environ, "jobs": {"job": {"steps": list(steps)}}}
+
+
+PULL = {"run": f"docker pull {REGISTRY}/app"}
+
+
+@needs_node
+@pytest.mark.usefixtures("releases")
+@pytest.mark.parametrize(
+    ("region", "inputs", "outputs"),
+    [
+        ("us-east-1", {}, ONE),
+        ("us-east-1", {"registries": "123456789012"}, ONE),
+        ("us-east-1", {"registries": "123456789012", "mask-password": "false"}, ONE),
+        ("us-east-1", {"registries": "123456789012,998877665544"}, TWO),
+        ("eu-west-1", {"registry-type": "public"}, PUBLIC),
+        ("eu-west-1", {"registry-type": "public", "registries": "123456789012"}, PUBLIC),
+        ("cn-north-1", {"registries": "123456789012"}, CHINA),
+    ],
+)
+def test_outputs_of_the_action(
+    github: GitHub, aws: AwsEmulator, region: str, inputs: dict[str, str], outputs: dict[str, str]
+) -> None:
+    """The same keys as amazon-ecr-login's, with the same values; all passwords are masked, or none.
+
+    Source: as above, by the inputs.
+    """
+    sign_in(github, aws)
+    github.run(workflow(action(**inputs), AWS_REGION=region))
+    found = github.outputs["ecr"]
+    registries = found.pop("registries").split(",")
+    shown = {name: "PASSWORD" if aws.issued(value) else value for name, value in found.items()}
+    assert list(shown.items()) == list(outputs.items())
+    assert len(registries) == len([name for name in outputs if "password" in name])
+    passwords = {value for name, value in found.items() if "password" in name}
+    is_masked = inputs.get("mask-password") != "false"
+    assert set(github.masks) == (passwords if is_masked else set())
+    assert ("::warning::" in github.machine.shown) == (not is_masked)
+    assert [secret for secret in aws.secrets if secret in github.machine.shown] == []
+
+
+def test_inputs_of_the_action() -> None:
+    """Inputs, defaults and outputs are those of amazon-ecr-login, and one output more.
+
+    Source: action.yml of aws-actions/amazon-ecr-login 2.1.7.
+    """
+    said = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert {name: each.get("default") for name, each in said["inputs"].items()} == {
+        "http-proxy": None,
+        "mask-password": "true",
+        "registries": None,
+        "registry-type": "private",
+        "skip-logout": "false",
+    }
+    assert set(said["outputs"]) == {"registry", "registries"}
+
+
+@needs_node
+@pytest.mark.usefixtures("releases")
+def test_the_action_keeps_its_token(github: GitHub, aws: AwsEmulator) -> None:
+    """Whatever the job's credentials become, its registries have the token of the step."""
+    sign_in(github, aws)
+    later = "echo AWS_ACCESS_KEY_ID= >> $GITHUB_ENV; echo AWS_SECRET_ACCESS_KEY= >> $GITHUB_ENV"
+    role = {"role-to-assume": PULL_ROLE, "aws-region": "us-east-1"}
+    recipe = workflow(
+        action(registries=ACCOUNT),
+        {"run": later},
+        PULL,
+        {"uses": f"{CREDENTIALS}@v6", "with": role},
+        PULL,
+        AWS_REGION="us-east-1",
+    )
+    github.run({**recipe, "permissions": {"id-token": "write"}})
+    pull = ("docker", "pull", REGISTRY)
+    assert_signed_in(github.machine, aws, pull, pull, by=USER)
+    assert operations(aws) == ["GetAuthorizationToken", "AssumeRoleWithWebIdentity"]
+
+
+@needs_node
+@pytest.mark.usefixtures("releases")
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("has_entry", [False, True])
+def test_the_action_leaves_nothing(
+    github: GitHub, aws: AwsEmulator, tmp_path: Path, fails: bool, has_entry: bool
+) -> None:
+    """Docker's configuration, which the job has elsewhere, is used as it is, and is so again.
+
+    However the job ends: no token is left, and nothing in the home. An entry that was there stays.
+    """
+    docker = tmp_path / "docker"
+    docker.mkdir()
+    before: dict[str, dict[str, Any]] = {
+        "auths": {"example.com": {}},
+        "credHelpers": {"example.com": "other"},
+    }
+    if has_entry:
+        before["credHelpers"][REGISTRY] = "ecr-login"
+    (docker / "config.json").write_text(json.dumps(before, indent=2))
+    sign_in(github, aws)
+    copy = {"run": f'cp "{docker}/config.json" "{tmp_path}/during.json"'}
+    recipe = workflow(
+        action(registries=f"{ACCOUNT},998877665544"),
+        PULL,
+        copy,
+        {"run": "false" if fails else "true"},
+        AWS_REGION="us-east-1",
+        DOCKER_CONFIG=str(docker),
+    )
+    if fails:
+        with pytest.raises(StepFailed):
+            github.run(recipe)
+    else:
+        github.run(recipe)
+    assert_signed_in(github.machine, aws, ("docker", "pull", REGISTRY), by=USER)
+    during = json.loads((tmp_path / "during.json").read_text())
+    assert during["auths"] == before["auths"]
+    assert during["credHelpers"] == before["credHelpers"] | dict.fromkeys(
+        (REGISTRY, OTHER_REGISTRY), "ecr-login"
+    )
+    assert json.loads((docker / "config.json").read_text()) == before
+    assert list(github.machine.home.iterdir()) == []
+    outputs = {github.machine.temporary / name for name in ("GITHUB_OUTPUT", "GITHUB_STATE")}
+    left = [path for path in github.machine.temporary.rglob("*") if path.is_file()]
+    texts = [path.read_text(errors="replace") for path in left if path not in outputs]
+    assert [text for text in texts if any(secret in text for secret in aws.secrets)] == []
+
+
+@needs_node
+@pytest.mark.usefixtures("releases")
+def test_the_action_twice(github: GitHub, aws: AwsEmulator) -> None:
+    """A job can have it for its own registries and for ECR Public; each takes away its own."""
+    sign_in(github, aws)
+    public = {"run": "docker pull public.ecr.aws/alias/app"}
+    both = (action(registries=ACCOUNT), action(**{"registry-type": "public"}))
+    github.run(workflow(*both, PULL, public, AWS_REGION="us-east-1"))
+    expected = (("docker", "pull", REGISTRY), ("docker", "pull", "public.ecr.aws"))
+    assert_signed_in(github.machine, aws, *expected, by=USER)
+    assert (github.machine.home / ".docker" / "config.json").read_text() == "{}\n"
+
+
+@needs_node
+@pytest.mark.usefixtures("releases")
+def test_the_action_without_logout(github: GitHub, aws: AwsEmulator) -> None:
+    """With ``skip-logout``, the entries stay, for other jobs in this home."""
+    sign_in(github, aws)
+    step = action(registries=ACCOUNT, **{"skip-logout": "true"})
+    github.run(workflow(step, AWS_REGION="us-east-1"))
+    configuration = json.loads((github.machine.home / ".docker" / "config.json").read_text())
+    assert configuration == {"credHelpers": {REGISTRY: "ecr-login"}}
+
+
+@needs_node
+@pytest.mark.usefixtures("releases")
+@pytest.mark.parametrize("variable", ["", "HTTP_PROXY", "http_proxy"])
+def test_the_action_behind_a_proxy(github: GitHub, aws: AwsEmulator, variable: str) -> None:
+    """AWS is reached by the proxy of the input, else by the environment's, for HTTP too."""
+    machine = HelperProcess(github.machine.directory, github.machine.environ)
+    sign_in(github, aws)
+    with aws_under_its_own_names(aws, machine, "api.ecr.us-east-1.amazonaws.com") as proxy:
+        address = github.machine.environ.pop("HTTPS_PROXY")
+        given = {variable: address, "NO_PROXY": "127.0.0.1"} if variable else {}
+        step = action(registries=ACCOUNT, **({} if variable else {"http-proxy": address}))
+        github.run(workflow(step, **given, AWS_REGION="us-east-1"))
+    assert proxy.hosts == ["api.ecr.us-east-1.amazonaws.com:443"]
+    assert aws.accepts(github.masks[0])
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("inputs", "files", "line"),
+    [
+        ({}, {"SHA256SUMS": b"0" * 64}, r"tar\.gz is not the file that SHA256SUMS beside it is"),
+        ({}, {"SHA256SUMS": b""}, r"/SHA256SUMS: HTTP status 404"),
+        ({"registry-type": "both"}, {}, "registry-type must be private or public, and is both"),
+        ({"registries": "12"}, {}, "::error::ecr-login: "),
+    ],
+    ids=["checksum", "no release", "type", "account"],
+)
+def test_the_action_fails(
+    github: GitHub,
+    releases: Releases,
+    aws: AwsEmulator,
+    inputs: dict[str, str],
+    files: dict[str, bytes],
+    line: str,
+) -> None:
+    """What is wrong is one line that GitHub shows as an error, and nothing is put out."""
+    releases.files |= files
+    sign_in(github, aws)
+    with pytest.raises(StepFailed, match=line) as caught:
+        github.run(workflow(action(**inputs), AWS_REGION="us-east-1"))
+    assert str(caught.value).count("::error::") == 1
+    assert github.outputs["ecr"] == {}
+    assert not (github.machine.home / ".docker").exists()
+    assert aws.calls == []
