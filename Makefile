@@ -9,10 +9,12 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*' -o -path '*/building/*.*' -o -name '*.txt')
 
 OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' docker_credential_ecr_login/protocol.py)
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all build standalone packages image clean
+.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all workflows build standalone packages image sbom checksums release-notes clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -90,6 +92,10 @@ clients-all: install ## make clients, and kubelet's own code, which takes Go and
 	cd tests/clients/kubelet && go build -o "$(abspath $(BIN))/kubelet-credentials" .
 	tests/clients/run
 
+workflows: install ## check GitHub's workflows and the action: zizmor, and actionlint where Go is
+	$(BIN)/zizmor --offline --quiet .github action.yml
+	@if command -v go >/dev/null; then go run $(ACTIONLINT); else echo "NOT TRIED: actionlint"; fi
+
 build: install ## make the wheel and the sdist in dist/
 	$(BIN)/python -m build
 
@@ -101,6 +107,24 @@ packages: standalone ## make a .deb and an .rpm of it in dist/ (Linux; dpkg-deb,
 
 image: standalone ## make an OCI image of it in dist/, to COPY --from (Linux; buildah)
 	$(BIN)/python -m docker_credential_ecr_login.building.image
+
+sbom: build ## list what the wheel brings, in dist/, as CycloneDX has it
+	rm -rf build/sbom
+	$(PYTHON) -m venv --without-pip build/sbom
+	sed -n 's/^\([^ ]*==[^ ;]*\).*/\1/p' $(LOCK) > build/sbom/constraints.txt
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --disable-pip-version-check \
+		--constraint build/sbom/constraints.txt dist/docker_credential_ecr_login-$(VERSION)-*.whl
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/docker-credential-ecr-login-$(VERSION).cdx.json build/sbom
+
+checksums: ## write dist/SHA256SUMS, of all that is in dist/
+	rm -f dist/SHA256SUMS
+	mkdir -p build
+	cd dist && sha256sum * > ../build/SHA256SUMS
+	mv build/SHA256SUMS dist
+
+release-notes: install ## print what CHANGELOG.md says of this version; TAG=, REPOSITORY=owner/name
+	@$(BIN)/python -m docker_credential_ecr_login.building.release_notes "$(TAG)" "$(REPOSITORY)"
 
 clean: ## remove all that make made
 	rm -rf $(VENV) .venv-oldest dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,48 @@
+"""What ``make release-notes`` prints: the section of CHANGELOG.md for this version.
+
+With ``TAG=`` and ``REPOSITORY=`` (owner/name), as a release has them, it fails where the tag is not
+that of the version, or the repository not the one that pyproject.toml names.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+from ..protocol import __version__
+
+_ROOT = Path(__file__).parents[2]
+_HOST = "https://github.com/"
+
+
+def section(changelog: str, version: str) -> str:
+    """Return what a changelog says of a version, without the heading; "" if there is none."""
+    pattern = rf"^## \[{re.escape(version)}\][^\n]*\n(.*?)(?=^## |\Z)"
+    found = re.search(pattern, changelog, re.MULTILINE | re.DOTALL)
+    return found[1].strip() if found else ""
+
+
+def complaint(tag: str, repository: str, version: str, named: str) -> str:
+    """Say why there can be no release of a version, or return "".
+
+    ``named`` is the URL of the repository in pyproject.toml; ``tag`` and ``repository`` may be "".
+    """
+    if tag and tag != f"v{version}":
+        return f"the tag is {tag}, and the version {version}: tag v{version}, or change protocol.py"
+    if repository and named != _HOST + repository:
+        return f"pyproject.toml names {named}, and this is {_HOST}{repository}: correct it there"
+    return ""
+
+
+def main(tag: str = "", repository: str = "") -> None:
+    """Print the section, or end with what is wrong."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wrong = complaint(tag, repository, __version__, project["urls"]["Repository"])
+    text = section((_ROOT / "CHANGELOG.md").read_text("utf-8"), __version__)
+    if wrong or not text:
+        sys.exit(wrong or f"CHANGELOG.md has no section for {__version__}: ## [{__version__}]")
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

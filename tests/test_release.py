@@ -1,0 +1,130 @@
+"""What a release needs before anything of it is built, and what its workflow runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from docker_credential_ecr_login import __version__
+from docker_credential_ecr_login.building.release_notes import complaint, section
+from tests.stand_ins import REPOSITORY
+
+ROOT = Path(__file__).parent.parent
+OWN = REPOSITORY.removeprefix("https://github.com/")
+CHANGELOG = """\
+# Changelog
+
+## [Unreleased]
+
+## [1.10.0] - 2031-05-06
+
+### Added
+
+- Something.
+
+## [1.1.0] - 2030-01-02
+
+- The first.
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [
+        ("1.10.0", "### Added\n\n- Something."),
+        ("1.1.0", "- The first."),
+        ("Unreleased", ""),
+        ("1.1", ""),
+        ("1x1.0", ""),
+    ],
+)
+def test_the_notes_are_the_section_of_the_version(version: str, text: str) -> None:
+    """A release says what its section does, and another's or an empty one is none."""
+    assert section(CHANGELOG, version) == text
+
+
+@pytest.mark.parametrize(
+    ("tag", "repository", "reason"),
+    [
+        ("", "", ""),
+        ("v1.2.3", "acme/helper", ""),
+        ("v1.2.4", "acme/helper", "the tag is v1.2.4, and the version 1.2.3"),
+        ("1.2.3", "acme/helper", "the tag is 1.2.3, "),
+        ("v1.2.3", "fork/helper", "pyproject.toml names https://github.com/acme/helper, and this"),
+    ],
+)
+def test_what_a_release_must_agree_in(tag: str, repository: str, reason: str) -> None:
+    """The tag is that of the version, and the repository the one that the package names."""
+    said = complaint(tag, repository, "1.2.3", "https://github.com/acme/helper")
+    assert said.startswith(reason)
+    assert bool(said) == bool(reason)
+
+
+def test_another_tag_ends_the_release() -> None:
+    """What is wrong is one line, and the exit code is 1."""
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "docker_credential_ecr_login.building.release_notes"),
+            *("v0.0.0", OWN),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"the tag is v0.0.0, and the version {__version__}: tag v{__version__}, or change "
+        "protocol.py\n"
+    )
+
+
+@pytest.fixture
+def jobs() -> dict[str, Any]:
+    """The jobs of the release's workflow."""
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    found: dict[str, Any] = yaml.safe_load(text)["jobs"]
+    return found
+
+
+def test_the_workflow_runs_targets_that_there_are(jobs: dict[str, Any]) -> None:
+    """Whatever it builds, a target of the Makefile builds, and can do so elsewhere."""
+    scripts = "\n".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
+    named = re.findall(r"(?:\bmake|\$MAKE)((?: [\w=$\"{}().-]+)+)", scripts)
+    targets = {word for line in named for word in line.split() if re.fullmatch(r"[a-z-]+", word)}
+    made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    built = {"build", "sbom", "standalone", "packages", "image", "checksums", "release-notes"}
+    assert built <= targets
+    assert built <= made
+
+
+def test_nothing_is_built_before_tag_and_version_agree(jobs: dict[str, Any]) -> None:
+    """All jobs wait for the first, and what publishes for all that build."""
+    assert "needs" not in jobs["check"]
+
+    def before(name: str) -> set[str]:
+        needs = jobs[name].get("needs", [])
+        direct = {needs} if isinstance(needs, str) else set(needs)
+        return direct.union(*map(before, direct))
+
+    building = {"check", "distributions", "glibc", "musl", "elsewhere"}
+    assert all("check" in before(name) for name in jobs if name != "check")
+    assert all(building <= before(name) for name in ("pypi", "image", "github"))
+
+
+def test_each_job_may_do_what_it_does_and_no_more(jobs: dict[str, Any]) -> None:
+    """Only who publishes may write, each to one place."""
+    may_write = {
+        name: {what for what, access in job["permissions"].items() if access == "write"}
+        for name, job in jobs.items()
+    }
+    assert {name: what for name, what in may_write.items() if what} == {
+        "attest": {"id-token", "attestations"},
+        "pypi": {"id-token"},
+        "image": {"packages"},
+        "github": {"contents"},
+    }
