@@ -103,7 +103,7 @@ def _works(machine: Machine, aws: AwsEmulator) -> None:
 
 def test_tarball(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
     """The tarball works wherever it is unpacked, and its directory is all there is of it."""
-    tarball = _built("*.tar.gz")
+    tarball = _built(f"{NAME}-*.tar.gz")
     before = _traces(machine)
     _call("tar", "-xzf", tarball, "-C", machine.root / "opt")
     (directory,) = (machine.root / "opt").glob(f"{NAME}-*")
@@ -222,7 +222,7 @@ def test_image_without_a_shell(person: Person, registry: Registry, aws: AwsEmula
 
 def test_it_loads_nothing_of_its_surroundings(machine: Machine, aws: AwsEmulator) -> None:
     """Neither the directory it is run in nor variables give it modules or libraries."""
-    _call("tar", "-xzf", _built("*.tar.gz"), "-C", machine.root / "opt")
+    _call("tar", "-xzf", _built(f"{NAME}-*.tar.gz"), "-C", machine.root / "opt")
     person = machine.person
     (directory,) = (machine.root / "opt").glob(f"{NAME}-*")
     for name in ("os.py", "ssl.py", "json.py", "botocore.py", "sitecustomize.py"):
@@ -251,7 +251,7 @@ def test_it_loads_nothing_of_its_surroundings(machine: Machine, aws: AwsEmulator
 @pytest.mark.skipif(not shutil.which("faketime"), reason="NOT TRIED: there is no faketime")
 def test_the_tarball_is_the_same_on_another_day(tmp_path: Path) -> None:
     """What is built on another day in another directory has the same bytes."""
-    tarball = _built("*.tar.gz")
+    tarball = _built(f"{NAME}-*.tar.gz")
     with tarfile.open(tarball) as archive:
         epoch = archive.getmembers()[0].mtime
     project = DIST.parent
