@@ -13,6 +13,9 @@ from tests.clients.servers import DockerEngine, Registry
 from tests.emulator import AwsEmulator
 from tests.recipes import (
     COMMIT,
+    NODE,
+    OUR_ACTION,
+    ROOT,
     GitHub,
     IdTokens,
     Machine,
@@ -22,6 +25,7 @@ from tests.recipes import (
     run_on_circleci,
     run_on_gitlab,
 )
+from tests.releases import Releases, build_name
 from tests.stand_ins import SOURCE
 
 ACCOUNT = "123456789012"
@@ -102,6 +106,30 @@ def test_github(github: GitHub, registry: Registry, aws: AwsEmulator, by_action:
     github.run({**recipe, "jobs": {"push": {"steps": [*steps, {"run": AFTERWARDS}]}}})
     assert_pushed_and_pulled(registry)
     assert operations(aws) == IN
+
+
+@pytest.mark.skipif(not NODE, reason="there is no node, which runs actions")
+def test_action(github: GitHub, registry: Registry, aws: AwsEmulator) -> None:
+    """With the release's own build, the job's docker pushes and pulls; then nothing is left.
+
+    Here the build is the one in dist/.
+    """
+    build = ROOT / "dist" / f"{build_name()}.tar.gz"
+    if not build.exists():
+        pytest.skip(f"NOT TRIED: dist/{build.name} is missing: make standalone")
+    recipe = deepcopy(RECIPES["Image"])
+    steps = recipe["jobs"]["push"]["steps"]
+    steps[1:2] = []  # pipx installs nothing
+    steps[-1:] = RECIPES["In place of amazon-ecr-login"]
+    steps.append({"run": AFTERWARDS})
+    with Releases(OUR_ACTION, build.read_bytes()) as releases:
+        github.server_url = releases.url
+        github.run(recipe)
+    assert_pushed_and_pulled(registry)
+    assert operations(aws) == [*IN, "GetAuthorizationToken"]
+    home = github.machine.home
+    assert not (home / ".ecr").exists()
+    assert (home / ".docker" / "config.json").read_text() == "{}\n"
 
 
 @pytest.mark.skipif(not shutil.which("helm"), reason="there is no Helm here")
