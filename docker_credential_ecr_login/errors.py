@@ -96,6 +96,15 @@ def unusable_answer(reason: str) -> UnusableAnswer:
     )
 
 
+# What `threading`, the loader of shared libraries, OpenSSL and `codecs` say without memory.
+_WANTS = (
+    "can't start new thread",
+    "failed to map segment",
+    "Cannot allocate memory",
+    "malloc failure",
+    "unknown encoding: idna",
+)
+
 _SPARE_MEMORY = 4 * 2**20  # bytes that a process can still have that does not lack memory
 
 
@@ -108,7 +117,8 @@ def printable(text: str) -> str:
 def is_for_want_of_resources(error: BaseException) -> bool:
     """Say whether it comes from a system that gives no more memory, processes or open files.
 
-    What lacks memory can fail with any words: OpenSSL then knows no ciphers, a codec is unknown.
+    What lacks memory can fail with any words, as OpenSSL, which then knows no ciphers; or it has
+    given back already what it could not do with.
     """
     from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 
@@ -116,7 +126,7 @@ def is_for_want_of_resources(error: BaseException) -> bool:
         bytearray(_SPARE_MEMORY)
     except MemoryError:
         return True
-    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _WANTS):
         return True
     if isinstance(error, OSError) and error.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM):
         return True
