@@ -1,8 +1,10 @@
 # make help lists what there is. Everything happens in .venv; nothing else is touched.
 
 PYTHON ?= python3
-# The time of all files that are built: that of the commit, or else what hatchling takes.
-export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1580601600)
+# The time of all files that are built: that of the commit, or else what hatchling takes. Not for
+# what is installed: Python would then read and hash each source file whenever it is imported.
+SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1580601600)
+DATED := SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)
 VENV := .venv
 LOCK := tests/requirements.txt
 BIN := $(VENV)/bin
@@ -97,16 +99,16 @@ workflows: install ## check GitHub's workflows and the action: zizmor, and actio
 	@if command -v go >/dev/null; then go run $(ACTIONLINT); else echo "NOT TRIED: actionlint"; fi
 
 build: install ## make the wheel and the sdist in dist/
-	$(BIN)/python -m build
+	$(DATED) $(BIN)/python -m build
 
 standalone: install ## make a tarball in dist/ that needs no Python
-	$(BIN)/python -m docker_credential_ecr_login.building.standalone
+	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.standalone
 
 packages: standalone ## make a .deb and an .rpm of it in dist/ (Linux; dpkg-deb, rpmbuild)
-	$(BIN)/python -m docker_credential_ecr_login.building.packages
+	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.packages
 
 image: standalone ## make an OCI image of it in dist/, to COPY --from (Linux; buildah)
-	$(BIN)/python -m docker_credential_ecr_login.building.image
+	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.image
 
 sbom: build ## list what the wheel brings, in dist/, as CycloneDX has it
 	rm -rf build/sbom
@@ -114,7 +116,7 @@ sbom: build ## list what the wheel brings, in dist/, as CycloneDX has it
 	sed -n 's/^\([^ ]*==[^ ;]*\).*/\1/p' $(LOCK) > build/sbom/constraints.txt
 	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --disable-pip-version-check \
 		--constraint build/sbom/constraints.txt dist/docker_credential_ecr_login-$(VERSION)-*.whl
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	$(DATED) $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file dist/docker-credential-ecr-login-$(VERSION).cdx.json build/sbom
 
 checksums: ## write dist/SHA256SUMS, of all that is in dist/
