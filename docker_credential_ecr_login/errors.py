@@ -126,9 +126,11 @@ def is_for_want_of_resources(error: BaseException) -> bool:
         bytearray(_SPARE_MEMORY)
     except MemoryError:
         return True
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _WANTS):
-        return True
-    if isinstance(error, OSError) and error.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM):
-        return True
-    origin = error.__cause__ or error.__context__
-    return origin is not None and is_for_want_of_resources(origin)
+    origin: BaseException | None = error
+    while origin:
+        if isinstance(origin, MemoryError) or any(words in str(origin) for words in _WANTS):
+            return True
+        if isinstance(origin, OSError) and origin.errno in (EAGAIN, EMFILE, ENFILE, ENOMEM):
+            return True
+        origin = origin.__cause__ or origin.__context__
+    return False
