@@ -5,19 +5,18 @@ import socket
 import socketserver
 import ssl
 from contextlib import suppress
-from threading import Thread
-from typing import Self
 
 import trustme
 
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess
+from tests.serving import Served
 
 NOBODY = "http://127.0.0.1:1"
 """A URL that refuses every connection."""
 
 
-class ConnectProxy:
+class ConnectProxy(Served):
     """An HTTP proxy that tunnels every host to one address, and notes which hosts were asked for.
 
     ``headers`` holds the header lines of each CONNECT.
@@ -38,10 +37,10 @@ class ConnectProxy:
                         self.request.sendall(opened)
                         _copy(self.request, tunnel)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        server.block_on_close = False
+        super().__init__(server)
         self.url = f"{self.scheme}://{self.address}"
 
     def asked(self, client: socket.socket) -> bytes:
@@ -53,14 +52,6 @@ class ConnectProxy:
         self.hosts.append(line.split()[1])
         self.headers.append(headers)
         return b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-    def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class SocksProxy(ConnectProxy):

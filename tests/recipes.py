@@ -13,17 +13,17 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
-from threading import Thread
-from typing import Any, Self
+from typing import Any
 
+import pytest
 import yaml
 
 from docker_credential_ecr_login import __version__
 from tests import stand_ins
 from tests.installation import PYTHON
+from tests.serving import ServedAnswers
 from tests.stand_ins import REPOSITORY
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +31,8 @@ README = ROOT / "README.md"
 OUR_ACTION = REPOSITORY.removeprefix("https://github.com/")
 NODE = shutil.which("node") or ""
 """Which runners of GitHub bring with them."""
+
+needs_node = pytest.mark.skipif(not NODE, reason="there is no node, which runs actions")
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -178,7 +180,7 @@ class StepFailed(Exception):
     """A step ended with a status other than 0; the text is the log until then."""
 
 
-class IdTokens:
+class IdTokens(ServedAnswers):
     """GitHub's endpoint for OIDC tokens, as a job with ``id-token: write`` sees it."""
 
     _REQUEST_TOKEN = "of-this-job"
@@ -186,47 +188,27 @@ class IdTokens:
     def __init__(self) -> None:
         self.audiences: list[str] = []
         self.works = True
-        endpoint = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = endpoint.answer(self.path, self.headers["Authorization"])
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Write no log."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-
-    def answer(self, target: str, authorization: str | None) -> tuple[int, bytes]:
-        """Return status and body for a request."""
+    def answer(
+        self, target: str, authorization: str | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Return a token for the audience that is asked for."""
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)
         scheme, _, token = (authorization or "").partition(" ")
         if not self.works or scheme.lower() != "bearer" or token != self._REQUEST_TOKEN:
-            return 500, b"{}"
+            return 500, {}, b"{}"
         self.audiences += query["audience"]
-        return 200, json.dumps({"count": 1, "value": id_token(query["audience"][0])}).encode()
+        token = id_token(query["audience"][0])
+        return 200, {}, json.dumps({"count": 1, "value": token}).encode()
 
     @property
     def environ(self) -> dict[str, str]:
         """What the environment of a step says of it."""
         return {
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": self._REQUEST_TOKEN,
-            "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:"
-            f"{self._server.server_address[1]}/token?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",
         }
-
-    def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 # GitHub Actions. Sources: "Workflow syntax", "Workflow commands", "Contexts" and "OpenID Connect"
@@ -421,7 +403,7 @@ class _Job:
     @property
     def _id_token(self) -> str:
         environ = self._github.id_tokens.environ
-        status, body = self._github.id_tokens.answer(
+        status, _, body = self._github.id_tokens.answer(
             environ["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=sts.amazonaws.com",
             f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}",
         )

@@ -2,26 +2,19 @@
 
 import hashlib
 import io
-import platform
-import sys
 import tarfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread
-from typing import Self
 
 from docker_credential_ecr_login import __version__
+from docker_credential_ecr_login.building.standalone import tree
 from tests.installation import NAME
-
-_SYSTEMS = {"darwin": "macos"}
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+from tests.serving import ServedAnswers
 
 
 def build_name() -> str:
     """Return the name of the build for this machine: of its directory, and of the file with it."""
-    machine = _MACHINES.get(platform.machine(), platform.machine())
-    libc = "" if platform.libc_ver()[0] or sys.platform != "linux" else "-musl"
-    return f"{NAME}-{__version__}-{_SYSTEMS.get(sys.platform, sys.platform)}-{machine}{libc}"
+    return tree().name
 
 
 def archive_of(executable: Path) -> bytes:
@@ -35,49 +28,26 @@ def archive_of(executable: Path) -> bytes:
     return written.getvalue()
 
 
-class Releases:
-    """Serves the release of this version in a repository; ``url`` is that of the server.
+class Releases(ServedAnswers):
+    """Serves the release of this version in a repository.
 
     ``files`` has contents by names; ``asked`` are the paths that were asked for.
     """
 
     def __init__(self, repository: str, archive: bytes) -> None:
+        super().__init__()
         checksum = hashlib.sha256(archive).hexdigest()
         self.files = {
             f"{build_name()}.tar.gz": archive,
             "SHA256SUMS": f"{checksum}  {build_name()}.tar.gz\n".encode(),
         }
         self.asked: list[str] = []
-        releases = self
-        prefix = f"/{repository}/releases/download/v{__version__}/"
+        self._prefix = f"/{repository}/releases/download/v{__version__}/"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                releases.asked.append(self.path)
-                body = releases.files.get(self.path.removeprefix("/elsewhere/"), b"")
-                if self.path.startswith("/elsewhere/") and body:
-                    self.send_response(200)
-                elif self.path.startswith(prefix):
-                    self.send_response(302)  # GitHub has the files themselves on another host
-                    self.send_header("Location", f"/elsewhere/{self.path.removeprefix(prefix)}")
-                    body = b""
-                else:
-                    self.send_response(404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Write no log."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def answer(self, target: str, _: str | None) -> tuple[int, Mapping[str, str], bytes]:
+        """Return a file; GitHub has the files themselves on another host."""
+        self.asked.append(target)
+        if target.startswith(self._prefix):
+            return 302, {"Location": f"/elsewhere/{target.removeprefix(self._prefix)}"}, b""
+        body = self.files.get(target.removeprefix("/elsewhere/"), b"")
+        return 200 if target.startswith("/elsewhere/") and body else 404, {}, body

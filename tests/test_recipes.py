@@ -18,7 +18,6 @@ from tests.emulator import AwsEmulator
 from tests.helper_process import EXECUTABLE, HelperProcess
 from tests.recipes import (
     COMMIT,
-    NODE,
     OUR_ACTION,
     ROOT,
     GitHub,
@@ -27,6 +26,7 @@ from tests.recipes import (
     Recipe,
     StepFailed,
     id_token,
+    needs_node,
     read_github_file,
     recipes,
     run_at_a_shell,
@@ -74,9 +74,6 @@ def machine(tmp_path: Path, aws: AwsEmulator) -> Machine:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     return Machine(tmp_path / "machine", environ, ("docker", "git", "helm", "pipx", "skopeo"))
-
-
-needs_node = pytest.mark.skipif(not NODE, reason="there is no node, which runs actions")
 
 
 @pytest.fixture

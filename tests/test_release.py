@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,8 @@ import yaml
 
 from docker_credential_ecr_login import __version__
 from docker_credential_ecr_login.building.release_notes import complaint, section
-from tests.stand_ins import REPOSITORY
+from tests.recipes import OUR_ACTION, ROOT
 
-ROOT = Path(__file__).parent.parent
-OWN = REPOSITORY.removeprefix("https://github.com/")
 CHANGELOG = """\
 # Changelog
 
@@ -69,7 +66,7 @@ def test_another_tag_ends_the_release() -> None:
     ended = subprocess.run(
         [
             *(sys.executable, "-m", "docker_credential_ecr_login.building.release_notes"),
-            *("v0.0.0", OWN),
+            *("v0.0.0", OUR_ACTION),
         ],
         cwd=ROOT,
         capture_output=True,

@@ -13,13 +13,13 @@ from tests.clients.servers import DockerEngine, Registry
 from tests.emulator import AwsEmulator
 from tests.recipes import (
     COMMIT,
-    NODE,
     OUR_ACTION,
     ROOT,
     GitHub,
     IdTokens,
     Machine,
     id_token,
+    needs_node,
     recipes,
     run_at_a_shell,
     run_on_circleci,
@@ -108,7 +108,7 @@ def test_github(github: GitHub, registry: Registry, aws: AwsEmulator, by_action:
     assert operations(aws) == IN
 
 
-@pytest.mark.skipif(not NODE, reason="there is no node, which runs actions")
+@needs_node
 def test_action(github: GitHub, registry: Registry, aws: AwsEmulator) -> None:
     """With the release's own build, the job's docker pushes and pulls; then nothing is left.
 
