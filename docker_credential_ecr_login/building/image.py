@@ -32,20 +32,12 @@ def main() -> None:
         for path in (context, *context.rglob("*")):
             os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
         options = ["--root", f"{work}/root", "--runroot", f"{work}/run", "--storage-driver", "vfs"]
-        made = (
-            "--quiet",
-            "--isolation",
-            "chroot",
-            "--timestamp",
-            str(EPOCH),
-            "--tag",
-            "standalone",
-        )
         Path(work, "Containerfile").write_text(_FILE)
+        made = f"--isolation chroot --timestamp {EPOCH} --tag standalone".split()
         build = ["build", *made, "--file", f"{work}/Containerfile", str(context)]
-        push = ["push", "--quiet", "--format", "oci", "standalone", f"oci:{layout}:{__version__}"]
-        for command in (build, push):
-            subprocess.run(["buildah", *options, *command], check=True)  # noqa: S603, S607
+        push = ["push", "--format", "oci", "standalone", f"oci:{layout}:{__version__}"]
+        for name, *command in (build, push):
+            subprocess.run(["buildah", *options, name, "--quiet", *command], check=True)  # noqa: S603, S607
         Path("dist", f"{name}.tar").write_bytes(packed(layout, ".", compressed=False))
 
 

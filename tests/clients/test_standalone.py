@@ -187,12 +187,14 @@ def test_image_without_a_shell(person: Person, registry: Registry, aws: AwsEmula
         for word in line.split()
         if word.startswith("/")
     }
-    for path in (skopeo, *libraries, "/lib/x86_64-linux-gnu/libdl.so.2"):
+    (libc,) = (path for path in libraries if path.endswith("/libc.so.6"))
+    others = {
+        libc.replace("libc.so.6", name) for name in ("libdl.so.2", "libm.so.6", "libpthread.so.0")
+    }
+    for path in (skopeo, *(libraries | others)):
         target = context / "files" / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    for library in ("libpthread.so.0", "libm.so.6"):
-        shutil.copy(f"/lib/x86_64-linux-gnu/{library}", context / "files/lib/x86_64-linux-gnu")
     root = _copied_from_image(
         person,
         context,
