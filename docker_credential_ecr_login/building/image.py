@@ -5,6 +5,7 @@ have no shell: there, what ``/bin`` has is the executable itself.
 """
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,19 +26,19 @@ def main() -> None:
     name = f"{source.name}.oci"
     with tempfile.TemporaryDirectory(prefix="image-") as work:
         context, layout = Path(work, "context"), Path(work, "layout")
-        context.mkdir()
-        subprocess.run(["cp", "-a", f"{source}/.", context], check=True)  # noqa: S603, S607
+        shutil.copytree(source, context, symlinks=True)
         (context / "without-sh").mkdir()
         (context / "without-sh" / NAME).symlink_to(f"../lib/{NAME}/python3")
         for path in (context, *context.rglob("*")):
             os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
         options = ["--root", f"{work}/root", "--runroot", f"{work}/run", "--storage-driver", "vfs"]
         Path(work, "Containerfile").write_text(_FILE)
-        made = f"--isolation chroot --timestamp {EPOCH} --tag standalone".split()
+        made = f"--quiet --isolation chroot --timestamp {EPOCH} --tag standalone".split()
         build = ["build", *made, "--file", f"{work}/Containerfile", str(context)]
-        push = ["push", "--format", "oci", "standalone", f"oci:{layout}:{__version__}"]
-        for name, *command in (build, push):
-            subprocess.run(["buildah", *options, name, "--quiet", *command], check=True)  # noqa: S603, S607
+        push = ["push", "--quiet", "--format", "oci", "standalone", f"oci:{layout}:{__version__}"]
+        for command in (build, push):
+            buildah = ["buildah", *options, *command]
+            subprocess.run(buildah, check=True)  # noqa: S603
         Path("dist", f"{name}.tar").write_bytes(packed(layout, ".", compressed=False))
 
 
