@@ -44,7 +44,8 @@ test: install ## run the tests, in parallel
 
 oldest: ## run tests with the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]' $(OLDEST)
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip \
+		'.[dev]' $(OLDEST)
 	.venv-oldest/bin/python -m pytest -n auto --dist worksteal $(NOT_WITH_OLDEST)
 
 demo: install ## show the helper at work against an AWS emulator; needs no account
