@@ -16,7 +16,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all workflows build standalone packages image sbom checksums release-notes clean
+.PHONY: help install lock suffixes test oldest emulator demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all workflows build standalone packages image sbom checksums release-notes clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,9 @@ oldest: ## run tests with the oldest dependencies that pyproject.toml allows
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip \
 		'.[dev]' $(OLDEST)
 	.venv-oldest/bin/python -m pytest -n auto --dist worksteal $(NOT_WITH_OLDEST)
+
+emulator: install ## run AWS and an ECR registry on this machine, for any client, until Ctrl-C
+	$(BIN)/python -m tests.emulator
 
 demo: install ## show the helper at work against an AWS emulator; needs no account
 	$(BIN)/python -m tests.demo

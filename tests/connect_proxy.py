@@ -4,7 +4,9 @@ import select
 import socket
 import socketserver
 import ssl
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import trustme
 
@@ -95,6 +97,20 @@ def _copy(client: socket.socket, server: socket.socket) -> None:
             other[ready].sendall(received)
 
 
+def serve_under_own_names(
+    aws: AwsEmulator, names: Iterable[str], bundle: Path, kind: type[ConnectProxy] = ConnectProxy
+) -> ConnectProxy:
+    """Serve the emulator by names of AWS, over TLS and through the proxy that is returned.
+
+    The certificate of who vouches for these names is written to ``bundle``.
+    """
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    authority.cert_pem.write_to_path(bundle)
+    port = int(aws.listen("127.0.0.1", ssl_context=context).rpartition(":")[2])
+    return kind(("127.0.0.1", port))
+
+
 def aws_under_its_own_names(
     aws: AwsEmulator,
     helper: HelperProcess,
@@ -105,12 +121,8 @@ def aws_under_its_own_names(
 
     No custom endpoint is set then, so AWS's own names are what botocore calls.
     """
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    port = int(aws.listen("127.0.0.1", ssl_context=context).rpartition(":")[2])
     bundle = helper.home / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
+    proxy = serve_under_own_names(aws, names, bundle, kind)
     helper.environ.pop("AWS_ENDPOINT_URL", None)
-    proxy = kind(("127.0.0.1", port))
     helper.environ |= {"HTTPS_PROXY": proxy.url, "AWS_CA_BUNDLE": str(bundle)}
     return proxy

@@ -1,4 +1,4 @@
-"""The README's recipes for CI, and the CI systems that run their steps.
+"""The recipes of docs/ci.md, and the CI systems that run their steps.
 
 Each system does with a recipe what its documentation says: which shell runs a step, what its
 environment holds, what passes from step to step and from job to job. Whatever a recipe says that a
@@ -22,12 +22,12 @@ import yaml
 
 from docker_credential_ecr_login import __version__
 from tests import stand_ins
+from tests.documents import CI
 from tests.installation import PYTHON
 from tests.serving import ServedAnswers
 from tests.stand_ins import REPOSITORY
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
 OUR_ACTION = REPOSITORY.removeprefix("https://github.com/")
 NODE = shutil.which("node") or ""
 """Which runners of GitHub bring with them."""
@@ -41,13 +41,12 @@ Recipe = Any
 
 
 def recipes() -> dict[str, Recipe]:
-    """Return the recipes of the section "In CI" by their names.
+    """Return the recipes of docs/ci.md by their names.
 
     The name is that of the workflow, of the first step, the heading above, or the first comment.
     """
-    text = README.read_text().partition("\n## In CI\n")[2].partition("\n## ")[0]
     found: dict[str, Recipe] = {}
-    for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+    for part in re.split(r"^##+ ", CI, flags=re.MULTILINE)[1:]:
         heading = part.partition("\n")[0]
         for language, block in re.findall(r"^```(\w+)\n(.*?)^```", part, re.MULTILINE | re.DOTALL):
             for name, recipe in _recipes_of(heading, language, block):

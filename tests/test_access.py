@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -12,11 +11,11 @@ from docker_credential_ecr_login.errors import BadConfiguration
 from docker_credential_ecr_login.request import Settings
 from docker_credential_ecr_login.resolve import under
 from tests.credential_sources import DEV
+from tests.documents import CONFIG, blocks, section
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST, PUBLIC, SECOND_ACCOUNT, HelperProcess, told
 from tests.tokens import asked, principals
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
 ROLE = "arn:aws:iam::111111111111:role/build"
 PLACE = ".config/ecr-login/config.toml"
 REPOSITORY = "arn:aws:ecr:us-east-1:111111111111:repository/"
@@ -53,14 +52,14 @@ def assumed(aws: AwsEmulator) -> list[str | None]:
 
 
 def permissions() -> list[str]:
-    """Return the actions that the README's "Permissions" names before all that is "beyond"."""
-    section = README.partition("### Permissions")[2].partition("\nBeyond these")[0]
-    return re.findall(r"\b(?:ecr|ecr-public|sts):\w+", section)
+    """Return the actions that "Permissions" in docs/config.md names before all that is "beyond"."""
+    text = section(CONFIG, "Permissions").partition("\nBeyond these")[0]
+    return re.findall(r"\b(?:ecr|ecr-public|sts):\w+", text)
 
 
 @pytest.mark.parametrize(("host", "access"), [(HOST, "pull"), (HOST, "push"), (PUBLIC, "push")])
-def test_a_policy_allows_what_the_readme_lists(host: str, access: str) -> None:
-    """It is for the token, and for pulling, or also for pushing, by what the README names."""
+def test_a_policy_allows_what_is_documented(host: str, access: str) -> None:
+    """It is for the token, and for pulling, or also for pushing, by what docs/config.md names."""
     settings = Settings({"role_arn": ROLE, "access": access, "repositories": "team/*"})
     policy = json.loads(session_policy(under(settings, asked(host))))
     assert {each["Effect"] for each in policy["Statement"]} == {"Allow"}
@@ -239,11 +238,13 @@ def test_configure_and_doctor(builder: HelperProcess, aws: AwsEmulator) -> None:
     )
 
 
-def test_the_example_of_the_readme(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+def test_the_example(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """Its config file has one repository to push to, and all others to pull from."""
-    section = README.partition("### A token that can only pull")[2].partition("\n### ")[0]
-    (config,) = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    (command,) = re.findall(r"^```sh\ndocker-credential-ecr-login (.*)\n```", section, re.MULTILINE)
+    text = section(CONFIG, "A token that can only pull")
+    (config,) = blocks(text, "toml")
+    (command,) = (
+        block.removeprefix("docker-credential-ecr-login ") for block in blocks(text, "sh")
+    )
     signed_in.write_own_config(config)
     aws.add_role(arn="arn:aws:iam::123456789012:role/ci")
     registry = "123456789012.dkr.ecr.{}.amazonaws.com"

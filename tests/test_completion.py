@@ -16,10 +16,10 @@ from docker_credential_ecr_login import __version__, commands
 from docker_credential_ecr_login.building import man_page
 from docker_credential_ecr_login.commands import completion
 from docker_credential_ecr_login.errors import BadConfiguration
+from tests.documents import CONFIG
 from tests.helper_process import HOST, OTHER_REGION, SECOND_ACCOUNT, HelperProcess
 
 NAME = "docker-credential-ecr-login"
-README = (Path(__file__).parent.parent / "README.md").read_text()
 
 # As readline does, but for the terminal.
 BASH = r"""
@@ -123,9 +123,9 @@ def checked(*command: str | Path) -> str:
     return completed.stdout
 
 
-def readme_names(name: str) -> list[str]:
-    """What the table in README.md that has a row for ``name`` has rows for."""
-    (table,) = (part for part in README.split("\n\n") if f"\n| `{name}` |" in part)
+def described(name: str) -> list[str]:
+    """What the table in docs/config.md that has a row for ``name`` has rows for."""
+    (table,) = (part for part in CONFIG.split("\n\n") if f"\n| `{name}` |" in part)
     cells = [line.split(" |")[0] for line in table.splitlines()]
     return re.findall(r"`(\w+)`", "\n".join(cells))
 
@@ -299,7 +299,7 @@ class TestManual:
         return Path(sys.prefix, man_page.PATH)
 
     def test_holds_all_that_help_says(self, path: Path) -> None:
-        """Every command and option is in it, and every name for which README.md has a table."""
+        """Every command and option is in it, and every name that docs/config.md has in a table."""
         plain = path.read_text().replace(r"\-", "-")
         sections = dict(re.findall(r"^\.SH (.*)\n((?:(?!\.SH ).*\n)*)", plain, re.MULTILINE))
         assert list(sections) == [
@@ -322,7 +322,7 @@ class TestManual:
             assert set(options(parser)) - {"-h", "--help"} <= found
         for section, name in (("ENVIRONMENT", "AWS_ECR_TIMEOUT"), ("CONFIG FILE", "match")):
             tags = re.findall(r"^\.TP\n\.BR? (.*)", sections[section], re.MULTILINE)
-            assert " ".join(tags).replace('", "', "").split() == readme_names(name)
+            assert " ".join(tags).replace('", "', "").split() == described(name)
         assert f"{NAME} {__version__}" in plain
 
     @pytest.mark.parametrize(

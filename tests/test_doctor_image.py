@@ -1,12 +1,11 @@
 """``doctor IMAGE``: whose rule keeps somebody from an image, and what to do about it."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.credential_sources import DEV
+from tests.documents import README, blocks
 from tests.emulator import AwsEmulator, Fault
 from tests.emulator.registry_http import PUBLIC_HOST, PUBLIC_STORAGE, STORAGE
 from tests.emulator.repositories import PUBLIC
@@ -156,11 +155,8 @@ def test_a_push_to_ecr_public(machine: ImageMachine) -> None:
 
 
 def test_the_example_of_the_readme(machine: ImageMachine) -> None:
-    """What the README shows of `doctor IMAGE`, in its first third, is what it says."""
-    text = (Path(__file__).parent.parent / "README.md").read_text()
-    (block,) = re.findall(
-        r"^```console\n(.*?)^```", text[: len(text) // 3], re.MULTILINE | re.DOTALL
-    )
+    """What the README shows of `doctor IMAGE` is what it says."""
+    (block,) = blocks(README, "console")
     block = block.replace("123456789012", HOST.partition(".")[0])
     for example in block.split("$ docker-credential-ecr-login ")[1:]:
         command, _, expected = example.partition("\n")

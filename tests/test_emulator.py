@@ -43,6 +43,7 @@ from botocore.utils import (
 
 from tests.emulator import AwsEmulator, Fault, Principal
 from tests.emulator.partitions import partition_of, service_and_region
+from tests.helper_process import EXECUTABLE, HelperProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -1297,17 +1298,22 @@ def test_one_emulator_listens_on_several_addresses(aws: AwsEmulator) -> None:
     assert aws.calls[0].host == urlsplit(aws.url).netloc
 
 
-def test_emulator_runs_as_a_program() -> None:
-    """`python -m tests.emulator` prints where it listens and whom it knows, until it is stopped."""
+def test_emulator_runs_as_a_program(helper: HelperProcess) -> None:
+    """With the variables that it prints, AWS and a registry answer, until it is stopped."""
     command = [sys.executable, "-m", "tests.emulator", "--user", "AKIAEXAMPLE:secret"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        started = json.loads(program.stdout.readline())
-        user = Principal("", started["AWS_ACCESS_KEY_ID"], started["AWS_SECRET_ACCESS_KEY"])
-        answer = client(started["url"], user).get_authorization_token()
+        *exports, comment = [program.stdout.readline() for _ in range(8)]
+        found = dict(line.removeprefix("export ").strip().split("=", 1) for line in exports)
+        image, _, rest_of_comment = comment.removeprefix("# ").partition(" ")
+        helper.environ = {**found, "PATH": f"{EXECUTABLE.parent}:/usr/bin:/bin"}
+        helper.run("configure", image.partition("/")[0])
+        diagnosis = helper.run("doctor", image)
         program.send_signal(signal.SIGTERM)
         rest = program.stdout.read()
 
-    assert (user.access_key_id, user.secret_access_key) == ("AKIAEXAMPLE", "secret")
-    assert answer["authorizationData"]
+    assert (found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]) == ("AKIAEXAMPLE", "secret")
+    assert rest_of_comment == "can be pulled\n"
+    assert diagnosis.status == 0, diagnosis
+    assert image in diagnosis.stdout
     assert (rest, program.returncode) == ("", 0)

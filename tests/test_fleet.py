@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,6 +22,7 @@ from tests.bench.fleet import (
     needed_limit,
     simulate,
 )
+from tests.documents import DOCUMENTS, section
 
 RESERVE = 0.5
 """Seconds before its time limit at which the helper tries for the last time."""
@@ -182,12 +182,11 @@ def test_comparison_is_a_table_of_markdown() -> None:
     assert len(rows) == 4
 
 
-def test_the_table_of_the_readme() -> None:
-    """What the README says of fleets is what the simulation gives."""
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    section = readme[readme.index("### A fleet that starts cold") :]
+def test_the_table_of_the_documents() -> None:
+    """What docs/performance.md says of fleets is what the simulation gives."""
+    text = section(DOCUMENTS["docs/performance.md"], "A fleet that starts cold")
     rows = re.findall(
-        r"^\| ([\d,]+) \| (\d+) s \| (\d+)\D* \| (\d+) s \| (.*) \|$", section, re.MULTILINE
+        r"^\| ([\d,]+) \| (\d+) s \| (\d+)\D* \| (\d+) s \| (.*) \|$", text, re.MULTILINE
     )
     assert len(rows) == 3
     for size, least, limit, last, with_three_tries in rows:

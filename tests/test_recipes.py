@@ -1,4 +1,4 @@
-"""The README's recipes for CI, run step by step against AWS, and what amazon-ecr-login puts out."""
+"""The recipes of docs/ci.md, run step by step against AWS, and what amazon-ecr-login puts out."""
 
 import json
 import shutil
@@ -147,7 +147,7 @@ IN = ["AssumeRoleWithWebIdentity", "GetAuthorizationToken"]
 
 
 def test_every_recipe_is_run() -> None:
-    """There is a test for each recipe of the README, and each of its code blocks is a recipe."""
+    """There is a test for each recipe of docs/ci.md."""
     assert set(RECIPES) == RUN
     assert len(RECIPES) >= 15
 
@@ -173,7 +173,7 @@ def test_public(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     assert operations(aws) == IN
 
 
-@runs("Several accounts and regions, which let in the one role")
+@runs("Several accounts and regions that trust one role")
 def test_accounts_and_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """Four registries are configured, and those of a region cost one call."""
     github.run(in_place_of("Push", recipe))
@@ -380,7 +380,7 @@ def test_docker_login(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> Non
     assert operations(aws) == ["GetAuthorizationToken"]
 
 
-@runs("For what reads Docker's file and runs no helpers")
+@runs("For programs that read Docker's configuration but run no helpers")
 def test_file_without_helpers(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     """A program that is shown the file signs in with it, and nobody else can read it."""
     machine.run(["pipx", "install", SOURCE], {})

@@ -1,4 +1,4 @@
-"""The README's recipes for CI with real docker and skopeo."""
+"""The recipes of docs/ci.md with real docker and skopeo."""
 
 import os
 import shutil
@@ -191,7 +191,7 @@ def test_gitlab(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
     ("name", "pull"),
     [
         ("In place of aws ecr get-login-password", f"docker pull {REGISTRY}/app:latest"),
-        ("For what reads Docker's file and runs no helpers", ""),
+        ("For programs that read Docker's configuration but run no helpers", ""),
     ],
     ids=["docker", "skopeo"],
 )
