@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from docker_credential_ecr_login.commands import doctor
+from docker_credential_ecr_login.commands.executables import is_for_all_users
 from tests.connect_proxy import NOBODY
 from tests.credential_sources import DEV, PULL, keys, sso_session, write
 from tests.emulator import AwsEmulator, Fault
@@ -24,6 +25,7 @@ from tests.helper_process import (
     SECOND_ACCOUNT,
     HelperProcess,
 )
+from tests.mounts import mounted
 from tests.registry_server import registry_under_its_own_name
 
 CHECKS = [name for name, _ in doctor.CHECKS]
@@ -290,7 +292,13 @@ Seed = Callable[[Machine], None]
 FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (another_program, "program", "failed", "'ecr-login (awslabs) 0.6.0'", "rm /"),
     (shadowed_program, "program", "warned", "comes later on PATH", "rm /"),
-    (program_not_on_path, "program", "failed", "is not on PATH", "sudo ln -sf "),
+    (
+        program_not_on_path,
+        "program",
+        "failed",
+        "is not on PATH",
+        "sudo ",
+    ),
     (no_docker_configuration, "docker", "failed", "does not exist", f"configure {HOST}"),
     (docker_asks_another, "docker", "failed", f"names desktop for {HOST}", f"configure {HOST}"),
     (docker_configuration_broken, "docker", "failed", "not JSON at line 1, column ", "correct it"),
@@ -684,20 +692,45 @@ def test_a_program_for_another_processor(machine: Machine) -> None:
     assert "'Exec format error'" in machine.unhealthy("--no-network")[0]["message"]
 
 
+def test_what_is_for_all_users(tmp_path: Path) -> None:
+    """Only what every user can reach and nobody but root can replace is."""
+    assert is_for_all_users("/usr/bin/env")
+    tmp_path.chmod(0o700)
+    assert not is_for_all_users(str(tmp_path))
+
+
+def test_a_link_into_a_home(machine: Machine) -> None:
+    """A link for all users to an installation in a home is warned of, with what to do instead."""
+    link = Path("/mnt/bin", EXECUTABLE.name)
+    script = (
+        'mount -t tmpfs -o mode=755 tmpfs "$0" && mkdir -m 755 "$0/bin" && mkdir -m 700 "$0/home"'
+        f' && mkdir "$0/home/it" && mount --bind "{EXECUTABLE.parents[1]}" "$0/home/it"'
+        f' && ln -s "$0/home/it/bin/{EXECUTABLE.name}" "{link}"'
+    )
+    with mounted(machine.helper, Path("/mnt"), script) as (there, _):
+        there.environ["PATH"] = f"{link.parent}:{machine.helper.environ['PATH']}"
+        there.executable = link
+        outcome = there.run("doctor", "--no-network", "--json", HOST)
+    (found,) = [each for each in json.loads(outcome.stdout)["checks"] if each["status"] == "warned"]
+    assert found["message"].startswith("/mnt/bin is for all users, but /mnt/home/it/bin/")
+    assert found["remedy"].startswith(f"sudo rm {link}; ")
+    assert found["remedy"].endswith("sudo pipx install --global")
+
+
 def test_the_package_of_another_program(machine: Machine) -> None:
     """Another program is removed by what has installed it, if that is known."""
     path = machine.put_first_on_path("docker-credential-ecr-login", "echo old")
     for name in ("dpkg", "rpm", "apk", "pacman"):
         machine.put_first_on_path(name, "exit 1")
     assert machine.unhealthy()[0]["remedy"].startswith(f"rm {path}, then: ")
-    for name, query, answer, remedy in (
+    for name, query, answer, expected in (
         ("pacman", "-Qoq", "ecr-helper", "sudo pacman -R ecr-helper"),
         ("apk", "info -q --who-owns", "ecr-helper-0.7.1-r5", "sudo apk del ecr-helper"),
         ("rpm", "-qf --queryformat %{NAME}", "ecr-helper", "sudo dnf remove ecr-helper"),
         ("dpkg", "-S", f"ecr-helper:amd64: {path}", "sudo apt remove ecr-helper"),
     ):
         machine.put_first_on_path(name, f'test "$*" = "{query} {path}" && echo "{answer}"')
-        assert machine.unhealthy()[0]["remedy"].startswith(f"{remedy}, then: sudo ln -sf ")
+        assert machine.unhealthy()[0]["remedy"].startswith(f"{expected}, then: ")
     cellar = machine.helper.home / "Cellar" / "helper-ecr" / "1.0" / "bin" / path.name
     cellar.parent.mkdir(parents=True)
     path.rename(cellar)

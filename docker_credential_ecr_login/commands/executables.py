@@ -20,6 +20,9 @@ _PACKAGE_MANAGERS = (
     (("apk", "info", "-q", "--who-owns"), r"(\S+?)(?:-\d\S*)?\s", "apk del"),
     (("pacman", "-Qoq"), r"(\S+)", "pacman -R"),
 )
+FOR_ALL_USERS = (
+    "for services and sudo, install it for all users instead: sudo pipx install --global"
+)
 _TIMEOUT = 10  # seconds
 _MAX_VERSION_SIZE = 1024  # bytes
 
@@ -36,6 +39,21 @@ def on_path(environ: Mapping[str, str]) -> list[str]:
         if directory and (path := shutil.which(protocol.NAME, path=directory)):
             found.setdefault(os.path.realpath(path), path)
     return list(found.values())
+
+
+def is_for_all_users(path: str) -> bool:
+    """Say whether every user can reach ``path``, and only root can replace it.
+
+    So it is nowhere on the way through a home directory. Raises OSError.
+    """
+    path = os.path.realpath(path)
+    while True:
+        status = os.stat(path)
+        if status.st_uid != 0 or status.st_mode & 0o023 != 0o001:
+            return False
+        if path == os.path.dirname(path):
+            return True
+        path = os.path.dirname(path)
 
 
 def is_this(path: str) -> bool:
@@ -79,9 +97,11 @@ def removal(path: str) -> str:
 
 def remedy(client: str) -> str:
     """Return how to have ``client`` find this installation on PATH."""
-    if os.path.exists(own_path()):
+    if not os.path.exists(own_path()):
+        return f"make a link to the one you have just run in a directory that {client} looks in"
+    if is_for_all_users(own_path()):
         return f"sudo ln -sf {own_path()} /usr/local/bin/"
-    return f"make a link to the one you have just run in a directory that {client} looks in"
+    return f"add {os.path.dirname(own_path())} to PATH; {FOR_ALL_USERS}"
 
 
 def not_found(environ: Mapping[str, str], client: str) -> list[str]:

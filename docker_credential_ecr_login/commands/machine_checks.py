@@ -56,6 +56,15 @@ def program(context: CheckContext) -> Iterator[Finding]:
         raise BadConfiguration(f"{NAME} is not on PATH, where clients look for it", remedy)
     if executables.is_this(first):
         yield Finding("program", "passed", f"{first} is what clients run, with this PATH")
+        directory = os.path.dirname(first)
+        if executables.is_for_all_users(directory) > executables.is_for_all_users(first):
+            yield Finding(
+                "program",
+                "warned",
+                f"{directory} is for all users, but {os.path.realpath(first)} is not: services "
+                "cannot reach it, or one user can change what all the others run",
+                f"sudo rm {first}; {executables.FOR_ALL_USERS}",
+            )
     else:
         said = one_line(executables.version_of(first)) or "nothing"
         yield Finding(
