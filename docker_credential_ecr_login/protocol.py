@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .errors import BadInput
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 NAME = "docker-credential-ecr-login"
 USERNAME = "AWS"
 
