@@ -4,6 +4,7 @@ import re
 import ssl
 import sys
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 import trustme
@@ -14,6 +15,7 @@ from docker_credential_ecr_login.errors import BadConfiguration
 from tests.connect_proxy import NOBODY, SocksProxy, aws_under_its_own_names
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import HOST, OTHER_REGION, HelperProcess, told
+from tests.mounts import mounted
 
 API_HOST = "api.ecr.us-east-1.amazonaws.com"
 
@@ -217,6 +219,36 @@ def test_ca_bundle_is_trusted(variable: str, aws: AwsEmulator, signed_in: Helper
     """A private certificate authority is trusted by botocore's variables, or as the system's."""
     signed_in.environ[variable] = serve_tls(aws, signed_in)
     assert aws.issued(signed_in.get().secret)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ],
+)
+def test_what_the_system_trusts_is_trusted(
+    place: str, aws: AwsEmulator, signed_in: HelperProcess, tmp_path: Path
+) -> None:
+    """Each distribution has a private authority elsewhere, wherever OpenSSL was built to look.
+
+    What SSL_CERT_FILE names is in its place.
+    """
+    bundle = serve_tls(aws, signed_in)
+    signed_in.environ["AWS_ECR_DISABLE_CACHE"] = "1"  # nor is a failure remembered
+    upper, work = tmp_path / "upper", tmp_path / "work"
+    upper.mkdir()
+    work.mkdir()
+    script = (
+        f"mount -t overlay overlay -o lowerdir=/etc,upperdir={upper},workdir={work} $0"
+        f" && rm -rf $0/ssl $0/pki && mkdir -p {place.rpartition('/')[0]} && cp {bundle} {place}"
+    )
+    with mounted(signed_in, Path("/etc"), script) as (there, _):
+        assert "is not trusted" in there.get(SSL_CERT_FILE="/nowhere").stderr
+        assert aws.issued(there.get().secret)
 
 
 def test_ca_bundle_of_the_profile_is_trusted(aws: AwsEmulator, signed_in: HelperProcess) -> None:

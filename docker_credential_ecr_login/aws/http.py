@@ -5,8 +5,10 @@ one that does not end for as long as there is memory. It knows neither SOCKS nor
 has it, and loads the certificates anew for each client, which takes longer than a handshake.
 """
 
+import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from http.client import OK, HTTPException
 from io import BytesIO
@@ -44,6 +46,14 @@ _BOTOCORES: dict[type[Exception], type[Exception]] = {
 }
 _PAGE = (b"<!doctype html", b"<html")
 
+# Where systems keep all certificates that they trust.
+_OF_SYSTEMS = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, and what descends from it
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL, Fedora, Amazon Linux
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, macOS
+)
+
 
 def ca_bundle(environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[str, str]:
     """Return the file of the certificates to trust, and what names it; "" twice for those at hand.
@@ -72,12 +82,24 @@ class _Trust:
         path = bundle or str(get_cert_path(True))
         self.more: list[Callable[[], None]] = [
             partial(self.context.load_verify_locations, path),
-            *([] if bundle else [self.context.load_default_certs]),
+            *([] if bundle else [self._load_systems]),
         ]
         if roots := roots_of_aws(path):
             self.context.load_verify_locations(cadata=roots)
         else:
             self.more.pop(0)()
+
+    def _load_systems(self) -> None:
+        """Load what the system trusts, or what SSL_CERT_FILE names in its place.
+
+        OpenSSL looks where the system has it that this OpenSSL was built for, which for the
+        standalone build is another one.
+        """
+        self.context.load_default_certs()
+        for path in () if "SSL_CERT_FILE" in os.environ else _OF_SYSTEMS:
+            with suppress(OSError):
+                self.context.load_verify_locations(path)
+                break
 
 
 _trust = cache(_Trust)
