@@ -136,14 +136,14 @@ def _fetch_default(
         found = turn.wait(answerable)
         if found is None:
             own = _fetch_own(turn, resolve, may_ask=False)
-            found = {own.host} if own else set()
+            found = {own[0].host} if own else set()
         return found
 
 
 def fetch_own(
     general: Request, resolve: "Callable[[str], Request | None]", region: str
-) -> str | None:
-    """Fetch the token of the caller's own registry in ``region``, and return its host.
+) -> "tuple[Request, Entry] | None":
+    """Fetch the token of the caller's own registry in ``region``; return its request, too.
 
     None if the config file wants others to ask for that one. ``general`` and ``resolve`` are as
     for `fetch_all`. Raises `HelperError`.
@@ -154,8 +154,7 @@ def fetch_own(
         return None
     with Turn(_writable_cache(request), request, deadline) as turn:
         turn.wait(lambda: None)
-        own = _fetch_own(turn, resolve, may_ask=True)
-        return own.host if own else None
+        return _fetch_own(turn, resolve, may_ask=True)
 
 
 def _own_request(general: Request, region: str | None, deadline: Deadline) -> Request | None:
@@ -175,8 +174,8 @@ def _own_request(general: Request, region: str | None, deadline: Deadline) -> Re
 
 def _fetch_own(
     turn: Turn, resolve: "Callable[[str], Request | None]", *, may_ask: bool
-) -> Request | None:
-    """Return the request for the caller's own registry, now that its token is fetched."""
+) -> "tuple[Request, Entry] | None":
+    """Return the request for the caller's own registry, and its token, which is fetched now."""
     token = _ask(turn, may_ask=may_ask)
     registry, host = identify(token.proxy_host)
     own = resolve(host) if registry else None
@@ -184,7 +183,7 @@ def _fetch_own(
         return None  # by the config file, others are to ask for that one
     if turn.cache:
         _keep(turn.cache, own, token.entry)
-    return own
+    return own, token.entry
 
 
 def _ask(turn: Turn, *, may_ask: bool) -> "AuthorizationToken":

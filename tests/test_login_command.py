@@ -223,6 +223,23 @@ def test_one_s_own_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     assert len(principals(aws)) == 1
 
 
+def test_one_s_own_registry_without_a_cache(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """One call says which it is, and brings its token."""
+    signed_in.environ |= {"AWS_REGION": "us-east-1", "AWS_ECR_DISABLE_CACHE": "1"}
+    password = signed_in.run("login", "--output", "password").stdout.strip()
+    assert aws.accepts(password)
+    assert aws.count("GetAuthorizationToken") == 1
+
+
+def test_one_s_own_registry_without_credentials(signed_in: HelperProcess) -> None:
+    """Where the config file wants no token for it, none is handed out."""
+    signed_in.environ["AWS_REGION"] = "us-east-1"
+    signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nanonymous = true\n')
+    outcome = signed_in.run("login")
+    assert (outcome.stdout, outcome.status) == ("", 1)
+    assert "it is used without credentials, by the configuration" in outcome.stderr
+
+
 def test_public(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """--public adds ECR Public."""
     outcome = signed_in.run("login", "--public")

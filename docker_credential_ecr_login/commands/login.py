@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import actions
 from ..cache.storage import complaint, is_disabled, writable_directory
+from ..cache.tokens import Entry
 from ..config_values import ACCESS
 from ..errors import BadConfiguration, BadInput, HelperError
 from ..fetch import fetch_own, refresh
@@ -109,13 +110,10 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         names_nothing = not (options.registries or options.public or options.region)
         if names_nothing and options.output == "text":
             return signed_in, "", 0
-    tokens, failures = [], []
-    for host in _hosts(options, environ):
-        try:
-            tokens.append(_issued(host, options, environ))
-        except HelperError as error:
-            logger(environ).error("%s: %s", host, error)
-            failures.append(f"{host}: {error}")
+    if options.registries or options.public:
+        tokens, failures = _tokens(options, environ)
+    else:
+        tokens, failures = _own_tokens(options, environ), []
     # Who runs this in a script is not to go on with half of what was asked for.
     is_for_people = options.output in output.WITHOUT_SECRETS
     is_whole = tokens and (is_for_people or not failures)
@@ -131,31 +129,42 @@ def _unkept(environ: Mapping[str, str]) -> list[str]:
     return list(filter(None, [complaint(environ, writable_directory(environ))]))
 
 
-def _hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> list[str]:
-    """Return the hosts that are meant. Raises `HelperError`."""
-    if options.profile:
-        environ = with_profile(options.profile, environ)  # which can have a region
-    if options.registries or options.public:
-        return chosen_hosts(options, environ)
+def _tokens(
+    options: argparse.Namespace, environ: Mapping[str, str]
+) -> tuple[list[IssuedToken], list[str]]:
+    """Return tokens for the registries that are named, and why there are none for others.
+
+    Raises `HelperError`.
+    """
+    # The profile can have a region.
+    chosen = with_profile(options.profile, environ) if options.profile else environ
+    tokens, failures = [], []
+    for host in chosen_hosts(options, chosen):
+        try:
+            tokens.append(_issued(host, options, environ))
+        except HelperError as error:
+            logger(environ).error("%s: %s", host, error)
+            failures.append(f"{host}: {error}")
+    return tokens, failures
+
+
+def _own_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> list[IssuedToken]:
+    """Fetch a token for the caller's own registry in each region. Raises `HelperError`.
+
+    Not where the config file wants others to ask for it.
+    """
     if options.access:
         raise BadInput("--access is for registries with a role, and none is given", "name it")
-    found = [
-        host
-        for region in regions(options.region) or configured_regions(environ)
-        if (host := _own_host(region, environ))
-    ]
-    if not found:
-        raise BadInput("which registry?", "name it, or its region with --region or AWS_REGION")
-    return found
-
-
-def _own_host(region: str, environ: Mapping[str, str]) -> str | None:
-    """Fetch the token of the caller's own registry in ``region``, and return its host.
-
-    None if the config file wants others to ask for that one. Raises `HelperError`.
-    """
+    if options.profile:
+        environ = with_profile(options.profile, environ)
     general = unconfigured("", environ, configured_identity(environ))
-    return fetch_own(general, lambda host: resolve(host, environ), region)
+    found = [
+        fetch_own(general, lambda host: _with_token(resolve(host, environ)), region)
+        for region in regions(options.region) or configured_regions(environ)
+    ]
+    if not any(found):
+        raise BadInput("which registry?", "name it, or its region with --region or AWS_REGION")
+    return [_as_issued(*own) for own in found if own]
 
 
 def _issued(host: str, options: argparse.Namespace, environ: Mapping[str, str]) -> IssuedToken:
@@ -163,11 +172,20 @@ def _issued(host: str, options: argparse.Namespace, environ: Mapping[str, str]) 
     request = _request(host, options.profile, environ)
     if options.access:
         request = _restricted(request, options.access)
-    if request.registry is None or request.is_anonymous:
-        raise BadConfiguration("it is used without credentials, by the configuration")
+    request = _with_token(request)
     with suppress(HelperError):  # then the old one must do, if there is one
         refresh(request)
-    entry = actions.token(request)
+    return _as_issued(request, actions.token(request))
+
+
+def _with_token(request: Request) -> Request:
+    """Return the request, if it is answered by a token; else raises `BadConfiguration`."""
+    if request.registry is None or request.is_anonymous:
+        raise BadConfiguration("it is used without credentials, by the configuration")
+    return request
+
+
+def _as_issued(request: Request, entry: Entry) -> IssuedToken:
     used = request.settings.profile or named_profile(request.environ)
     return IssuedToken(request.host, used, entry.expires_at, entry.secret)
 
