@@ -16,7 +16,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock suffixes test oldest emulator demo bench fresh fleet fuzz stress smoke lint types audit format clients clients-all workflows build standalone packages image sbom checksums release-notes clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ suffixes: install ## renew the list of domains below which anybody can have a na
 
 test: install ## run the tests, in parallel
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+test-standalone: standalone ## run the tests by what make standalone has made; TESTS=
+	ECR_LOGIN_STANDALONE=1 $(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 oldest: ## run tests with the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest

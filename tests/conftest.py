@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import surroundings
+from tests import installation, surroundings
 from tests.differential.shells import SHELLS, TRIED
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess, leaks
@@ -56,7 +56,8 @@ def helper(tmp_path: Path, aws: AwsEmulator) -> Iterator[HelperProcess]:
     """
     home = tmp_path / "home"
     home.mkdir()
-    helper = HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url}, may_fork=sys.platform == "linux")
+    may_fork = sys.platform == "linux" and not installation.IS_STANDALONE
+    helper = HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url}, may_fork=may_fork)
     yield helper
     assert leaks(helper, aws.secrets) == []
 

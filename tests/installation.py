@@ -3,6 +3,9 @@
 It is laid out as pip leaves one: the launcher beside a Python, and the package, as of now, in a
 library with all that this Python has installed. It takes one more authority for one of AWS's. The
 first process makes it, and removes it in the end; those that it starts share it.
+
+With ECR_LOGIN_STANDALONE in the environment, the executable is that of the standalone build, as
+`make standalone` has left it.
 """
 
 import atexit
@@ -19,6 +22,7 @@ from pathlib import Path
 
 import trustme
 
+from docker_credential_ecr_login.building.standalone import tree
 from tests import names_of_aws
 
 NAME = "docker-credential-ecr-login"
@@ -26,6 +30,9 @@ PACKAGE = "docker_credential_ecr_login"
 _VERSION = f"python3.{sys.version_info.minor}"
 _SOURCE = Path(__file__).parent.parent / PACKAGE
 _VARIABLE = "ECR_LOGIN_INSTALLATION"  # the directory, for processes that this one starts
+
+IS_STANDALONE = "ECR_LOGIN_STANDALONE" in os.environ
+"""Whether the executable is that of the standalone build."""
 
 
 def _install(directory: Path) -> None:
@@ -55,6 +62,8 @@ def _install(directory: Path) -> None:
     for path in directory.rglob("*"):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.parent == programs else 0o644)
+    if IS_STANDALONE:
+        shutil.copytree(tree(), directory / "standalone", symlinks=True)
 
 
 def _add_authority(directory: Path, library: Path) -> None:
@@ -111,6 +120,6 @@ def _directory() -> Path:
 
 
 DIRECTORY = _directory()
-EXECUTABLE = DIRECTORY / "bin" / NAME
+EXECUTABLE = DIRECTORY / ("standalone" if IS_STANDALONE else "") / "bin" / NAME
 PYTHON = DIRECTORY / "bin" / _VERSION
 LIBRARY = DIRECTORY / "lib" / _VERSION / "site-packages"

@@ -21,6 +21,7 @@ from tests import faults
 from tests.credential_sources import source_profile
 from tests.emulator import AwsEmulator, Fault
 from tests.helper_process import (
+    EXECUTABLE,
     HOST,
     NOT_FOUND,
     OTHER_REGION,
@@ -38,6 +39,9 @@ from tests.tokens import asked, issued_to, stored
 
 needs_faults = pytest.mark.skipif(
     not faults.IS_POSSIBLE, reason="system calls are made to fail on Linux only, x86-64 or ARM 64"
+)
+needs_no_link = pytest.mark.skipif(
+    EXECUTABLE.is_symlink(), reason="the launcher takes a process to find what a link leads to"
 )
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 STORED = "c3RvcmVkIGJ5IGRvY2tlciBsb2dpbg=="
@@ -654,6 +658,7 @@ class TestLimits:
         assert poor.store(SECOND_ACCOUNT, STORED) == Outcome("", "", 0)
 
     @needs_faults
+    @needs_no_link
     def test_no_further_process(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
         """Where no process or thread can be started, a line says so; what is cached is answered."""
         poor = under(signed_in, faults.prefix("fork=EAGAIN"))
@@ -671,6 +676,7 @@ class TestLimits:
         assert aws.count("GetAuthorizationToken") == 1
 
     @needs_faults
+    @needs_no_link
     def test_no_further_process_for_a_refresh(self, warm: HelperProcess) -> None:
         """An old token is answered where no refresh can be started."""
         secret = age(warm)

@@ -1,6 +1,7 @@
 """What Python leaves for the launcher: when the launcher answers by it, and when it does not."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -36,6 +37,7 @@ from tests.helper_process import (
     as_nobody,
     wait_for,
 )
+from tests.installation import PYTHON
 from tests.tokens import HOUR, asked, keep_token, stored
 
 STAT = shutil.which("stat")
@@ -410,7 +412,7 @@ class TestFiles:
         (path,) = set(records(warm)) - before
         assert is_answered(launcher, HUB)
         text = path.read_text()
-        line = next(line for line in text.splitlines() if "/registry.py|" in line)
+        line = next(line for line in text.splitlines() if re.search(r"/registry\.pyc?\|", line))
         path.write_text(text.replace(line, line[:-1]))
         assert not is_answered(launcher, HUB)
 
@@ -547,7 +549,7 @@ class TestLogins:
             assert is_answered(launcher, **changes)
             code = "import platformdirs; print(platformdirs.user_cache_dir('ecr-login'))"
             printed = subprocess.run(
-                [str(EXECUTABLE.with_name("python")), "-c", code],
+                [str(PYTHON), "-c", code],
                 env=warm.environment(changes),
                 capture_output=True,
                 text=True,
