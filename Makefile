@@ -19,7 +19,7 @@ NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' te
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 install: $(VENV)/installed ## make .venv, with the package and the development tools in it
 
@@ -108,8 +108,8 @@ workflows: install ## check GitHub's workflows and the action: zizmor, and actio
 build: install ## make the wheel and the sdist in dist/
 	$(DATED) $(BIN)/python -m build
 
-standalone: install ## make a tarball in dist/ that needs no Python
-	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.standalone
+standalone: install ## make a tarball in dist/ that needs no Python, nor a glibc after GLIBC
+	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.standalone $(GLIBC)
 
 packages: standalone ## make a .deb and an .rpm of it in dist/ (Linux; dpkg-deb, rpmbuild)
 	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.packages

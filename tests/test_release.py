@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from docker_credential_ecr_login import __version__
 from docker_credential_ecr_login.building.release_notes import complaint, section
+from docker_credential_ecr_login.building.standalone import glibc
 from tests.recipes import OUR_ACTION, ROOT
 
 CHANGELOG = """\
@@ -78,6 +80,15 @@ def test_another_tag_ends_the_release() -> None:
         f"the tag is v0.0.0, and the version {__version__}: tag v{__version__}, or change "
         "protocol.py\n"
     )
+
+
+def test_the_glibc_that_a_build_needs(tmp_path: Path) -> None:
+    """It is the newest of which machine code names a symbol, by the number and not the text."""
+    assert glibc(tmp_path) == ""
+    (tmp_path / "python3").write_bytes(b"\x7fELF\0GLIBC_2.4\0GLIBC_2.17\0GLIBC_PRIVATE\0")
+    (tmp_path / "library.so.1").write_bytes(b"\x7fELF\0GLIBC_2.3.4\0")
+    (tmp_path / "text").write_bytes(b"\0GLIBC_2.99\0")
+    assert glibc(tmp_path) == "2.17"
 
 
 @pytest.fixture

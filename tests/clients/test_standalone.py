@@ -1,6 +1,7 @@
 """The standalone build, as `make standalone packages image` leaves it in dist/: without Python."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -112,6 +113,18 @@ def test_tarball(machine: Machine, registry: Registry, aws: AwsEmulator) -> None
     assert registry.pulled(IMAGE)
     shutil.rmtree(directory)
     assert _traces(machine) == before
+
+
+def test_what_a_build_needs_of_glibc(tmp_path: Path) -> None:
+    """Its packages depend on the newest glibc that any of its files needs, as readelf has it."""
+    _call("tar", "-xzf", _built(f"{NAME}-*.tar.gz"), "-C", tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    binaries = [path for path in files if path.read_bytes().startswith(b"\x7fELF")]
+    said = _call("readelf", "--version-info", *binaries)
+    found = {tuple(map(int, each.split("."))) for each in re.findall(r"Name: GLIBC_([\d.]+)", said)}
+    newest = ".".join(map(str, max(found)))
+    assert f"Depends: libc6 (>= {newest})\n" in _call("dpkg", "--info", _built("*.deb"))
+    assert f"glibc >= {newest}\n" in _call("rpm", "-qp", "--requires", _built("*.rpm"))
 
 
 def test_deb(machine: Machine, engine: DockerEngine, registry: Registry, aws: AwsEmulator) -> None:
