@@ -123,8 +123,8 @@ sbom: build ## list what the wheel brings, in dist/, as CycloneDX has it
 	sed -n 's/^\([^ ]*==[^ ;]*\).*/\1/p' $(LOCK) > build/sbom/constraints.txt
 	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --disable-pip-version-check \
 		--constraint build/sbom/constraints.txt dist/docker_credential_ecr_login-$(VERSION)-*.whl
-	$(DATED) $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
-		--output-file dist/docker-credential-ecr-login-$(VERSION).cdx.json build/sbom
+	$(BIN)/python -m docker_credential_ecr_login.building.sbom build/sbom/bin/python \
+		dist/docker-credential-ecr-login-$(VERSION).cdx.json
 
 checksums: ## write dist/SHA256SUMS, of all that is in dist/
 	rm -f dist/SHA256SUMS

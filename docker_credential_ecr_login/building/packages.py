@@ -30,6 +30,10 @@ Copyright 2026 the {NAME} developers.
 
 LICENSES, beside this file, has the licences of the interpreter and the libraries that it brings.
 """
+_LICENCES = (
+    "Apache-2.0 AND MPL-2.0 AND BSD-2-Clause AND BSD-3-Clause AND MIT AND Python-2.0.1 AND Zlib"
+    " AND (GPL-2.0-or-later WITH Bootloader-exception)"
+)
 _OVERRIDES = (
     # A build for each distribution would need a Python of each.
     "embedded-library *",
@@ -123,7 +127,7 @@ Name: {NAME}
 Version: {__version__}
 Release: 1
 Summary: {_SUMMARY}
-License: Apache-2.0 AND MPL-2.0 AND PSF-2.0
+License: {_LICENCES}
 Requires: glibc >= {glibc(source)}
 Provides: {_GO_HELPER}
 Conflicts: {_GO_HELPER}

@@ -17,6 +17,7 @@ from importlib.metadata import Distribution, distribution, packages_distribution
 from pathlib import Path, PurePath
 
 from ..protocol import NAME, __version__
+from .sbom import of_standalone
 
 EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", "1580601600"))
 """Seconds: the time of all files."""
@@ -77,8 +78,12 @@ def main(newest_glibc: str = "") -> None:
     needed = glibc(directory)
     if newest_glibc and _numbers(needed) > _numbers(newest_glibc):
         sys.exit(f"it needs glibc {needed}: for {newest_glibc}, build it with another Python")
+    bill = of_standalone(program / (f"{NAME}.exe" if _IS_WINDOWS else "python3"))
+    # In the directory, too: what looks for vulnerable libraries in images reads it there.
+    for place in (Path("dist", directory.name), directory / "share" / "doc" / NAME / NAME):
+        place.parent.mkdir(exist_ok=True)
+        place.with_name(f"{place.name}.cdx.json").write_text(bill, encoding="utf-8", newline="\n")
     tarball = Path("dist", f"{directory.name}.tar.gz")
-    tarball.parent.mkdir(exist_ok=True)
     tarball.write_bytes(packed(directory, directory.name))
     size = sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
     needs = f"; needs glibc {needed}" if needed else ""

@@ -1,5 +1,6 @@
 """The standalone build, as `make standalone packages image` leaves it in dist/: without Python."""
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
+from docker_credential_ecr_login import __version__
 from tests.clients.machine import IMAGE, Outcome, Person
 from tests.clients.servers import DockerEngine, Registry
 from tests.emulator import AwsEmulator
@@ -125,6 +129,29 @@ def test_what_a_build_needs_of_glibc(tmp_path: Path) -> None:
     newest = ".".join(map(str, max(found)))
     assert f"Depends: libc6 (>= {newest})\n" in _call("dpkg", "--info", _built("*.deb"))
     assert f"glibc >= {newest}\n" in _call("rpm", "-qp", "--requires", _built("*.rpm"))
+
+
+def test_what_a_build_has_in_it(tmp_path: Path) -> None:
+    """Its bill of materials, beside it and in it, has each library, of Python and of C."""
+    bill = _built(f"{NAME}-*-*.cdx.json").read_text()
+    _call("tar", "-xzf", _built(f"{NAME}-*.tar.gz"), "-C", tmp_path)
+    assert [path.read_text() for path in tmp_path.rglob("*.cdx.json")] == [bill]
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    listed = {each["name"]: each.get("version") for each in json.loads(bill)["components"]}
+    distributions = [path.stem.rsplit("-", 1) for path in tmp_path.rglob("*.dist-info")]
+    assert {name.replace("_", "-"): version for name, version in distributions}.items() <= {
+        **listed,
+        NAME: __version__,
+    }.items()
+    code = b"".join(path.read_bytes() for path in tmp_path.rglob("lib*.so*"))
+    for name, text in {
+        "openssl": rb"OpenSSL (\d+\.\d+\.\d+) \d",
+        "zlib": rb"deflate (\d+\.\d+[\d.]*) Copyright",
+    }.items():
+        assert {each.decode() for each in re.findall(text, code)} == {listed[name]}
+    minor, _, _ = str(listed["python"]).rpartition(".")
+    assert list(tmp_path.rglob(f"libpython{minor}.so*"))
+    assert {"expat", "libffi", "mpdecimal", "pyinstaller"} <= listed.keys()
 
 
 def test_deb(machine: Machine, engine: DockerEngine, registry: Registry, aws: AwsEmulator) -> None:
