@@ -67,10 +67,12 @@ fresh: install ## from nothing installed to the first token, by each way to inst
 fleet: install ## simulate fleets that start cold at AWS's limit, by retry policy
 	$(BIN)/python -m tests.bench.fleet
 
-fuzz: install ## fuzz what is read from outside for SECONDS, and the launcher with QUESTIONS (Linux)
+fuzz: install ## fuzz what is read for SECONDS; launcher, and what is sent ahead, with QUESTIONS (Linux)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris # not for every platform
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),10)
 	$(BIN)/python -m tests.differential $(or $(QUESTIONS),10000)
+	QUESTIONS=$(or $(QUESTIONS),10000) $(BIN)/python -m pytest -q --timeout 0 tests/test_ahead.py \
+		-k what_botocore_asks_for
 
 stress: install ## 200 callers at once for SECONDS, and 300 that are killed
 	$(BIN)/python -m tests.stress --seconds $(or $(SECONDS),60)

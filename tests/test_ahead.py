@@ -2,22 +2,26 @@
 
 import json
 import os
+import re
 import ssl
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest import mock
 
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
-from hypothesis import Phase, assume, given, settings
+from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
-from docker_credential_ecr_login.aws.ahead import SentAhead, foreseen, signed_headers
+from docker_credential_ecr_login.aws import ahead
+from docker_credential_ecr_login.aws.ahead import SentAhead, foreseen
 from docker_credential_ecr_login.aws.attempt import Attempt
 from docker_credential_ecr_login.aws.credentials import sign_in
 from docker_credential_ecr_login.aws.models import create_loader
@@ -262,8 +266,8 @@ class _Asked(Exception):
     """Raised in place of asking."""
 
 
-def asked_by_botocore(request: Request) -> Any:
-    """Return the only request that boto3's chain makes in this environment, as it is to be sent."""
+def asked_by_botocore(request: Request) -> list[Any]:
+    """Return the requests that boto3's chain makes in this environment, as they are to be sent."""
     found: list[Any] = []
 
     def note(request: Any, **_: object) -> None:
@@ -277,12 +281,30 @@ def asked_by_botocore(request: Request) -> Any:
         with suppress(HelperError, BotoCoreError, _Asked):
             sign_in(session, attempt, Worker(Deadline(10)), None)
             create_client(session, request).get_authorization_token()
-    (only,) = found
-    return only
+    return found
+
+
+def difference(request: Request) -> tuple[object, object] | None:
+    """Return what is sent ahead, and what botocore asks for in its place, where they differ."""
+    if foreseen(request) is None:
+        return None
+    asked = asked_by_botocore(request)
+    headers = {name.lower(): text(value) for each in asked for name, value in each.headers.items()}
+    with mock.patch("time.strftime", return_value=headers.get("x-amz-date", "")):
+        sent = foreseen(request)
+    assert sent is not None
+    names = sent.headers.keys() - {"host", "user-agent"}  # botocore adds the first later
+    ours = [("POST", f"https://{sent.host}/", "{}", {name: sent.headers[name] for name in names})]
+    theirs = [
+        (each.method, each.url, text(each.body), {name: headers.get(name) for name in names})
+        for each in asked
+    ]
+    is_same = ours == theirs and answer_of(sent, request) == TOKEN
+    return None if is_same else (ours, theirs)
 
 
 NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-NOT_SIGNED = ("host", "user-agent")
+TOKEN = "QVdTOnNlY3JldA=="
 # One for all, which then reads each file once.
 LOADER = mock.patch("docker_credential_ecr_login.aws.session.create_loader", cache(create_loader))
 TEXTS = st.text(st.characters(codec="latin-1", exclude_characters="\0\r\n"), max_size=8)
@@ -307,36 +329,64 @@ HOSTS = st.sampled_from(["us-east-1", "eu-west-1", "ap-southeast-7", "us-nowhere
 )
 NOTHING: dict[str, str] = {}
 ANY = st.just(NOTHING) | st.dictionaries(
-    st.sampled_from([*NAMES, "AWS_PROFILE", "AWS_USE_FIPS_ENDPOINT", "HTTP_PROXY"]), TEXTS
+    st.sampled_from([*NAMES, "AWS_PROFILE", "AWS_USE_FIPS_ENDPOINT", "HTTP_PROXY"]),
+    TEXTS | st.just("true"),
+    max_size=2,
 )
 # Nobody is asked, and nothing kept.
 QUIET = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ECR_DISABLE_CACHE": "1"}
+ENVIRONMENTS = st.builds(lambda *each: reduce(or_, each, QUIET), BESIDE, KEYS_OF_SOME_KIND, ANY)
 
 
-@settings(phases=[Phase.generate])  # to make one smaller takes minutes
-@given(keys=KEYS_OF_SOME_KIND, beside=BESIDE, more=ANY, host=HOSTS)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A home that stays empty."""
+    return str(tmp_path_factory.mktemp("home"))
+
+
+# To make an example smaller takes minutes.
+@settings(phases=[Phase.generate], max_examples=int(os.environ.get("QUESTIONS", "100")))
+@given(host=HOSTS, environ=ENVIRONMENTS)
 def test_what_is_sent_ahead_is_what_botocore_asks_for(
-    keys: dict[str, str],
-    beside: dict[str, str],
-    more: dict[str, str],
-    host: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    host: str, environ: dict[str, str], home: str
 ) -> None:
     """Whatever the environment: what is sent ahead is what boto3's chain asks for, and signs."""
-    home = tmp_path_factory.mktemp("home")
-    request = asked(host, {"HOME": str(home), **QUIET, **beside, **keys, **more})
-    sent = foreseen(request)
-    assume(sent)
-    assert sent is not None
-    theirs = asked_by_botocore(request)
-    assert (theirs.method, theirs.url, text(theirs.body)) == ("POST", f"https://{sent.host}/", "{}")
-    headers = {name.lower(): text(value) for name, value in theirs.headers.items()}
-    three = tuple({**keys, **more}.get(name, "") for name in NAMES)
-    ours = signed_headers(sent.host, request.ecr.region, three, headers["x-amz-date"])
-    assert {name: headers[name] for name in ours if name not in NOT_SIGNED} == {
-        name: value for name, value in ours.items() if name not in NOT_SIGNED
-    }
-    assert answer_of(sent, request) == "QVdTOnNlY3JldA=="
+    request = asked(host, {"HOME": home, **environ})
+    assume(foreseen(request))
+    assert difference(request) is None
+
+
+def harmless(name: str) -> tuple[str, object]:
+    """Return a guess that is sure whatever this variable says."""
+    return "_DECISIVE", re.compile(
+        vars(ahead)["_DECISIVE"].pattern.replace("ECR_", f"{name}=|ECR_")
+    )
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        harmless("PROFILE"),
+        harmless("USE_FIPS_ENDPOINT"),
+        ("SentAhead", lambda _, keys: SentAhead("us-east-1", keys)),
+        ("SentAhead", lambda region, keys: SentAhead(region, (*keys[:2], ""))),
+    ],
+    ids=["any_profile", "any_fips", "one_region", "no_session_token"],
+)
+def test_a_guess_that_is_wrong_is_found(
+    guess: tuple[str, object], home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If something else were sent ahead, such environments would tell."""
+    monkeypatch.setattr(ahead, *guess)
+    requests = st.builds(
+        lambda host, environ: asked(host, {"HOME": home, **environ}), HOSTS, ENVIRONMENTS
+    )
+    assert find(
+        requests,
+        lambda request: difference(request) is not None,
+        settings=settings(phases=[Phase.generate], max_examples=1000),
+        random=Random(0),
+    )
 
 
 @settings(phases=[Phase.generate])
@@ -346,11 +396,11 @@ def test_what_is_sent_ahead_is_what_botocore_asks_for(
     value=PLAIN | st.just(""),
 )
 def test_what_differs_is_not_the_same(
-    keys: dict[str, str], name: str, value: str, tmp_path_factory: pytest.TempPathFactory
+    keys: dict[str, str], name: str, value: str, home: str
 ) -> None:
     """An answer to other keys than those that boto3's chain finds is not used, nor handed on."""
     assume(value != keys[name])
-    environ = {"HOME": str(tmp_path_factory.mktemp("home")), **QUIET}
+    environ = {"HOME": home, **QUIET}
     sent = foreseen(asked(HOST, {**environ, **keys}))
     assert sent is not None
     assert answer_of(sent, asked(HOST, {**environ, **keys, name: value})) is None
@@ -362,7 +412,7 @@ def answer_of(sent: SentAhead, request: Request) -> str | None:
     """Return the token in the answer, if it is used in the environment of the request."""
     sent.run = lambda: None  # type: ignore[method-assign]  # in place of asking
     sent.start()
-    data = {"authorizationToken": "QVdTOnNlY3JldA==", "expiresAt": 2e9}
+    data = {"authorizationToken": TOKEN, "expiresAt": 2e9}
     sent.result = (200, {}, json.dumps({"authorizationData": [data]}).encode())
     with mock.patch.dict(os.environ, request.environ, clear=True):
         answer = sent.answer(Attempt(request), Deadline(10))
