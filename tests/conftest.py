@@ -9,13 +9,22 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import installation, surroundings
+from tests import installation, own_names, surroundings
 from tests.differential.shells import SHELLS, TRIED
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess, leaks
 
 hypothesis.settings.register_profile("shared", deadline=None)  # machines are noisy
 hypothesis.settings.load_profile("shared")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the emulator be found in another way."""
+    parser.addoption(
+        own_names.OPTION,
+        action="store_true",
+        help="reach AWS's emulator by the names of AWS, in place of an endpoint in the environment",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,7 +58,9 @@ def aws() -> Iterator[AwsEmulator]:
 
 
 @pytest.fixture
-def helper(tmp_path: Path, aws: AwsEmulator) -> Iterator[HelperProcess]:
+def helper(
+    tmp_path: Path, aws: AwsEmulator, pytestconfig: pytest.Config
+) -> Iterator[HelperProcess]:
     """The executable with an empty home and no credentials, told where AWS is.
 
     Whatever a test does: no secret of AWS is anywhere but in tokens and answers.
@@ -57,7 +68,9 @@ def helper(tmp_path: Path, aws: AwsEmulator) -> Iterator[HelperProcess]:
     home = tmp_path / "home"
     home.mkdir()
     may_fork = sys.platform == "linux" and not installation.IS_STANDALONE
-    helper = HelperProcess(home, {"AWS_ENDPOINT_URL": aws.url}, may_fork=may_fork)
+    has_own_names = pytestconfig.getoption(own_names.OPTION)
+    where = own_names.serve_by_name(aws) if has_own_names else {"AWS_ENDPOINT_URL": aws.url}
+    helper = HelperProcess(home, where, may_fork=may_fork)
     yield helper
     assert leaks(helper, aws.secrets) == []
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import ssl
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,7 +28,6 @@ from docker_credential_ecr_login.aws.session import create_client, open_session
 from docker_credential_ecr_login.aws.worker import Worker
 from docker_credential_ecr_login.deadline import Deadline
 from docker_credential_ecr_login.errors import HelperError
-from docker_credential_ecr_login.protocol import NAME
 from docker_credential_ecr_login.request import Request, Settings
 from docker_credential_ecr_login.web_identity import WebIdentity
 from tests import installation, names_of_aws
@@ -40,34 +38,22 @@ from tests.credential_sources import (
     environment_session,
 )
 from tests.emulator import AwsEmulator
-from tests.helper_process import HOST, HelperProcess, matches, told
+from tests.helper_process import HOST, HelperProcess
+from tests.own_names import sent_ahead, serve_by_name
 from tests.tokens import asked
 
 OFF = {"AWS_SDK_LOAD_CONFIG": "true"}
 """Changes nothing, and is not known to."""
 
 OTHER = "arn:aws:iam::111111111111:user/other"
-API = "https://api.ecr.us-east-1.amazonaws.com"
 
 
 @pytest.fixture
 def job(aws: AwsEmulator, helper: HelperProcess) -> HelperProcess:
     """The executable as in a CI job: AWS has its own names, and nothing says otherwise."""
-    if installation.IS_STANDALONE or not (installation.DIRECTORY / "authority.pem").exists():
-        pytest.skip("what is installed knows no emulator by the names of AWS")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    installation.authority().issue_cert("*.us-east-1.amazonaws.com", API[8:]).configure_cert(
-        context
-    )
-    url = aws.listen("127.0.0.1", ssl_context=context)
-    del helper.environ["AWS_ENDPOINT_URL"]
-    helper.environ[names_of_aws.PORT] = url.rpartition(":")[2]
+    helper.environ.pop("AWS_ENDPOINT_URL", None)
+    helper.environ |= serve_by_name(aws)
     return helper
-
-
-def sent_ahead(aws: AwsEmulator) -> list[str]:
-    """Return the operations that were not asked for by botocore."""
-    return [call.operation for call in aws.calls if call.user_agent.startswith(NAME)]
 
 
 @pytest.mark.parametrize(
@@ -123,31 +109,31 @@ def test_change_between_what_is_sent_and_botocore(
 
 # Faults
 
-FAULTS_OF_THE_CALL = (
-    "throttled_once throttled_always error_500_once error_500_always page_503_once page_503_always "
-    "closed_once closed_always reset_once reset_always cut_short_once cut_short_always "
-    "never_answered never_answered_once answered_slowly answered_in_drops clock_is_slow "
-    "not_json sign_in_page page_403 redirection json_null expired_already large_json large_error "
-    "empty endless"
-)
+# All of them are tried so with `--names-of-aws`.
 FAULTS = {case.__name__: case for case in faults.FAULTS}
 
 
-@pytest.mark.parametrize("name", FAULTS_OF_THE_CALL.split())
-def test_fault_of_the_first_call(name: str, aws: AwsEmulator, job: HelperProcess) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "throttled_once",
+        "error_500_always",
+        "page_503_once",
+        "closed_once",
+        "reset_always",
+        "cut_short_once",
+        "never_answered",
+        "answered_in_drops",
+        "page_403",
+        "json_null",
+        "expired_already",
+        "large_json",
+    ],
+)
+def test_fault_of_the_first_call(fault: str, aws: AwsEmulator, job: HelperProcess) -> None:
     """What fails after it was sent counts as botocore's first try, and is told in its words."""
-    expected = FAULTS[name](aws, job)
-
-    outcome = job.get()
-
-    assert expected.allows(aws), (outcome, faults.calls_of(aws))
+    faults.test_without_a_token(FAULTS[fault], aws, job)
     assert sent_ahead(aws) == [faults.ECR]
-    if expected.line:
-        line = expected.line.replace(aws.url, API).replace("check AWS_ENDPOINT_URL, ", "check ")
-        line = line.replace("Connection reset by peer", "*")  # TLS says that it broke off
-        assert matches(told(outcome.stderr), line), outcome
-    else:
-        assert outcome.secret
 
 
 @pytest.mark.parametrize("port", ["silent", "closed", "of another"])

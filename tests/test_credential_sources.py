@@ -51,6 +51,7 @@ from tests.helper_process import (
     as_nobody,
     told,
 )
+from tests.own_names import OPTION, environment_decides, sent_ahead
 from tests.tokens import asked, cache_of
 
 ROOT = Path(__file__).parent.parent
@@ -84,11 +85,20 @@ def test_source_signs_as_the_principal_that_it_stands_for(
         *expected.operations,
         "GetAuthorizationToken",
     ]
+    assert sent_ahead(aws) == (["GetAuthorizationToken"] if environment_decides(helper) else [])
     last = aws.calls[-1]
     assert (last.service, last.region, last.principal) == ("ecr", REGION, issued.principal)
     for call in aws.calls:
         if call.service in {"ecr", "sts", "sso", "sso-oidc"}:
             assert f"docker-credential-ecr-login/{__version__}" in call.user_agent.split()
+
+
+def test_where_aws_is(
+    aws: AwsEmulator, signed_in: HelperProcess, pytestconfig: pytest.Config
+) -> None:
+    """The call is sent ahead if the tests leave AWS its own names, as the next ones count on."""
+    assert aws.issued(signed_in.get().secret)
+    assert len(sent_ahead(aws)) == pytestconfig.getoption(OPTION)
 
 
 @all_sources
@@ -173,6 +183,7 @@ def _with_read_only_sign_in(
     sso_profile(helper, ())
     path.chmod(0o644)
     path.parent.chmod(0o555)
+    helper.environ["AWS_ENDPOINT_URL"] = aws.url  # of other users' Python, we know nothing
     return as_nobody(helper, helper.home) if os.geteuid() == 0 else helper, path
 
 

@@ -237,7 +237,7 @@ def test_custom_endpoint_for_private_registries(
     signed_in: HelperProcess,
 ) -> None:
     """The service's variable, the general one, the services section, the profile: in this order."""
-    del signed_in.environ["AWS_ENDPOINT_URL"]
+    signed_in.environ.pop("AWS_ENDPOINT_URL", None)
     where = {HERE: aws.url}
     signed_in.environ |= {name: where.get(url, url) for name, url in variables.items()}
     signed_in.write_config(config.format(*(where.get(url, url) for url in urls)))
@@ -257,7 +257,7 @@ def test_custom_endpoint_for_the_public_registry(
     variables: dict[str, str], config: str, aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
     """ECR Public has a variable and a name in the services section of its own."""
-    del signed_in.environ["AWS_ENDPOINT_URL"]
+    signed_in.environ.pop("AWS_ENDPOINT_URL", None)
     where = {HERE: aws.url}
     signed_in.environ |= {name: where.get(url, url) for name, url in variables.items()}
     signed_in.write_config(config.format(aws.url))
@@ -268,7 +268,7 @@ def test_endpoint_of_another_profile_is_not_used(
     aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
     """Each profile has its own endpoint."""
-    del signed_in.environ["AWS_ENDPOINT_URL"]
+    signed_in.environ.pop("AWS_ENDPOINT_URL", None)
     signed_in.write_config(
         f"[profile here]\nendpoint_url = {aws.url}\n[profile nowhere]\nendpoint_url = {NOBODY}\n"
     )
@@ -301,7 +301,7 @@ def test_custom_endpoint_serves_variants_too(
     host: str, aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
     """A custom endpoint wins over the variant of the host, which botocore would refuse."""
-    assert aws.issued(signed_in.get(host).secret)
+    assert aws.issued(signed_in.get(host, AWS_ENDPOINT_URL=aws.url).secret)
 
 
 @pytest.mark.parametrize("variable", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
@@ -309,7 +309,7 @@ def test_custom_endpoint_wins_over_a_variant_of_the_environment(
     variable: str, aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
     """A custom endpoint wins over the variants that the environment asks for."""
-    assert aws.issued(signed_in.get(**{variable: "true"}).secret)
+    assert aws.issued(signed_in.get(AWS_ENDPOINT_URL=aws.url, **{variable: "true"}).secret)
 
 
 def test_custom_endpoint_of_ecr_is_not_that_of_sts(aws: AwsEmulator, helper: HelperProcess) -> None:

@@ -38,6 +38,7 @@ from tests.helper_process import (
     told,
     wait_for,
 )
+from tests.own_names import as_told, environment_decides, sent_ahead
 from tests.tokens import HOUR, keep_token, stored
 
 TIMEOUT, LIST_TIMEOUT = 15, 3  # seconds, by default
@@ -824,13 +825,14 @@ def test_without_a_token(fault: Case, aws: AwsEmulator, helper: HelperProcess) -
     assert time.monotonic() - started < time_limit(helper)
     assert expected.allows(aws), (outcome, calls_of(aws))
     calls = calls_of(aws)
+    assert sent_ahead(aws) == ([ECR] if calls and environment_decides(helper) else [])
     wait_for(lambda: processes_of(helper.home) == [])
     if not expected.line:
         assert outcome.secret
         return
     assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
     line = told(outcome.stderr)
-    assert matches(line, expected.line), line
+    assert matches(line, as_told(expected.line, aws, helper)), line
     assert "Traceback (most recent call last)" in helper.log
     again = helper.get(AWS_ECR_STRICT="true")
     assert (again.stdout, again.status) == (f"{HOST}: {line}\n", 1)
