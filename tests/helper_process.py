@@ -213,9 +213,25 @@ def as_nobody(helper: HelperProcess, *paths: Path) -> HelperProcess:
         path.chmod(0o755)
     if not all(path.stat().st_mode & stat.S_IXOTH for path in (top, *top.parents)):
         pytest.skip(f"no other user can enter {top}")
+    skip_where_others_have_no_python()
     for path in paths:
         os.chown(path, _NOBODY, _NOBODY)
     return replace(helper, user=_NOBODY)
+
+
+def skip_where_others_have_no_python() -> None:
+    """Skip the test if no other user can run this Python, nor has one that the launcher finds."""
+    if not _others_have_python():
+        pytest.skip(f"no other user can run {installation.PYTHON.resolve()}")
+
+
+@cache
+def _others_have_python() -> bool:
+    if installation.is_open(installation.PYTHON):
+        return True
+    version = [str(EXECUTABLE), "version"]
+    completed = subprocess.run(version, user=_NOBODY, stdout=subprocess.DEVNULL, check=False)
+    return completed.returncode == 0
 
 
 def matches(line: str, expected: str) -> bool:

@@ -50,7 +50,7 @@ def _install(directory: Path) -> None:
     for path in installed.iterdir():
         if path.name != PACKAGE:
             (library / path.name).symlink_to(path)
-    if not _is_open(installed / "botocore" / "__init__.py"):
+    if not is_open(installed / "botocore" / "__init__.py"):
         _copy_dependencies(installed, library)
     _add_authority(directory, library)
     shutil.copy(Path(names_of_aws.__file__), library)
@@ -84,7 +84,7 @@ def authority() -> trustme.CA:
     return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
 
 
-def _is_open(path: Path) -> bool:
+def is_open(path: Path) -> bool:
     """Say whether every user may read a file."""
     path = path.resolve()
     above = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)

@@ -31,6 +31,7 @@ from tests.helper_process import (
     as_nobody,
     matches,
     processes_of,
+    skip_where_others_have_no_python,
     told,
     wait_for,
 )
@@ -280,6 +281,7 @@ class TestPlacesForACache:
     @pytest.mark.parametrize("is_set", [False, True], ids=["unset", "empty"])
     def test_no_home(self, signed_in: HelperProcess, aws: AwsEmulator, *, is_set: bool) -> None:
         """HOME unset or empty, for a user that no list has: a pull goes on without a cache."""
+        skip_where_others_have_no_python()
         prefix = ("env", "HOME=") if is_set else ("env", "-u", "HOME")
         stranger = replace(signed_in, prefix=prefix, user=54321)
         assert aws.accepts(stranger.get().secret)
