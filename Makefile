@@ -10,10 +10,8 @@ LOCK := tests/requirements.txt
 BIN := $(VENV)/bin
 SOURCES := $(shell find docker_credential_ecr_login -name '*.py' -o -path '*/launcher/*' -o -path '*/building/*.*' -o -name '*.txt')
 
-OLDEST := $(shell sed -n '/^dependencies = /s/>=/==/gp' pyproject.toml | grep -o '[a-z0-9]*==[0-9.]*')
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' docker_credential_ecr_login/protocol.py)
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-NOT_WITH_OLDEST := $(shell sed -n 's|^\([a-z_]*\.py\) .*|--ignore=tests/\1|p' tests/not_with_oldest.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -30,8 +28,7 @@ $(VENV)/installed: pyproject.toml README.md $(LOCK) $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-build-isolation .
 	@touch $@
 
-lock: ## renew the versions and hashes of the development tools
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+lock: install ## renew the versions and hashes of the development tools
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--extra dev --upgrade pyproject.toml -o $(LOCK)
 
@@ -45,11 +42,11 @@ test: install ## run the tests, in parallel
 test-standalone: standalone ## run the tests by what make standalone has made; TESTS=
 	ECR_LOGIN_STANDALONE=1 $(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
-oldest: ## run tests with the oldest dependencies that pyproject.toml allows
-	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip \
-		'.[dev]' $(OLDEST)
-	.venv-oldest/bin/python -m pytest -n auto --dist worksteal $(NOT_WITH_OLDEST)
+pythons: install ## run the tests with each Python, and the newest and oldest dependencies
+	$(BIN)/tox run
+
+oldest: install ## run tests with the oldest dependencies that pyproject.toml allows
+	$(BIN)/tox run -e 3.11-oldest
 
 emulator: install ## run AWS and an ECR registry on this machine, for any client, until Ctrl-C
 	$(BIN)/python -m tests.emulator
@@ -61,7 +58,6 @@ bench: install ## whole processes against PEER=/another/helper, AWS answering af
 	$(BIN)/python -m tests.bench
 
 fresh: install ## from nothing installed to the first token, by each way to install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv pipx
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench.fresh
 
 fleet: install ## simulate fleets that start cold at AWS's limit, by retry policy
@@ -138,4 +134,4 @@ release-notes: install ## print what CHANGELOG.md says of this version; TAG=, RE
 	@$(BIN)/python -m docker_credential_ecr_login.building.release_notes "$(TAG)" "$(REPOSITORY)"
 
 clean: ## remove all that make made
-	rm -rf $(VENV) .venv-oldest dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .tox dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -30,6 +30,8 @@ from tests.helper_process import HelperProcess
 NAME = "docker-credential-ecr-login"
 PACKAGE = "docker_credential_ecr_login"
 ROOT = Path(__file__).parent.parent
+LAUNCHERS = ROOT / PACKAGE / "launcher"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SITE_PACKAGES = Path("lib") / f"python3.{sys.version_info.minor}" / "site-packages"
 
 
@@ -102,14 +104,14 @@ def sdist(distributions: Path) -> Path:
 
 
 def test_what_touches_a_dependency_is_tried_with_the_oldest() -> None:
-    """No test file that `make oldest` leaves out imports a dependency, or what imports one."""
-    lines = (ROOT / "tests" / "not_with_oldest.txt").read_text().splitlines()
-    names = [line.split()[0] for line in lines if not line.startswith("#")]
-    assert names
-    for name in names:
+    """No test file that is not tried with the oldest imports a dependency, or what imports one."""
+    ignored = PROJECT["tool"]["tox"]["without_dependencies"]
+    assert ignored
+    for option in ignored:
+        name = option.removeprefix("--ignore=")
         imported = {
             module
-            for node in ast.walk(ast.parse((ROOT / "tests" / name).read_text()))
+            for node in ast.walk(ast.parse((ROOT / name).read_text()))
             for module in (
                 [alias.name for alias in node.names]
                 if isinstance(node, ast.Import)
@@ -247,7 +249,7 @@ def test_pip_says_that_python_is_too_old(wheel: Path, tmp_path: Path) -> None:
 
 def test_the_lock_is_whole() -> None:
     """All that development needs is locked to versions, and each of them to hashes."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = PROJECT["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     locked = re.split(r"\n(?=\w)", (ROOT / "tests" / "requirements.txt").read_text())
     names = {normalized(re.split("[<>=;]", line)[0]) for line in locked}
