@@ -103,8 +103,9 @@ workflows: install ## check GitHub's workflows and the action: zizmor, and actio
 	$(BIN)/zizmor --offline --quiet .github action.yml
 	@if command -v go >/dev/null; then go run $(ACTIONLINT); else echo "NOT TRIED: actionlint"; fi
 
-build: install ## make the wheel and the sdist in dist/
+build: install ## make the sdist and the wheels, of which one is for Windows, in dist/
 	$(DATED) $(BIN)/python -m build
+	$(DATED) _PYTHON_HOST_PLATFORM=win-amd64 $(BIN)/python -m build --wheel
 
 standalone: install ## make a tarball in dist/ that needs no Python, nor a glibc after GLIBC
 	$(DATED) $(BIN)/python -m docker_credential_ecr_login.building.standalone $(GLIBC)
@@ -120,7 +121,7 @@ sbom: build ## list what the wheel brings, in dist/, as CycloneDX has it
 	$(PYTHON) -m venv --without-pip build/sbom
 	sed -n 's/^\([^ ]*==[^ ;]*\).*/\1/p' $(LOCK) > build/sbom/constraints.txt
 	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --disable-pip-version-check \
-		--constraint build/sbom/constraints.txt dist/docker_credential_ecr_login-$(VERSION)-*.whl
+		--constraint build/sbom/constraints.txt dist/docker_credential_ecr_login-$(VERSION)-py3-none-any.whl
 	$(BIN)/python -m docker_credential_ecr_login.building.sbom build/sbom/bin/python \
 		dist/docker-credential-ecr-login-$(VERSION).cdx.json
 

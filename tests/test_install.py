@@ -16,14 +16,17 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from configparser import ConfigParser
 from dataclasses import replace
 from email.message import Message
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from docker_credential_ecr_login import __version__
+from docker_credential_ecr_login.__main__ import main
 from tests.emulator import AwsEmulator
 from tests.helper_process import HelperProcess
 
@@ -76,7 +79,7 @@ def make_venv(directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the sdist and of the wheel that was built from it, once for all tests."""
+    """The directory of the sdist and of both wheels, built once for all tests."""
     directory = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         directory = directory.parent  # which the workers share
@@ -84,9 +87,9 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(directory / "distributions.lock"):
         if not built.exists():
             unfinished = directory / "unfinished"
-            execute(
-                *(sys.executable, "-m", "build", "--no-isolation", "--outdir", unfinished), ROOT
-            )
+            build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", unfinished, ROOT)
+            execute(*build)
+            execute(*build, "--wheel", _PYTHON_HOST_PLATFORM="win-amd64")
             unfinished.rename(built)
     return built
 
@@ -95,6 +98,13 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(distributions: Path) -> Path:
     """The wheel."""
     return distributions / f"{PACKAGE}-{__version__}-py3-none-any.whl"
+
+
+@pytest.fixture
+def wheel_for_windows(distributions: Path) -> Path:
+    """The wheel for Windows."""
+    (built,) = distributions.glob("*-win*.whl")
+    return built
 
 
 @pytest.fixture
@@ -137,8 +147,8 @@ class TestWheel:
         """Its metadata."""
         return email.message_from_bytes(archive.read(f"{PACKAGE}-{__version__}.dist-info/METADATA"))
 
-    def test_holds_the_package_and_the_launchers(self, archive: zipfile.ZipFile) -> None:
-        """All modules, both launchers, completions, manual and LICENSE are in it, and no tests."""
+    def test_holds_the_package_and_the_launcher(self, archive: zipfile.ZipFile) -> None:
+        """All modules, the launcher, completions, manual and LICENSE are in it, and no tests."""
         modules = {
             str(path.relative_to(ROOT))
             for path in (ROOT / PACKAGE).rglob("*")
@@ -151,7 +161,6 @@ class TestWheel:
         share = f"{PACKAGE}-{__version__}.data/data/share"
         assert set(archive.namelist()) == modules | {
             f"{scripts}/{NAME}",
-            f"{scripts}/{NAME}.cmd",
             f"{share}/bash-completion/completions/{NAME}",
             f"{share}/fish/vendor_completions.d/{NAME}.fish",
             f"{share}/man/man1/{NAME}.1",
@@ -164,12 +173,47 @@ class TestWheel:
         }
 
     def test_holds_the_launcher_as_it_is(self, archive: zipfile.ZipFile) -> None:
-        """The launchers are in it byte for byte, the one for sh executable."""
-        scripts = f"{PACKAGE}-{__version__}.data/scripts"
-        for name in (NAME, f"{NAME}.cmd"):
-            source = ROOT / PACKAGE / "launcher" / name
-            assert archive.read(f"{scripts}/{name}") == source.read_bytes()
-        assert archive.getinfo(f"{scripts}/{NAME}").external_attr >> 16 & 0o111 == 0o111
+        """The launcher is in it byte for byte, and executable."""
+        script = f"{PACKAGE}-{__version__}.data/scripts/{NAME}"
+        assert archive.read(script) == (LAUNCHERS / NAME).read_bytes()
+        assert archive.getinfo(script).external_attr >> 16 & 0o111 == 0o111
+
+    def test_windows_has_one_with_an_entry_point(
+        self, archive: zipfile.ZipFile, wheel_for_windows: Path
+    ) -> None:
+        """In the wheel for Windows an entry point is in the place of the launcher."""
+        info = f"{PACKAGE}-{__version__}.dist-info"
+        with zipfile.ZipFile(wheel_for_windows) as other:
+            assert set(archive.namelist()) ^ set(other.namelist()) == {
+                f"{PACKAGE}-{__version__}.data/scripts/{NAME}",
+                f"{info}/entry_points.txt",
+            }
+            assert {
+                Path(name).name
+                for name in set(archive.namelist()) & set(other.namelist())
+                if archive.read(name) != other.read(name)
+            } == {"RECORD", "WHEEL"}
+            entry_points = ConfigParser()
+            entry_points.read_string(other.read(f"{info}/entry_points.txt").decode())
+        executables = dict(entry_points["console_scripts"])
+        assert list(executables) == [NAME]
+        assert EntryPoint(NAME, executables[NAME], "console_scripts").load() is main
+
+    @pytest.mark.parametrize(
+        ("platform", "chosen"),
+        [("macosx_11_0_arm64", "any"), ("win_amd64", "win32.win_amd64.win_arm64")],
+    )
+    def test_is_chosen_by_the_system(
+        self, distributions: Path, tmp_path: Path, platform: str, chosen: str
+    ) -> None:
+        """Of both wheels, pip takes the one for the system."""
+        execute(
+            *(sys.executable, "-m", "pip", "--isolated", "download", "--quiet", "--no-index"),
+            *("--find-links", distributions, "--no-deps", "--only-binary=:all:"),
+            *("--platform", platform, "--dest", tmp_path, NAME),
+        )
+        (taken,) = tmp_path.iterdir()
+        assert taken.name == f"{PACKAGE}-{__version__}-py3-none-{chosen}.whl"
 
     def test_needs_three_packages_at_run_time(self, metadata: Message) -> None:
         """boto3, filelock and platformdirs are its dependencies; all others are extras."""
@@ -291,7 +335,7 @@ class TestInstalled:
         """``pip install`` puts the launcher, unchanged, beside the Python of the environment."""
         pip(python, wheel)
         executable = python.parent / NAME
-        assert executable.read_bytes() == (ROOT / PACKAGE / "launcher" / NAME).read_bytes()
+        assert executable.read_bytes() == (LAUNCHERS / NAME).read_bytes()
         self.assert_works(signed_in, aws, executable)
         # A shell empties the file that it is told to write the script to before that is printed.
         (python.parent.parent / "share/bash-completion/completions" / NAME).write_text("")

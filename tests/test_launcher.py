@@ -524,7 +524,7 @@ class TestIsolation:
 
 
 class TestForPeople:
-    """What can be said of the text of the launchers."""
+    """What can be said of the text of the launcher."""
 
     @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
     def test_shellcheck_has_no_remark(self) -> None:
@@ -532,10 +532,3 @@ class TestForPeople:
         command = ["shellcheck", "--shell=sh", "--severity=style", str(LAUNCHERS / NAME)]
         completed = subprocess.run(command, capture_output=True, text=True, check=False)
         assert completed.stdout + completed.stderr == ""
-
-    def test_the_counterpart_for_windows_has_its_line_ends(self) -> None:
-        """cmd.exe needs CR LF, and the sh launcher must not have it."""
-        lines = (LAUNCHERS / f"{NAME}.cmd").read_bytes().split(b"\n")
-        assert lines.pop() == b""
-        assert all(line.endswith(b"\r") for line in lines)
-        assert b"\r" not in (LAUNCHERS / NAME).read_bytes()

@@ -1,22 +1,40 @@
-"""The build hook of hatchling: puts completions and manual into the wheel.
+"""The hooks of hatchling: put the executable, completions and manual into the wheel.
 
-They are made of what `commands` tells argparse, so nobody has to write them again, and no
-program that runs later needs what makes them.
+There are two wheels. That for Windows has an entry point, of which installers make an .exe; all
+other systems have the launcher, for what installers would make there imports site before it does
+anything, which takes longer than a cached answer.
+
+Completions and manual are made of what `commands` tells argparse, so nobody has to write them
+again, and no program that runs later needs what makes them.
 """
 
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+# That which is built for: this one, or what _PYTHON_HOST_PLATFORM says, as setuptools has it.
+_IS_WINDOWS = sysconfig.get_platform().startswith("win")
+
+
+class MetadataHook(MetadataHookInterface):
+    """Says what installers make an executable of."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Name the entry point, for Windows."""
+        if _IS_WINDOWS:
+            metadata["scripts"] = {metadata["name"]: "docker_credential_ecr_login.__main__:main"}
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Makes the files that are shared with other programs, in wheels and editable ones."""
+    """Says what is outside of the package, in wheels and editable ones."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Write the files to where hatchling takes them from."""
+        """Name the launcher, and write the other files to where hatchling takes them from."""
         self._directory = tempfile.TemporaryDirectory()
         if sys.version_info < (3, 11):  # noqa: UP036 - hooks run before pip looks at it
             return  # to have pip say that, and not the import of the package
@@ -24,7 +42,13 @@ class BuildHook(BuildHookInterface[Any]):
         from docker_credential_ecr_login import __version__, commands
         from docker_credential_ecr_login.building import completions, man_page
         from docker_credential_ecr_login.commands.completion import OWN_SCRIPTS, SCRIPTS
+        from docker_credential_ecr_login.protocol import NAME
 
+        if _IS_WINDOWS:
+            build_data["tag"] = "py3-none-win32.win_amd64.win_arm64"
+        else:
+            launcher = f"docker_credential_ecr_login/launcher/{NAME}"
+            build_data["shared_scripts"][launcher] = NAME
         parser = commands.parser()
         scripts = {shell: completions.script(parser, shell) for shell in SCRIPTS}
         manual = self._write("manual", man_page.text(parser, __version__))
