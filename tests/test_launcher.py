@@ -21,6 +21,7 @@ PACKAGE = "docker_credential_ecr_login"
 LAUNCHERS = Path(__file__).parent.parent / PACKAGE / "launcher"
 PYTHON = Path(sys.executable).resolve()
 VERSION = f"python3.{sys.version_info.minor}"
+PART = "it is a part of its environment: link to it there, or install it again"
 
 SHELLS = {
     "sh": ["sh"],
@@ -247,7 +248,7 @@ class TestInAnyShell:
             ("/usr/bin/", "/nonexistent/"),
         )
         result = run([*shell, launcher, "get"])
-        assert result.stdout == f"{NAME}: no Python found beside {launcher}; install it again\n"
+        assert result.stdout == f"{NAME}: no Python found beside {launcher}; {PART}\n"
         assert (result.stderr, result.status) == ("", 1)
 
     def test_says_on_stdout_that_the_package_is_missing(
@@ -260,6 +261,19 @@ class TestInAnyShell:
             f"{NAME}: it cannot start (No module named 'no_such_module'); install it again\n"
         )
         assert (result.stderr, result.status) == ("", 1)
+
+    def test_says_on_stdout_that_it_is_no_more_than_a_part(
+        self, installation: Installation, shell: list[str], tmp_path: Path
+    ) -> None:
+        """A copy, which leaves the package behind, says so in one line, and what to do instead."""
+        copy = write_launcher(tmp_path / "elsewhere")
+        link(tmp_path / "programs" / "python3", PYTHON)
+        result = run([*shell, copy, "get"], path=str(tmp_path / "programs"))
+        missing = f"No module named '{PACKAGE}'"
+        assert result.stdout == f"{NAME}: it cannot start ({missing}); {PART}\n"
+        assert (result.stderr, result.status) == ("", 1)
+        instead = link(tmp_path / "link" / NAME, installation.launcher)
+        assert run([*shell, instead]).report["package"] == str(installation.package)
 
     def test_says_on_stdout_that_python_is_too_old(
         self, installation: Installation, shell: list[str], tmp_path: Path
@@ -357,9 +371,7 @@ class TestHowItIsFound:
         )
         through_link = link(tmp_path / "link", launcher)
         result = run([through_link, "get"])
-        assert result.stdout == (
-            f"{NAME}: no Python found beside {through_link}; install it again\n"
-        )
+        assert result.stdout == f"{NAME}: no Python found beside {through_link}; {PART}\n"
         assert (result.stderr, result.status) == ("", 1)
 
 
@@ -418,6 +430,15 @@ class TestWhichPython:
         package = write_package(tmp_path / "prefix" / "lib" / VERSION / "site-packages")
         link(programs / VERSION, PYTHON)
         assert run([launcher]).report["package"] == str(package)
+
+    def test_in_a_directory_of_packages(self, tmp_path: Path) -> None:
+        """``pip install --target`` leaves it in ``bin``, below the package: PATH has Python."""
+        launcher = write_launcher(tmp_path / "target" / "bin")
+        package = write_package(tmp_path / "target")
+        link(tmp_path / "programs" / "python3", PYTHON)
+        report = run([launcher], path=str(tmp_path / "programs")).report
+        assert report["package"] == str(package)
+        assert report["without_site"]
 
     def test_an_editable_install(self, tmp_path: Path) -> None:
         """A package that a .pth file names is run by the Python beside the launcher."""
