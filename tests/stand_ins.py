@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -124,7 +125,7 @@ def _apk(program: _Program, arguments: list[str]) -> None:
     program.installs(parser.parse_args(arguments).packages)
 
 
-def _curl(_: _Program, arguments: list[str]) -> None:
+def _curl(program: _Program, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser("curl")
     parser.add_argument("-f", action="store_true", required=True)
     parser.add_argument("-s", action="store_true")
@@ -132,13 +133,28 @@ def _curl(_: _Program, arguments: list[str]) -> None:
     parser.add_argument("-H", action="append", default=[])
     parser.add_argument("url")
     options = parser.parse_args(arguments)
-    headers = dict(header.split(": ", 1) for header in options.H)
+    given = [sys.stdin.read().rstrip("\n") if header == "@-" else header for header in options.H]
+    headers = dict(header.split(": ", 1) for header in given)
+    url = urllib.parse.urlsplit(options.url)
+    if url.path.startswith("/v2/"):  # that of a registry
+        _get_from_registry(program, url, headers.get("Authorization", ""))
+        return
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(urllib.request.Request(options.url, headers=headers)) as response:  # noqa: S310
             sys.stdout.write(response.read().decode())
     except urllib.error.HTTPError as error:
         raise _Refused(f"The requested URL returned error: {error.code}") from error
+
+
+def _get_from_registry(
+    program: _Program, url: urllib.parse.SplitResult, authorization: str
+) -> None:
+    scheme, _, value = authorization.partition(" ")
+    username, colon, secret = base64.b64decode(value).decode().partition(":")
+    if (url.scheme, scheme, colon) != ("https", "Basic", ":"):
+        raise _Refused("The requested URL returned error: 401")
+    program.note(f"GET {url.path}", host=url.netloc, username=username, secret=secret)
 
 
 def _jq(_: _Program, arguments: list[str]) -> None:
@@ -175,6 +191,13 @@ def _docker(program: _Program, arguments: list[str]) -> None:
         program.make(options.tag)
     elif command == "buildx":
         _buildx(program, rest)
+    elif command == "tag":
+        parser.add_argument("source")
+        parser.add_argument("target")
+        options = parser.parse_args(rest)
+        if not program.has(options.source):
+            raise _Refused(f"No such image: {options.source}:latest")
+        program.make(options.target)
     elif command in {"pull", "push"}:
         parser.add_argument("reference")
         reference = parser.parse_args(rest).reference

@@ -188,6 +188,19 @@ def test_accounts_and_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) 
     assert len(configuration["credHelpers"]) == 4
 
 
+@runs("One image in three regions")
+def test_three_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
+    """One image is pushed to the registries of three regions, each with a token of that region."""
+    github.run(in_place_of("Push", recipe))
+    hosts = [
+        f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
+        for region in ("us-east-1", "eu-west-1", "ap-southeast-2")
+    ]
+    pushed = [("docker", "push", host) for host in hosts]
+    assert_signed_in(github.machine, aws, *pushed, by=CI_SESSION)
+    assert operations(aws) == [*IN, *["GetAuthorizationToken"] * 2]
+
+
 @runs("A role in another account")
 def test_role_in_another_account(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """The role of the job assumes the one of the other account, for that registry."""
@@ -208,12 +221,13 @@ def test_platforms(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     assert operations(aws) == IN
 
 
-@runs("Helm")
+@runs("A Helm chart, to a private registry and to ECR Public")
 def test_helm(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
-    """Helm pushes a chart with the helper's answer."""
+    """Helm pushes a chart to both with the helper's answers."""
     github.run(in_place_of("Push", recipe))
-    assert_signed_in(github.machine, aws, ("helm", "push", REGISTRY), by=CI_SESSION)
-    assert operations(aws) == IN
+    expected = (("helm", "push", REGISTRY), ("helm", "push", "public.ecr.aws"))
+    assert_signed_in(github.machine, aws, *expected, by=CI_SESSION)
+    assert operations(aws) == [*IN, "GetAuthorizationToken"]
 
 
 @runs("Behind a proxy")
@@ -388,6 +402,17 @@ def test_file_without_helpers(recipe: Recipe, machine: Machine, aws: AwsEmulator
     assert_signed_in(machine, aws, ("skopeo", "pull", REGISTRY), by=USER)
     assert operations(aws) == ["GetAuthorizationToken"]
     assert (machine.work / "auth.json").stat().st_mode & 0o077 == 0
+
+
+@runs("The tags of a repository, by curl")
+def test_tags(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """Curl asks the registry with the header that the helper prints."""
+    machine.programs += ("curl",)
+    machine.begin_job()
+    machine.run(["pipx", "install", SOURCE], {})
+    run_at_a_shell(machine, recipe, {**aws.add_user(arn=USER).environ, **installed(machine)})
+    assert_signed_in(machine, aws, ("curl", "GET /v2/app/tags/list", REGISTRY), by=USER)
+    assert operations(aws) == ["GetAuthorizationToken"]
 
 
 def installed(machine: Machine) -> dict[str, str]:

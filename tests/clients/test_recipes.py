@@ -18,6 +18,7 @@ from tests.recipes import (
     GitHub,
     IdTokens,
     Machine,
+    Recipe,
     id_token,
     needs_node,
     recipes,
@@ -132,14 +133,32 @@ def test_action(github: GitHub, registry: Registry, aws: AwsEmulator) -> None:
     assert (home / ".docker" / "config.json").read_text() == "{}\n"
 
 
-@pytest.mark.skipif(not shutil.which("helm"), reason="there is no Helm here")
-def test_helm(github: GitHub, registry: Registry, aws: AwsEmulator) -> None:
-    """Helm pushes a chart."""
+def in_place_of_push(name: str) -> Recipe:
+    """Return the workflow with the steps of that name in place of the last one."""
     recipe = deepcopy(RECIPES["Image"])
-    recipe["jobs"]["push"]["steps"][-1:] = RECIPES["Helm"]
-    github.run(recipe)
+    recipe["jobs"]["push"]["steps"][-1:] = RECIPES[name]
+    return recipe
+
+
+def test_three_regions(github: GitHub, registry: Registry, aws: AwsEmulator) -> None:
+    """Docker pushes one image to the registries of three regions."""
+    github.run(in_place_of_push("One image in three regions"))
+    for region in ("us-east-1", "eu-west-1", "ap-southeast-2"):
+        assert registry.pushed(f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/app:{COMMIT}")
+    assert operations(aws) == [*IN, *["GetAuthorizationToken"] * 2]
+
+
+@pytest.mark.skipif(not shutil.which("helm"), reason="there is no Helm here")
+def test_helm(
+    github: GitHub, registry: Registry, public_registry: Registry, aws: AwsEmulator
+) -> None:
+    """Helm pushes a chart to both registries."""
+    public_registry.admit({"AWS": aws.password})
+    with public_registry.serving():
+        github.run(in_place_of_push("A Helm chart, to a private registry and to ECR Public"))
     assert registry.pushed(f"{REGISTRY}/app:0.1.0")
-    assert operations(aws) == IN
+    assert public_registry.pushed("public.ecr.aws/alias/app:0.1.0")
+    assert operations(aws) == [*IN, "GetAuthorizationToken"]
 
 
 def test_service(
@@ -214,3 +233,15 @@ def test_at_a_shell(
     assert registry.pulled(image)
     assert operations(aws) == ["GetAuthorizationToken"] * 2
     assert (machine.work / "app" / "manifest.json").exists() == (not pull)
+
+
+def test_tags(
+    machine: Machine, registry: Registry, aws: AwsEmulator, person: Person, archive: Path
+) -> None:
+    """Curl gets the tags of a repository from the registry."""
+    fill(registry, aws, person, archive, f"{REGISTRY}/app:latest")
+    keys = aws.add_user(arn=f"arn:aws:iam::{ACCOUNT}:user/dev").environ
+    script = f"set -e\npipx install {SOURCE}\n{RECIPES['The tags of a repository, by curl']}"
+    path = f"{machine.home}/.local/bin:{machine.environ['PATH']}"
+    run_at_a_shell(machine, script, {**keys, "PATH": path})
+    assert '{"name":"app","tags":["latest"]}' in machine.shown
