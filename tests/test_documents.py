@@ -209,6 +209,22 @@ def test_no_unclaimed_name_is_installed() -> None:
     assert set(addresses) == {REPOSITORY}
 
 
+def test_the_action_is_described() -> None:
+    """README and docs/ci.md name all that goes into the action and comes out, and its version."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    inputs, outputs = set(action["inputs"]), set(action["outputs"])
+    of_each_registry = {"docker_username_…", "docker_password_…"}
+    described = {
+        section(README, "Coming from amazon-ecr-login"): inputs,
+        section(CI, "In place of amazon-ecr-login"): inputs | outputs | of_each_registry,
+    }
+    for text, names in described.items():
+        cells = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+        assert set(re.findall(r"`(.*?)`", " ".join(cells))) == names
+    used = re.findall(rf"\bOWNER/{NAME}@(\S+?)\b", EVERYTHING)
+    assert set(used) == {f"v{__version__.partition('.')[0]}"}
+
+
 def test_the_messages_are_those_of_the_program() -> None:
     """Each message in the tables is one that the program can print."""
     few = section(README, "When a pull fails")

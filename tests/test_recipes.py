@@ -508,7 +508,7 @@ def test_action(recipe: Recipe, github: GitHub, releases: Releases, aws: AwsEmul
 
 def action(**inputs: str) -> Recipe:
     """Return the step with the action."""
-    return {"id": "ecr", "uses": f"{OUR_ACTION}@v0", "with": inputs}
+    return {"id": "ecr", "uses": f"{OUR_ACTION}@v1", "with": inputs}
 
 
 def sign_in(github: GitHub, aws: AwsEmulator) -> None:
