@@ -24,6 +24,7 @@ from docker_credential_ecr_login import __version__
 from tests import stand_ins
 from tests.documents import CI
 from tests.installation import PYTHON
+from tests.jenkinsfile import Statement, read_jenkinsfile
 from tests.serving import ServedAnswers
 from tests.stand_ins import REPOSITORY
 
@@ -37,13 +38,15 @@ needs_node = pytest.mark.skipif(not NODE, reason="there is no node, which runs a
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 Recipe = Any
-"""YAML as it was read: a document, a list of documents or of steps; or the text of a script."""
+"""YAML as it was read: a document, a list of documents or of steps; the statements of a
+Jenkinsfile; or the text of a script."""
 
 
 def recipes() -> dict[str, Recipe]:
     """Return the recipes of docs/ci.md by their names.
 
-    The name is that of the workflow, of the first step, the heading above, or the first comment.
+    The name is that of the workflow, of the first step or stage, the heading above, or the first
+    comment.
     """
     found: dict[str, Recipe] = {}
     for part in re.split(r"^##+ ", CI, flags=re.MULTILINE)[1:]:
@@ -60,6 +63,11 @@ def _recipes_of(heading: str, language: str, block: str) -> Iterator[tuple[str, 
         for script in re.split(r"^# ", block, flags=re.MULTILINE)[1:]:
             name, _, commands = script.partition("\n")
             yield name, commands
+        return
+    if language == "groovy":
+        statements = read_jenkinsfile(block)
+        ((words, _),) = statements
+        yield words[2] if words[0] == "stage" else heading, statements
         return
     assert language == "yaml", language
     documents = list(yaml.load_all(block, _Loader))
@@ -554,6 +562,83 @@ def read_dotenv(text: str) -> dict[str, str]:
     matches = [re.fullmatch(r"(\w+)=(.*)", line) for line in text.splitlines()]
     assert all(matches), text
     return {match[1]: match[2].strip() for match in matches if match}
+
+
+# Jenkins. Sources: "Pipeline Syntax" and "Using a Jenkinsfile" of its documentation; README.md and
+# AmazonWebServicesCredentialsBinding.java of its plugin aws-credentials; Git's variables are those
+# of the checkout that a declarative pipeline begins with.
+
+
+def run_on_jenkins(
+    machine: Machine, pipeline: list[Statement], credentials: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Run all stages on one agent; ``credentials`` are variables by the ids that Jenkins has.
+
+    Raises `StepFailed`.
+    """
+    machine.begin_job()
+    machine.check_out()
+    ((words, sections),) = pipeline
+    assert words == ("pipeline",)
+    _run_jenkins_block(machine, sections, credentials, {"CI": "true", "GIT_COMMIT": COMMIT})
+
+
+def _run_jenkins_block(
+    machine: Machine,
+    statements: list[Statement],
+    credentials: Mapping[str, Mapping[str, str]],
+    environ: Mapping[str, str],
+) -> None:
+    for words, body in statements:
+        match words:
+            case ("agent",):
+                (((directive, _), nothing),) = body
+                assert (directive, nothing) == ("label", [])
+            case ("environment",):
+                assert all(sign == "=" and not nothing for (_, sign, _), nothing in body), body
+                environ = {**environ, **{name: value for (name, _, value), _ in body}}
+            case ("stages",) | ("stage", "(", _, ")") | ("steps",):
+                _run_jenkins_block(machine, body, credentials, environ)
+            case ("withCredentials", *binding):
+                assert re.fullmatch(r"\( \[ aws \( credentialsId : \w+ \) \] \)", " ".join(binding))
+                bound = {**environ, **credentials[binding[6]]}
+                _run_jenkins_block(machine, body, credentials, bound)
+            case ("sh", script):
+                _run_script(machine, ["sh", "-xe", "-c", script], environ)
+            case _:
+                raise AssertionError(words)
+
+
+# AWS CodeBuild. Sources: "Build specification reference", "Environment variables in build
+# environments" and "Shells and commands in build environments" of its documentation (one shell
+# runs all commands); Dockerfile of its images, which have pip, but neither pipx nor ~/.local/bin.
+
+
+def run_on_codebuild(machine: Machine, buildspec: Recipe, role: Mapping[str, str]) -> None:
+    """Run the phases; ``role`` are the variables that lead to the keys of the service role.
+
+    Raises `StepFailed`.
+    """
+    _check_keys(buildspec, "version", "env", "phases")
+    _check_keys(buildspec["env"], "variables")
+    phases = buildspec["phases"]
+    _check_keys(phases, "install", "pre_build", "build")
+    script = ["set -e"]
+    for name in ("install", "pre_build", "build"):
+        phase = phases.get(name, {"commands": []})
+        _check_keys(phase, "commands", *(["runtime-versions"] if name == "install" else []))
+        _check_keys(phase.get("runtime-versions", {}), "python")
+        script += phase["commands"]
+    machine.begin_job()
+    machine.check_out()
+    environ = {
+        **buildspec["env"]["variables"],
+        **role,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "CODEBUILD_RESOLVED_SOURCE_VERSION": COMMIT,
+    }
+    _run_script(machine, ["sh", "-c", "\n".join(script)], environ)
 
 
 # Kubernetes

@@ -21,7 +21,7 @@ OURS = "docker-credential-ecr-login"
 _PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 REPOSITORY: str = _PROJECT["urls"]["Repository"]
 SOURCE = f"git+{REPOSITORY}"
-"""What pipx installs: nobody has the name on PyPI yet."""
+"""What pipx and pip install: nobody has the name on PyPI yet."""
 
 
 def install(names: Iterable[str], state: Path, python: str | Path = sys.executable) -> None:
@@ -63,16 +63,21 @@ class _Program:
 
     def has(self, thing: str) -> bool:
         """Whether there is, on this machine, what some command before this one has made."""
-        path = self._state / "bin" / "things"
+        path = self.directory / "things"
         return path.exists() and thing in path.read_text().splitlines()
 
     def make(self, thing: str) -> None:
-        with (self._state / "bin" / "things").open("a") as file:
+        with (self.directory / "things").open("a") as file:
             print(thing, file=file)
+
+    @property
+    def directory(self) -> Path:
+        """Where this program is, and the others are."""
+        return self._state / "bin"
 
     def is_there(self, name: str) -> bool:
         """Whether another of these programs is."""
-        return (self._state / "bin" / name).exists()
+        return (self.directory / name).exists()
 
     def installs(self, names: list[str]) -> None:
         install(names, self._state)
@@ -167,14 +172,21 @@ def _jq(_: _Program, arguments: list[str]) -> None:
     sys.stdout.write(content)
 
 
+def _pip(program: _Program, arguments: list[str]) -> None:
+    _install_ours(program, arguments, program.directory)
+
+
 def _pipx(program: _Program, arguments: list[str]) -> None:
+    _install_ours(program, arguments, Path(os.environ["HOME"], ".local", "bin"))
+
+
+def _install_ours(program: _Program, arguments: list[str], directory: Path) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["install"])
     parser.add_argument("package", choices=[SOURCE])
     parser.parse_args(arguments)
     if not program.is_there("git"):
         raise _Refused("Cannot find command 'git' - do you have 'git' installed and in your PATH?")
-    directory = Path(os.environ["HOME"], ".local", "bin")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / OURS).symlink_to(Path(sys.executable).parent / OURS)
     program.note("install")
@@ -317,6 +329,7 @@ _PROGRAMS: dict[str, Callable[[_Program, list[str]], None]] = {
     "helm": _helm,
     "jq": _jq,
     "kubectl": _kubectl,
+    "pip": _pip,
     "pipx": _pipx,
     "skopeo": _skopeo,
 }

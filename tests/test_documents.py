@@ -25,7 +25,7 @@ PACKAGE = "\n".join(
     path.read_text() for path in (ROOT / "docker_credential_ecr_login").rglob("*.py")
 )
 EVERYTHING = "\n".join(DOCUMENTS.values())
-KINDS = ("sh", "console", "yaml")
+KINDS = ("sh", "console", "yaml", "groovy", "json")
 """The languages in which there are command lines."""
 FORGE = {
     str(path.relative_to(ROOT)): path.read_text()
@@ -201,7 +201,7 @@ def test_the_targets_exist() -> None:
 
 def test_no_unclaimed_name_is_installed() -> None:
     """Whatever is installed is of a checkout or of the repository, which is named in one way."""
-    text = "\n".join(blocks(EVERYTHING, "sh") + blocks(EVERYTHING, "yaml"))
+    text = "\n".join(each for kind in KINDS for each in blocks(EVERYTHING, kind))
     sources = re.findall(r"\b(?:pipx|pip|uv tool) install (?:--\S+ (?:3\.\d+ )?)*(\S+)", text)
     assert set(sources) == {".", SOURCE}
     named = re.findall(rf"[\w./:-]+/{re.escape(NAME)}\b", EVERYTHING)

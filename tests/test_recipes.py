@@ -14,8 +14,10 @@ import yaml
 
 from docker_credential_ecr_login.registry import parse
 from tests.connect_proxy import aws_under_its_own_names
+from tests.credential_sources import IMDS_OPERATIONS
 from tests.emulator import AwsEmulator
 from tests.helper_process import EXECUTABLE, HelperProcess
+from tests.jenkinsfile import read_jenkinsfile
 from tests.recipes import (
     COMMIT,
     OUR_ACTION,
@@ -31,7 +33,9 @@ from tests.recipes import (
     recipes,
     run_at_a_shell,
     run_on_circleci,
+    run_on_codebuild,
     run_on_gitlab,
+    run_on_jenkins,
     run_on_kubernetes,
 )
 from tests.releases import Releases, archive_of, build_name
@@ -136,6 +140,13 @@ def assert_good(aws: AwsEmulator, credentials: dict[str, str], *, by: str) -> No
     assert issued.service == ("ecr-public" if registry.host == "public.ecr.aws" else "ecr")
     assert fnmatchcase(issued.principal or "", by)
     assert aws.accepts(credentials["secret"])
+
+
+def files_with_secrets(aws: AwsEmulator, *directories: Path) -> list[Path]:
+    """What below these directories holds a secret of AWS."""
+    files = [path for each in directories for path in each.rglob("*") if path.is_file()]
+    texts = {path: path.read_text(errors="replace") for path in files}
+    return [path for path, text in texts.items() if any(each in text for each in aws.secrets)]
 
 
 def operations(aws: AwsEmulator) -> list[str]:
@@ -257,9 +268,7 @@ def test_self_hosted(recipe: Recipe, github: GitHub, aws: AwsEmulator, fails: bo
     assert operations(aws) == IN
     assert (machine.temporary / "docker" / "config.json").exists()
     assert [path for path in machine.home.iterdir() if path.name != ".local"] == []
-    left = [*machine.home.rglob("*"), *machine.temporary.rglob("*")]
-    texts = [path.read_text(errors="replace") for path in left if path.is_file()]
-    assert [text for text in texts if any(secret in text for secret in aws.secrets)] == []
+    assert files_with_secrets(aws, machine.home, machine.temporary) == []
 
 
 @runs("The outputs of amazon-ecr-login, for other steps")
@@ -345,6 +354,55 @@ def test_gitlab(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     username, _, secret = b64decode(auths[REGISTRY]["auth"]).decode().partition(":")
     assert_good(aws, {"host": REGISTRY, "username": username, "secret": secret}, by=CI_SESSION)
     assert operations(aws) == IN * 2  # each job is on a machine of its own
+
+
+@runs("Jenkins")
+def test_jenkins(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """The agent's docker pushes with the role of the instance."""
+    aws.set_instance_role("agent")
+    machine.environ |= {
+        "AWS_EC2_METADATA_DISABLED": "false",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.url,
+    }
+    run_on_jenkins(machine, recipe, {})
+    role = "arn:aws:sts::*:assumed-role/agent/*"
+    assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=role)
+    assert operations(aws) == [*IMDS_OPERATIONS, "GetAuthorizationToken"]
+
+
+@runs("Push with keys that Jenkins keeps")
+def test_jenkins_with_keys(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """In place of that stage, this one pushes with keys of Jenkins, and leaves no token behind."""
+    ((words, sections),) = RECIPES["Jenkins"]
+    pipeline = [(words, [*sections[:-1], (("stages",), recipe)])]
+    run_on_jenkins(machine, pipeline, {"ecr": aws.add_user(arn=USER).environ})
+    assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=USER)
+    assert operations(aws) == ["GetAuthorizationToken"]
+    assert files_with_secrets(aws, machine.home) == []
+
+
+@pytest.mark.parametrize(
+    "step", ['sh "$REGISTRY"', r"sh 'a\tb'", "bat 'docker'", "sh 'true' }", "steps {"]
+)
+def test_jenkins_without_more_groovy(machine: Machine, step: str) -> None:
+    """A Jenkinsfile that has more than these tests know is none that they can run."""
+    with pytest.raises(AssertionError):
+        run_on_jenkins(machine, read_jenkinsfile(f"pipeline {{\n{step}\n}}\n"), {})
+
+
+@runs("AWS CodeBuild")
+def test_codebuild(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """Docker pushes with the service role, whose keys are those of the container.
+
+    CodeBuild has their address in AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. Of that, the host
+    cannot be served here.
+    """
+    machine.programs = ("docker", "git", "pip")
+    role = aws.set_container_credentials("/v2/credentials/of-the-project")
+    uri = f"{aws.url}/v2/credentials/of-the-project"
+    run_on_codebuild(machine, recipe, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": uri})
+    assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=role.arn)
+    assert operations(aws) == ["GetContainerCredentials", "GetAuthorizationToken"]
 
 
 @pytest.fixture
@@ -640,9 +698,7 @@ def test_the_action_leaves_nothing(
     assert json.loads((docker / "config.json").read_text()) == before
     assert list(github.machine.home.iterdir()) == []
     outputs = {github.machine.temporary / name for name in ("GITHUB_OUTPUT", "GITHUB_STATE")}
-    left = [path for path in github.machine.temporary.rglob("*") if path.is_file()]
-    texts = [path.read_text(errors="replace") for path in left if path not in outputs]
-    assert [text for text in texts if any(secret in text for secret in aws.secrets)] == []
+    assert set(files_with_secrets(aws, github.machine.temporary)) <= outputs
 
 
 @needs_node

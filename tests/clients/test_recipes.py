@@ -24,7 +24,9 @@ from tests.recipes import (
     recipes,
     run_at_a_shell,
     run_on_circleci,
+    run_on_codebuild,
     run_on_gitlab,
+    run_on_jenkins,
 )
 from tests.releases import Releases, build_name
 from tests.stand_ins import SOURCE
@@ -204,6 +206,26 @@ def test_gitlab(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
     assert image == IMAGE
     assert_pushed_and_pulled(registry)
     assert operations(aws) == IN * 2
+
+
+def test_jenkins(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """The agent's docker pushes with the role of the instance."""
+    aws.listen("169.254.169.254", 80)
+    aws.set_instance_role()
+    machine.environ["AWS_EC2_METADATA_DISABLED"] = "false"
+    run_on_jenkins(machine, RECIPES["Jenkins"], {})
+    assert registry.pushed(IMAGE)
+
+
+def test_codebuild(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
+    """Docker pushes with the service role, from the address that containers ask."""
+    machine.programs = ("git", "pip")
+    aws.listen("169.254.170.2", 80)
+    aws.set_container_credentials("/v2/credentials/of-the-project")
+    uri = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/of-the-project"}
+    run_on_codebuild(machine, RECIPES["AWS CodeBuild"], uri)
+    assert registry.pushed(IMAGE)
+    assert operations(aws) == ["GetContainerCredentials", "GetAuthorizationToken"]
 
 
 @pytest.mark.parametrize(
