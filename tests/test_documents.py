@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tomllib
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -68,15 +69,22 @@ def test_every_document_is_linked() -> None:
 
 def test_blocks_can_be_read() -> None:
     """Every block has a language; JSON, TOML and YAML are that."""
-    parse_as = {"json": json.loads, "toml": tomllib.loads}
+    parse_as = {"json": json.loads, "toml": tomllib.loads, "ini": ini}
     for name, text in DOCUMENTS.items():
         for language in re.findall(r"^```(.*)\n(?:(?!```).*\n)*```$", text, re.MULTILINE):
-            assert language in {"sh", "json", "toml", "yaml", "python", "console", "groovy"}, name
+            assert language in {"sh", *parse_as, "yaml", "python", "console", "groovy"}, name
         for language, parser in parse_as.items():
             for block in blocks(text, language):
                 assert parser(block)
         for block in blocks(text, "yaml"):
             assert list(yaml.safe_load_all(block))
+
+
+def ini(text: str) -> dict[str, object]:
+    """Read what the AWS CLI reads."""
+    parser = ConfigParser()
+    parser.read_string(text)
+    return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def test_commands_are_understood() -> None:
