@@ -7,13 +7,14 @@ const path = require("node:path");
 const NAME = "docker-credential-ecr-login";
 const environ = process.env;
 
-const package = path.join(__dirname, "..", "docker_credential_ecr_login");
-const protocol = fs.readFileSync(path.join(package, "protocol.py"), "utf8");
+const source = path.join(__dirname, "..", "docker_credential_ecr_login");
+const protocol = fs.readFileSync(path.join(source, "protocol.py"), "utf8");
 const version = /^__version__ = "(.*)"$/m.exec(protocol)[1];
 
 // The build for this machine, which is a directory in a file of the same name.
-const system = { darwin: "macos", win32: "windows" }[process.platform] ?? process.platform;
-const machine = process.arch === "x64" ? "amd64" : process.arch;
+const { systems, machines } = require(path.join(source, "building", "platforms.json"));
+const system = systems[process.platform] ?? process.platform;
+const machine = machines[process.arch] ?? process.arch;
 const isMusl = system === "linux" && !process.report.getReport().header.glibcVersionRuntime;
 const build = `${NAME}-${version}-${system}-${machine}${isMusl ? "-musl" : ""}`;
 

@@ -6,6 +6,7 @@ the interpreter beside itself, as it finds any Python; ``share/`` holds manual a
 
 import gzip
 import io
+import json
 import os
 import platform
 import re
@@ -24,14 +25,13 @@ EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", "1580601600"))
 
 _HERE = Path(__file__).parent
 _IS_WINDOWS = os.name == "nt"
-_SYSTEMS = {"darwin": "macos", "win32": "windows"}
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def platform_name() -> str:
     """Return what this machine runs, as in the names of files."""
-    machine = platform.machine().lower()
-    name = f"{_SYSTEMS.get(sys.platform, sys.platform)}-{_MACHINES.get(machine, machine)}"
+    names = json.loads((_HERE / "platforms.json").read_text("utf-8"))  # the action's, too
+    system, machine = sys.platform, platform.machine().lower()
+    name = f"{names['systems'].get(system, system)}-{names['machines'].get(machine, machine)}"
     return name if sys.platform != "linux" or platform.libc_ver()[0] == "glibc" else f"{name}-musl"
 
 
