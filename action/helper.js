@@ -27,9 +27,9 @@ environ.PATH = programs + path.delimiter + environ.PATH; // as it is for the ste
 function helper(command, more = {}, stdin = "") {
   const env = { ...environ, ...more };
   const options = { env, input: stdin, stdio: ["pipe", "inherit", "pipe"], encoding: "utf8" };
-  const { error, status, stderr } = spawnSync(path.join(programs, NAME), command, options);
+  const { error, status, signal, stderr } = spawnSync(path.join(programs, NAME), command, options);
   if (error) throw error;
-  if (status) throw new Error(stderr.trim());
+  if (status !== 0) throw new Error(stderr.trim() || `${NAME} ${command[0]} was ended by ${signal}`);
   process.stdout.write(stderr);
 }
 

@@ -32,7 +32,7 @@ async function install() {
   fs.mkdirSync(temporary, { recursive: true });
   const options = { cwd: temporary, input: archive, encoding: "utf8" };
   const { error, status, stderr } = spawnSync("tar", ["-xzf", "-"], options);
-  if (error || status) throw new Error(`tar cannot unpack ${file}: ${error ?? stderr}`);
+  if (error || status !== 0) throw new Error(`tar cannot unpack ${file}: ${error ?? stderr}`);
 }
 
 // The helpers that Docker's configuration names for registries.
