@@ -11,13 +11,14 @@ import tempfile
 from pathlib import Path
 
 from ..protocol import NAME, __version__
+from .project import repository
 from .standalone import EPOCH, packed, tree
 
-_FILE = f"""\
-FROM scratch
-COPY . /
-LABEL org.opencontainers.image.title={NAME} org.opencontainers.image.version={__version__}
-"""
+
+def _file() -> str:
+    labels = {"title": NAME, "version": __version__, "source": repository()}
+    said = " ".join(f"org.opencontainers.image.{name}={text}" for name, text in labels.items())
+    return f"FROM scratch\nCOPY . /\nLABEL {said}\n"
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
         for path in (context, *context.rglob("*")):
             os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
         options = ["--root", f"{work}/root", "--runroot", f"{work}/run", "--storage-driver", "vfs"]
-        Path(work, "Containerfile").write_text(_FILE)
+        Path(work, "Containerfile").write_text(_file())
         made = f"--quiet --isolation chroot --timestamp {EPOCH} --tag standalone".split()
         build = ["build", *made, "--file", f"{work}/Containerfile", str(context)]
         push = ["push", "--quiet", "--format", "oci", "standalone", f"oci:{layout}:{__version__}"]

@@ -8,9 +8,10 @@ import hashlib
 import shutil
 import subprocess
 from email.utils import formatdate
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..protocol import NAME, __version__
+from .project import repository
 from .standalone import EPOCH, glibc, tree
 
 _SUMMARY = "Docker credential helper for Amazon ECR"
@@ -20,7 +21,6 @@ _DESCRIPTION = (
     "It brings its own interpreter, and needs no Python.",
 )
 _GO_HELPER = "amazon-ecr-credential-helper"
-_MAINTAINER = f"{NAME} developers <{NAME}@users.noreply.github.com>"
 _COPYRIGHT = f"""\
 {NAME} is licensed under the Apache License, Version 2.0, which is to be found in
 /usr/share/common-licenses/Apache-2.0; its list of public suffixes under the Mozilla Public
@@ -78,9 +78,11 @@ def _deb(source: Path) -> None:
     (documents / "copyright").write_text(_COPYRIGHT)
     _compressed(documents / "changelog.gz", (documents / "CHANGELOG.md").read_bytes())
     (documents / "CHANGELOG.md").unlink()
+    owner = PurePosixPath(repository()).parent.name
+    maintainer = f"The {NAME} developers <{owner}@users.noreply.github.com>"
     entry = (
         f"{NAME} ({__version__}-1) unstable; urgency=medium\n\n  * See changelog.gz.\n\n"
-        f" -- {_MAINTAINER}  {formatdate(EPOCH)}\n"
+        f" -- {maintainer}  {formatdate(EPOCH)}\n"
     )
     _compressed(documents / "changelog.Debian.gz", entry.encode())
     overrides = usr / "share" / "lintian" / "overrides" / NAME
@@ -93,7 +95,7 @@ def _deb(source: Path) -> None:
         "Package": NAME,
         "Version": f"{__version__}-1",
         "Architecture": architecture,
-        "Maintainer": _MAINTAINER,
+        "Maintainer": maintainer,
         "Installed-Size": size,
         "Depends": f"libc6 (>= {glibc(source)})",
         "Enhances": "docker.io, docker-cli, podman, skopeo, buildah",
@@ -102,6 +104,7 @@ def _deb(source: Path) -> None:
         "Replaces": _GO_HELPER,
         "Section": "admin",
         "Priority": "optional",
+        "Homepage": repository(),
         "Description": "\n ".join((_SUMMARY, *_DESCRIPTION)),
     }
     (root / "DEBIAN").mkdir()
@@ -128,6 +131,7 @@ Version: {__version__}
 Release: 1
 Summary: {_SUMMARY}
 License: {_LICENCES}
+URL: {repository()}
 Requires: glibc >= {glibc(source)}
 Provides: {_GO_HELPER}
 Conflicts: {_GO_HELPER}

@@ -6,12 +6,11 @@ that of the version, or the repository not the one that pyproject.toml names.
 
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 from ..protocol import __version__
+from .project import repository as named_repository
 
-_ROOT = Path(__file__).parents[2]
 _HOST = "https://github.com/"
 
 
@@ -36,9 +35,8 @@ def complaint(tag: str, repository: str, version: str, named: str) -> str:
 
 def main(tag: str = "", repository: str = "") -> None:
     """Print the section, or end with what is wrong."""
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wrong = complaint(tag, repository, __version__, project["urls"]["Repository"])
-    text = section((_ROOT / "CHANGELOG.md").read_text("utf-8"), __version__)
+    wrong = complaint(tag, repository, __version__, named_repository())
+    text = section(Path("CHANGELOG.md").read_text("utf-8"), __version__)
     if wrong or not text:
         sys.exit(wrong or f"CHANGELOG.md has no section for {__version__}: ## [{__version__}]")
     sys.stdout.write(f"{text}\n")
