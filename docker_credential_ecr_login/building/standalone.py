@@ -78,7 +78,9 @@ def main(newest_glibc: str = "") -> None:
     needed = glibc(directory)
     if newest_glibc and _numbers(needed) > _numbers(newest_glibc):
         sys.exit(f"it needs glibc {needed}: for {newest_glibc}, build it with another Python")
-    bill = of_standalone(program / (f"{NAME}.exe" if _IS_WINDOWS else "python3"))
+    executable = program / (f"{NAME}.exe" if _IS_WINDOWS else "python3")
+    _try(executable)
+    bill = of_standalone(executable)
     # In the directory, too: what looks for vulnerable libraries in images reads it there.
     for place in (Path("dist", directory.name), directory / "share" / "doc" / NAME / NAME):
         place.parent.mkdir(exist_ok=True)
@@ -121,6 +123,14 @@ def _freeze(directory: Path) -> Path:
     return directory / "program"
 
 
+def _try(executable: Path) -> None:
+    """Import what an answer and a diagnosis do, with the errors of what is missing."""
+    modules = ", ".join(
+        f"{NAME.replace('-', '_')}.{name}" for name in ("aws.client", "commands.doctor")
+    )
+    subprocess.run([executable, "-I", "-c", f"import {modules}"], check=True)  # noqa: S603
+
+
 def _binaries(directory: Path) -> list[Path]:
     """Return what is Linux's machine code: libraries, modules and the executable."""
     files = (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
@@ -135,7 +145,8 @@ def _add_metadata(directory: Path, library: Path) -> None:
     """Add metadata and licences of the distributions that are used, and the files we share."""
     roots = packages_distributions()
     names = {name for path in library.iterdir() for name in roots.get(path.stem, ())} | {NAME}
-    licences = [_licence("CPython", Path(os.__file__).with_name("LICENSE.txt"))]
+    of_python = Path(os.__file__).parents[1 if _IS_WINDOWS else 0]
+    licences = [_licence("CPython", of_python / "LICENSE.txt")]
     licences += [_licence(path.stem, path) for path in sorted((_HERE / "licenses").iterdir())]
     for name in sorted(names):
         found = distribution(name)
