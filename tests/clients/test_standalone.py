@@ -300,7 +300,8 @@ def test_the_tarball_is_the_same_on_another_day(tmp_path: Path) -> None:
     shutil.copytree(
         project / "docker_credential_ecr_login", tmp_path / "docker_credential_ecr_login"
     )
-    shutil.copy(project / "CHANGELOG.md", tmp_path)
+    for name in ("CHANGELOG.md", "pyproject.toml"):
+        shutil.copy(project / name, tmp_path)
     module = ("-m", "docker_credential_ecr_login.building.standalone")
     subprocess.run(
         ["faketime", "2027-02-03 04:05:06", sys.executable, *module],
