@@ -115,7 +115,7 @@ def _store(path: str, text: str) -> None:
     kept = record_paths(path.rpartition("/records/")[0])
     if len(kept) >= MAX_RECORDS and path not in kept:
         storage.remove_all(kept, [])
-    storage.write_text(path, text, durable=False)
+    storage.write_text(path, text)
 
 
 def record_paths(directory: str) -> list[str]:

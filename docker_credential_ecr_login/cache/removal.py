@@ -77,7 +77,7 @@ def sweep(directory: str, now: float) -> None:
     except OSError:
         pass
     try:
-        storage.write_text(last, "", durable=False)
+        storage.write_text(last, "")
     except OSError:
         pass  # then it is done more often
     # Others may keep files here: what goes has the look of ours.

@@ -183,11 +183,12 @@ def read_text(path: str) -> str:
         system.close(descriptor)
 
 
-def write_text(path: str, text: str, *, durable: bool = True, checked: bool = True) -> None:
+def write_text(path: str, text: str, *, durable: bool = False, checked: bool = True) -> None:
     """Put a private file with ``text`` at ``path``, whole or not at all.
 
-    Only a ``durable`` one is waited for until it is on the disk. Raises OSError; of what is
-    ``checked``, also where `read_text` would not believe it.
+    Only a ``durable`` one is waited for until it is on the disk, which takes longer than all else:
+    for what nobody can ask for again. Raises OSError; of what is ``checked``, also where
+    `read_text` would not believe it.
     """
     make_directory(path.rpartition("/")[0])
     temporary = _temporary(path)

@@ -123,12 +123,12 @@ class Cache:
 
     def store_login(self, request: "Request", entry: Entry) -> None:
         """Keep what ``docker login`` gave for this one registry."""
-        _write(self.login_path(request.host), request.host, entry)
+        _write(self.login_path(request.host), request.host, entry, durable=True)
 
     def store_settings(self, host: str, settings: Settings) -> None:
         """Note that a registry was asked for, and what the config file says of it."""
         lines = "\n".join(f"{name}={value}" for name, value in settings.values.items())
-        storage.write_text(self._settings_path(host), f"{lines}\0{self.identity}", durable=False)
+        storage.write_text(self._settings_path(host), f"{lines}\0{self.identity}")
 
     def hosts(self) -> set[str]:
         """Return the names that were asked for before, and those of logins."""
@@ -236,9 +236,9 @@ def _parsed(text: str) -> tuple[Entry, str] | None:
         return None
 
 
-def _write(path: str, key: str, entry: Entry) -> None:
+def _write(path: str, key: str, entry: Entry, *, durable: bool = False) -> None:
     rest = f"{entry.expires_at}\n{entry.refresh_at}\n{entry.secret}\n{key}"
-    storage.write_text(path, f"{MAGIC} {_checksum(rest)}\n{rest}")
+    storage.write_text(path, f"{MAGIC} {_checksum(rest)}\n{rest}", durable=durable)
 
 
 def _checksum(text: str) -> str:
