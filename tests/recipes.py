@@ -641,30 +641,69 @@ def run_on_codebuild(machine: Machine, buildspec: Recipe, role: Mapping[str, str
     _run_script(machine, ["sh", "-c", "\n".join(script)], environ)
 
 
-# Kubernetes
+# Kubernetes. Sources: its API reference; README.md and docs/registries.md of Kaniko; README.md and
+# examples/kubernetes/job.rootless.yaml of BuildKit.
+
+
+@dataclass(frozen=True)
+class _Image:
+    """What is in an image: programs, the one that runs unless something else is said, variables."""
+
+    programs: tuple[str, ...]
+    entrypoint: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+_IMAGES = {
+    "alpine:3.22": _Image(("apk",)),
+    "ghcr.io/osscontainertools/kaniko:latest": _Image(
+        ("executor",), ("executor",), {"DOCKER_CONFIG": "/kaniko/.docker/"}
+    ),
+    "moby/buildkit:rootless": _Image(("buildctl-daemonless.sh",)),
+}
 
 
 def run_on_kubernetes(machine: Machine, manifests: Recipe) -> None:
-    """Run the container of the CronJob. Raises `StepFailed`."""
+    """Run the containers of the Job or CronJob, one after the other. Raises `StepFailed`."""
+    (job,) = (each for each in manifests if each["kind"] in {"CronJob", "Job"})
+    pod = job["spec"].get("jobTemplate", job)["spec"]["template"]["spec"]
+    _check_keys(
+        pod, "serviceAccountName", "restartPolicy", "initContainers", "containers", "volumes"
+    )
+    volumes = {each["name"]: _make_volume(machine, each) for each in pod["volumes"]}
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        _run_container(machine, container, volumes)
+
+
+def _make_volume(machine: Machine, volume: Recipe) -> Path:
+    _check_keys(volume, "name", "projected", "emptyDir")
+    directory: Path = machine.directory / "volumes" / volume["name"]
+    directory.mkdir(parents=True)
+    for source in volume.get("projected", {"sources": []})["sources"]:
+        token = source["serviceAccountToken"]
+        (directory / token["path"]).write_text(id_token(token["audience"]))
+    return directory
+
+
+def _run_container(machine: Machine, container: Recipe, volumes: Mapping[str, Path]) -> None:
+    _check_keys(
+        container,
+        *("name", "image", "env", "volumeMounts", "securityContext", "command", "args"),
+    )
+    image = _IMAGES[container["image"]]
+    machine.programs = image.programs
     machine.begin_job()
-    (cron_job,) = (each for each in manifests if each["kind"] == "CronJob")
-    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    _check_keys(pod, "serviceAccountName", "restartPolicy", "containers", "volumes")
-    (container,) = pod["containers"]
-    _check_keys(container, "name", "image", "env", "volumeMounts", "command", "args")
-    environ = {entry["name"]: entry["value"] for entry in container["env"]}
-    for mount in container["volumeMounts"]:
-        (volume,) = (each for each in pod["volumes"] if each["name"] == mount["name"])
-        directory = machine.directory / "volumes" / volume["name"]
-        directory.mkdir(parents=True, exist_ok=True)
-        for source in volume["projected"]["sources"]:
-            token = source["serviceAccountToken"]
-            (directory / token["path"]).write_text(id_token(token["audience"]))
-        environ = {
-            name: value.replace(mount["mountPath"], str(directory))
-            for name, value in environ.items()
-        }
-    _run_script(machine, [*container["command"], *container["args"]], environ)
+
+    def mounted(text: str) -> str:
+        for mount in container["volumeMounts"]:
+            path = rf"(?<!\S){re.escape(mount['mountPath'])}(?=/|\s|$)"
+            text = re.sub(path, str(volumes[mount["name"]]), text)
+        return text
+
+    given = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+    environ = {name: mounted(value) for name, value in {**image.environ, **given}.items()}
+    arguments = [mounted(argument) for argument in container["args"]]
+    _run_script(machine, [*container.get("command", image.entrypoint), *arguments], environ)
 
 
 # A person at a shell

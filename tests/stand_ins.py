@@ -303,6 +303,32 @@ def _skopeo(program: _Program, arguments: list[str]) -> None:
     program.sign_in("pull", reference, options.authfile)
 
 
+def _executor(program: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("executor")
+    parser.add_argument("--context", required=True)
+    parser.add_argument("--destination", required=True)
+    options = parser.parse_args(arguments)
+    if not options.context.startswith("git://"):
+        raise _Refused("error resolving source context")
+    program.sign_in("push", options.destination)
+
+
+def _buildctl(program: _Program, arguments: list[str]) -> None:
+    if "--oci-worker-no-process-sandbox" not in os.environ.get("BUILDKITD_FLAGS", "").split():
+        raise _Refused('error mounting "proc" to rootfs: operation not permitted')
+    parser = argparse.ArgumentParser("buildctl")
+    parser.add_argument("command", choices=["build"])
+    parser.add_argument("--frontend", choices=["dockerfile.v0"], required=True)
+    parser.add_argument("--opt", required=True)
+    parser.add_argument("--output", required=True)
+    options = parser.parse_args(arguments)
+    output = dict(each.split("=", 1) for each in options.output.split(","))
+    if not options.opt.startswith("context=https://") or output.pop("type") != "image":
+        raise _Refused(f"buildctl does not do this: {arguments}")
+    if output.pop("push") == "true":
+        program.sign_in("push", output.pop("name"))
+
+
 def _kubectl(program: _Program, arguments: list[str]) -> None:
     if arguments != ["apply", "-f", "-"]:
         raise _Refused(f"kubectl does not do this: {arguments}")
@@ -324,8 +350,10 @@ def _kubectl(program: _Program, arguments: list[str]) -> None:
 
 _PROGRAMS: dict[str, Callable[[_Program, list[str]], None]] = {
     "apk": _apk,
+    "buildctl-daemonless.sh": _buildctl,
     "curl": _curl,
     "docker": _docker,
+    "executor": _executor,
     "helm": _helm,
     "jq": _jq,
     "kubectl": _kubectl,

@@ -405,20 +405,12 @@ def test_codebuild(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     assert operations(aws) == ["GetContainerCredentials", "GetAuthorizationToken"]
 
 
-@pytest.fixture
-def container(machine: Machine) -> Machine:
-    """A container of Alpine without further programs."""
-    machine.programs = ("apk",)
-    machine.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-    return machine
-
-
 @runs("Kubernetes")
-def test_kubernetes(recipe: Recipe, container: Machine, aws: AwsEmulator) -> None:
+def test_kubernetes(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     """The CronJob applies a pull secret, which is all that its role allows it."""
     aws.add_role(arn=PULL_ROLE, web_identity_token=id_token("sts.amazonaws.com"))
-    run_on_kubernetes(container, recipe)
-    assert_signed_in(container, aws, ("kubectl", "apply ecr", REGISTRY), by=PULL_SESSION)
+    run_on_kubernetes(machine, recipe)
+    assert_signed_in(machine, aws, ("kubectl", "apply ecr", REGISTRY), by=PULL_SESSION)
     assert operations(aws) == IN
     kinds = {manifest["kind"]: manifest for manifest in recipe}
     (name,) = {manifest["metadata"]["name"] for manifest in recipe}
@@ -431,7 +423,7 @@ def test_kubernetes(recipe: Recipe, container: Machine, aws: AwsEmulator) -> Non
     assert (rules[1]["verbs"], rules[1]["resourceNames"]) == (["get", "patch"], ["ecr"])
 
 
-def test_kubernetes_without_a_token(container: Machine, aws: AwsEmulator) -> None:
+def test_kubernetes_without_a_token(machine: Machine, aws: AwsEmulator) -> None:
     """Where AWS gives no token, the job fails with the reason, and the secret stays as it is."""
     aws.add_role(
         arn=PULL_ROLE,
@@ -439,8 +431,29 @@ def test_kubernetes_without_a_token(container: Machine, aws: AwsEmulator) -> Non
         deny=["ecr:GetAuthorizationToken"],
     )
     with pytest.raises(StepFailed, match=r"ecr-login: .* is denied to"):
-        run_on_kubernetes(container, RECIPES["Kubernetes"])
-    assert [note["program"] for note in container.notes] == ["pipx"]
+        run_on_kubernetes(machine, RECIPES["Kubernetes"])
+    assert [note["program"] for note in machine.notes] == ["pipx"]
+
+
+@runs("Kaniko")
+def test_kaniko(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """The executor pushes with what the init container has written."""
+    aws.add_role(arn=CI_ROLE, web_identity_token=id_token("sts.amazonaws.com"))
+    run_on_kubernetes(machine, [recipe])
+    assert_signed_in(machine, aws, ("executor", "push", REGISTRY), by=CI_SESSION)
+    assert operations(aws) == IN
+
+
+@runs("buildkit")
+def test_buildkit(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """In place of Kaniko, BuildKit pushes with the same."""
+    aws.add_role(arn=CI_ROLE, web_identity_token=id_token("sts.amazonaws.com"))
+    job = deepcopy(RECIPES["Kaniko"])
+    job["spec"]["template"]["spec"]["containers"] = recipe
+    run_on_kubernetes(machine, [job])
+    pushed = ("buildctl-daemonless.sh", "push", REGISTRY)
+    assert_signed_in(machine, aws, pushed, by=CI_SESSION)
+    assert operations(aws) == IN
 
 
 @runs("In place of aws ecr get-login-password")
