@@ -38,7 +38,7 @@ needs_node = pytest.mark.skipif(not NODE, reason="there is no node, which runs a
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 Recipe = Any
-"""YAML as it was read: a document, a list of documents or of steps; the statements of a
+"""YAML or JSON as it was read: a document, a list of documents or of steps; the statements of a
 Jenkinsfile; or the text of a script."""
 
 
@@ -68,6 +68,9 @@ def _recipes_of(heading: str, language: str, block: str) -> Iterator[tuple[str, 
         statements = read_jenkinsfile(block)
         ((words, _),) = statements
         yield words[2] if words[0] == "stage" else heading, statements
+        return
+    if language == "json":
+        yield heading, json.loads(block)
         return
     assert language == "yaml", language
     documents = list(yaml.load_all(block, _Loader))
@@ -639,6 +642,35 @@ def run_on_codebuild(machine: Machine, buildspec: Recipe, role: Mapping[str, str
         "CODEBUILD_RESOLVED_SOURCE_VERSION": COMMIT,
     }
     _run_script(machine, ["sh", "-c", "\n".join(script)], environ)
+
+
+# Dev containers. Sources: the reference of devcontainer.json; the image devcontainers/python; the
+# features python (where pipx puts programs) and docker-in-docker.
+
+
+def run_in_dev_container(
+    machine: Machine, configuration: Recipe, local_home: Path, script: str
+) -> None:
+    """Make the container on a machine with that home, and run what somebody types in it.
+
+    Raises `StepFailed`.
+    """
+    _check_keys(configuration, "image", "features", "mounts", "postCreateCommand")
+    assert configuration["image"] == "mcr.microsoft.com/devcontainers/python:3.13-bookworm"
+    assert configuration["features"] == {"ghcr.io/devcontainers/features/docker-in-docker:4": {}}
+    machine.programs = ("docker", "git", "pipx")
+    machine.begin_job()
+    for mount in configuration["mounts"]:
+        options = dict(option.split("=") for option in mount.split(","))
+        assert options.pop("type") == "bind"
+        source = options.pop("source").replace("${localEnv:HOME}", str(local_home))
+        target = Path(options.pop("target")).relative_to("/home/vscode")
+        (machine.home / target).symlink_to(source)
+        assert not options, mount
+    programs = machine.temporary / "py-utils"
+    environ = {"PIPX_BIN_DIR": str(programs), "PATH": f"{programs}:{machine.environ['PATH']}"}
+    for command in (configuration["postCreateCommand"], script):
+        _run_script(machine, ["/bin/sh", "-c", command], environ)
 
 
 # Kubernetes. Sources: its API reference; README.md and docs/registries.md of Kaniko; README.md and

@@ -24,6 +24,10 @@ SOURCE = f"git+{REPOSITORY}"
 """What pipx and pip install: nobody has the name on PyPI yet."""
 
 
+_NETWORK = ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED")
+"""What is for all containers as it is for their host: the way to AWS."""
+
+
 def install(names: Iterable[str], state: Path, python: str | Path = sys.executable) -> None:
     """Put programs into ``bin`` of a directory, where they also keep what they know and note.
 
@@ -81,6 +85,31 @@ class _Program:
 
     def installs(self, names: list[str]) -> None:
         install(names, self._state)
+
+    def make_container(self, name: str, volumes: list[str], workdir: str) -> None:
+        """Have a container with docker and what is mounted; its notes are with those of here."""
+        container = self._container(name)
+        install(["apk", "docker"], container)
+        (container / "notes").symlink_to(self._state / "notes")
+        (container / "files" / "root").mkdir(parents=True)
+        (container / "workdir").symlink_to(f"files{workdir}")
+        for volume in volumes:
+            source, target = volume.removesuffix(":ro").split(":")
+            (container / f"files{target}").symlink_to(source)
+
+    def run_in_container(self, name: str, command: list[str], variables: list[str]) -> None:
+        """Run a command that has nothing of the environment here but these variables."""
+        container = self._container(name)
+        if not container.exists():
+            raise _Refused(f"No such container: {name}")
+        environ = {name: os.environ[name] for name in (*variables, *_NETWORK) if name in os.environ}
+        environ["HOME"] = str(container / "files" / "root")
+        environ["PATH"] = f"{container / 'bin'}:/usr/bin:/bin"
+        completed = subprocess.run(command, env=environ, cwd=container / "workdir", check=False)
+        sys.exit(completed.returncode)
+
+    def _container(self, name: str) -> Path:
+        return self._state / "containers" / name
 
 
 def _configuration_path() -> Path:
@@ -177,7 +206,8 @@ def _pip(program: _Program, arguments: list[str]) -> None:
 
 
 def _pipx(program: _Program, arguments: list[str]) -> None:
-    _install_ours(program, arguments, Path(os.environ["HOME"], ".local", "bin"))
+    directory = os.environ.get("PIPX_BIN_DIR") or f"{os.environ['HOME']}/.local/bin"
+    _install_ours(program, arguments, Path(directory))
 
 
 def _install_ours(program: _Program, arguments: list[str], directory: Path) -> None:
@@ -217,15 +247,42 @@ def _docker(program: _Program, arguments: list[str]) -> None:
             raise _Refused(f"an image does not exist locally with the tag: {reference}")
         program.sign_in(command, reference)
     elif command == "run":
-        parser.add_argument("--privileged", action="store_true", required=True)
-        parser.add_argument("--rm", action="store_true")
-        parser.add_argument("image", choices=["tonistiigi/binfmt"])
-        parser.add_argument("--install", choices=["arm64"], required=True)
-        program.make(f"linux/{parser.parse_args(rest).install}")
+        _run(program, rest)
+    elif command == "exec":
+        _exec(program, rest)
     elif command == "login":
         _login(program, rest)
     else:
         raise _Refused(f"there is no docker {command} here")
+
+
+def _run(program: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("docker run")
+    parser.add_argument("--privileged", action="store_true", required=True)
+    parser.add_argument("--rm", action="store_true")
+    parser.add_argument("--detach", action="store_true")
+    parser.add_argument("--name")
+    parser.add_argument("--volume", action="append", default=[])
+    parser.add_argument("--workdir", default="/")
+    parser.add_argument("image")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+    match options.image, options.command, options.detach:
+        case "tonistiigi/binfmt", ["--install", "arm64"], False:
+            program.make("linux/arm64")
+        case "docker:28-dind", [], True:
+            program.make_container(options.name, options.volume, options.workdir)
+        case _:
+            raise _Refused(f"docker run does not do this: {arguments}")
+
+
+def _exec(program: _Program, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("docker exec")
+    parser.add_argument("--env", action="append", default=[])
+    parser.add_argument("name")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+    program.run_in_container(options.name, options.command, options.env)
 
 
 def _buildx(program: _Program, arguments: list[str]) -> None:

@@ -15,7 +15,7 @@ import yaml
 from docker_credential_ecr_login.registry import parse
 from tests.connect_proxy import aws_under_its_own_names
 from tests.credential_sources import IMDS_OPERATIONS
-from tests.emulator import AwsEmulator
+from tests.emulator import AwsEmulator, Principal
 from tests.helper_process import EXECUTABLE, HelperProcess
 from tests.jenkinsfile import read_jenkinsfile
 from tests.recipes import (
@@ -32,6 +32,7 @@ from tests.recipes import (
     read_github_file,
     recipes,
     run_at_a_shell,
+    run_in_dev_container,
     run_on_circleci,
     run_on_codebuild,
     run_on_gitlab,
@@ -160,7 +161,7 @@ IN = ["AssumeRoleWithWebIdentity", "GetAuthorizationToken"]
 def test_every_recipe_is_run() -> None:
     """There is a test for each recipe of docs/ci.md."""
     assert set(RECIPES) == RUN
-    assert len(RECIPES) >= 15
+    assert len(RECIPES) >= 25
 
 
 # GitHub Actions
@@ -403,6 +404,36 @@ def test_codebuild(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
     run_on_codebuild(machine, recipe, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": uri})
     assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=role.arn)
     assert operations(aws) == ["GetContainerCredentials", "GetAuthorizationToken"]
+
+
+def keep_keys(home: Path, profile: str, principal: Principal) -> None:
+    """Write the keys of a profile into a home."""
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").write_text(
+        f"[{profile}]\n"
+        f"aws_access_key_id = {principal.access_key_id}\n"
+        f"aws_secret_access_key = {principal.secret_access_key}\n"
+    )
+
+
+@runs("Docker-in-docker, with the AWS profile of the shell")
+def test_docker_in_docker(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
+    """Docker in the container pushes with the profile that is chosen outside of it."""
+    keep_keys(machine.home, "mine", aws.add_user(arn=USER))
+    machine.check_out()
+    run_at_a_shell(machine, recipe, {"AWS_PROFILE": "mine"})
+    assert_signed_in(machine, aws, ("docker", "push", REGISTRY), by=USER)
+    assert operations(aws) == ["GetAuthorizationToken"]
+    assert not (machine.home / ".docker").exists()
+
+
+@runs("Dev containers")
+def test_dev_container(recipe: Recipe, machine: Machine, aws: AwsEmulator, tmp_path: Path) -> None:
+    """Docker in the container pulls with the profile of whoever opens it."""
+    keep_keys(tmp_path, "dev", aws.add_user(arn=USER))
+    run_in_dev_container(machine, recipe, tmp_path, f"docker pull {REGISTRY}/app")
+    assert_signed_in(machine, aws, ("docker", "pull", REGISTRY), by=USER)
+    assert operations(aws) == ["GetAuthorizationToken"]
 
 
 @runs("Kubernetes")
