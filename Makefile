@@ -51,6 +51,9 @@ oldest: install ## run tests with the oldest dependencies that pyproject.toml al
 emulator: install ## run AWS and an ECR registry on this machine, for any client, until Ctrl-C
 	$(BIN)/python -m tests.emulator
 
+installers: install ## try each way to install: pip, pipx and uv, and what an older Python says
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto tests/installers.py
+
 demo: install ## show the helper at work against an AWS emulator; needs no account
 	$(BIN)/python -m tests.demo
 

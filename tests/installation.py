@@ -93,14 +93,19 @@ def is_open(path: Path) -> bool:
 
 def _copy_dependencies(installed: Path, library: Path) -> None:
     """Have what the package imports itself in a library, in place of links to it."""
-    names = {PACKAGE}
-    while new := {each for name in names for each in _requirements(name)} - names:
-        names |= new
-    for name in names - {PACKAGE}:
+    for name in dependencies():
         for first in {path.parts[0] for path in distribution(name).files or ()} - {".."}:
             (library / first).unlink(missing_ok=True)
             source = installed / first
             (shutil.copytree if source.is_dir() else shutil.copy)(source, library / first)
+
+
+def dependencies() -> set[str]:
+    """Return the names of what the package needs, and of what those need."""
+    names = {PACKAGE}
+    while new := {each for name in names for each in _requirements(name)} - names:
+        names |= new
+    return names - {PACKAGE}
 
 
 def _requirements(name: str) -> set[str]:
