@@ -210,16 +210,17 @@ def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
         return "", "", 0
     if request.access:
         raise BadConfiguration(
-            f"{request.host}: a login may do more than {request.access}, which is its access, by "
-            f"{request.settings.config_file}",
-            "leave docker login out: docker gets tokens for that by itself",
+            f"{request.host}: {request.settings.config_file} restricts access to {request.access}, "
+            "which a login might exceed",
+            "leave out docker login: docker gets restricted tokens by itself",
         )
     try:
         cache.store_login(request, entry)
     except OSError as error:
         raise BadConfiguration(f"the login cannot be kept: {error}") from None
     if request.is_anonymous:
-        return "", f"{request.host} is used without credentials here: the login is not", 0
+        remark = f"{request.host} is configured for use without credentials: the login is not used"
+        return "", remark, 0
     return "", storage.complaint(request.environ, directory), 0
 
 

@@ -35,6 +35,6 @@ def get_credentials(server_url: str) -> Credentials:
     if request.registry is None:
         raise NotAnEcrRegistry(f"{one_line(server_url)!r} is not a registry of Amazon ECR")
     if request.is_anonymous:
-        raise NotAnEcrRegistry(f"{request.host} is used without credentials here")
+        raise NotAnEcrRegistry(f"{request.host} is configured for use without credentials")
     entry = actions.token(request)
     return Credentials(USERNAME, entry.secret, entry.expires_at)

@@ -34,8 +34,8 @@ _NEEDED = {
 """Which keys of a table have an effect only beside which others."""
 
 _HOW_TO_SET = {
-    "access": 'say "pull" or "push" with access',
-    "role_arn": "name the role to assume with role_arn",
+    "access": 'set access to "pull" or "push"',
+    "role_arn": "set role_arn to the role to assume",
 }
 
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
@@ -119,8 +119,8 @@ def parse_text(text: str, path: str) -> Config:
     defaults = _checked(top, GENERAL, f"{path}: ")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise BadConfiguration(
-            f"{path}: registry must be tables",
-            "head each of them with [[registry]], in double brackets, not with [registry]",
+            f"{path}: registry must be a list of tables",
+            "begin each table with [[registry]], in double brackets, not with [registry]",
         )
     return Config(
         path, defaults, [_table(table, number, path) for number, table in enumerate(tables, 1)]
@@ -152,9 +152,9 @@ def _table(table: dict[str, object], number: int, path: str) -> tuple[list[str],
     for each in globs if "registry" in settings else ():
         if not _names_owner(each):
             raise BadConfiguration(
-                f"{where}match must end in a domain of yours where registry is set, for example "
-                f'*.images.example.com: anybody can have a name that fits "{each}", and would get '
-                "the token"
+                f"{where}match must end in a domain of your own where registry is set, such as "
+                f'*.images.example.com: anybody can get a name that matches "{each}", and would '
+                "receive the token"
             )
     return globs, settings
 
@@ -228,7 +228,7 @@ def _toml(text: str, path: str) -> dict[str, object]:
     except ValueError:
         raise BadConfiguration(f"{path}: not TOML: a number has too many digits") from None
     except RecursionError:
-        raise BadConfiguration(f"{path}: not TOML that can be read: nested too deeply") from None
+        raise BadConfiguration(f"{path}: its TOML is nested too deeply") from None
     found = _POSITION.search(reason, reason.rfind("(at "))
     if found:
         line, column = int(found[1]), int(found[2])
@@ -236,17 +236,17 @@ def _toml(text: str, path: str) -> dict[str, object]:
         before, _, last = text.replace("\r\n", "\n").rpartition("\n")
         line, column = before.count("\n") + ("\n" in text) + 1, len(last) + 1
     if reason.startswith(("Cannot ", "Duplicate ")):
-        hint = "a key stands once in its table, and each registry's table is headed [[registry]]"
+        hint = "a table has each key once, and the table of each registry begins with [[registry]]"
     else:
-        hint = 'a line is [[registry]], or a key, = and a value; texts are in quotes: "prod"'
+        hint = 'a line is [[registry]], or key = value, with strings in quotes: profile = "prod"'
     raise BadConfiguration(f"{path}: not TOML at line {line}, column {column}", hint)
 
 
 def _reading_hint(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "make it, or name one that exists"
+        return "create it, or name one that exists"
     if isinstance(error, IsADirectoryError):
         return "name a file"
     if isinstance(error, PermissionError):
-        return "let the user who runs this read it"
+        return "make it readable for the user who runs this"
     return ""

@@ -64,9 +64,9 @@ class _Unfit(Exception):
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise _Unfit("a text in quotes")
+        raise _Unfit("a string in quotes")
     if not value.isprintable():
-        raise _Unfit("a text on one line, without control characters")
+        raise _Unfit("a string on one line, without control characters")
     return value
 
 
@@ -116,7 +116,7 @@ def _timeout(value: object) -> str:
 
 def glob(value: object) -> str:
     """Return a glob, as is to be matched: in the form of a canonical name."""
-    allowed = "a host, with * for any part of it, or a list of hosts, each a text in quotes"
+    allowed = "a host, with * for any part of it, or a list of hosts, each in quotes"
     if not isinstance(value, str):
         raise _Unfit(allowed)
     if not GLOB.fullmatch(value):
@@ -147,8 +147,8 @@ def _role_arn(value: object) -> str:
     if not _ROLE_ARN.fullmatch(role_arn):
         raise _Unfit(
             "arn:<partition>:iam::<account>:role/<name>",
-            "the account is 12 digits or {registry_id}, which can also stand in the name, as can"
-            " {region}, for kubelet {namespace} and {service_account}, and no other placeholder",
+            "the account is 12 digits or {registry_id}; the placeholders in the name can be"
+            " {registry_id}, {region} and, for kubelet, {namespace} and {service_account}",
         )
     return role_arn
 
@@ -175,12 +175,12 @@ def _access(value: object) -> str:
 
 
 def _repositories(value: object) -> str:
-    allowed = "names of repositories, with * for any part of them, each a text in quotes"
+    allowed = "names of repositories, with * for any part of them, each in quotes"
     names: list[str] = []
     for name in value if isinstance(value, list) else [value]:
         if not isinstance(name, str) or not _REPOSITORY.fullmatch(name):
-            hint = "it is what stands between host and tag, in lower case"
-            raise _Unfit(allowed, f"{shown(name)} is none: {hint}")
+            hint = "a name is the part between host and tag, in lower case"
+            raise _Unfit(allowed, f"{shown(name)} is not one: {hint}")
         names.append(name)
     if not names:
         raise _Unfit(allowed, "the list is empty")
@@ -200,7 +200,7 @@ def _endpoint_url(value: object) -> str:
     if not _ENDPOINT_URL.fullmatch(url) or not _has_valid_host(url):
         raise _Unfit(
             "http:// or https:// with a host",
-            "user, password, query and fragment are not allowed: it is written to disk",
+            "user, password, query and fragment are not allowed, because it is written to disk",
         )
     return url
 
@@ -256,7 +256,7 @@ def shown(value: object) -> str:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, int):
-        return str(value) if abs(value) < 10**15 else "so large a number"
+        return str(value) if abs(value) < 10**15 else "such a large number"
     if isinstance(value, dict):
         return "a table"
     return "a list" if isinstance(value, list) else "a date or time"

@@ -38,7 +38,7 @@ class Deadline:
 
         return EndpointUnreachable(
             f"no answer within {self.seconds:g} seconds",
-            "check the network, the proxy and credential_process, or set AWS_ECR_TIMEOUT to more",
+            "check the network, the proxy and credential_process, or increase AWS_ECR_TIMEOUT",
         )
 
 
@@ -56,6 +56,6 @@ def answer_timeout(request: "Request") -> float:
 
         raise BadConfiguration(
             f"AWS_ECR_TIMEOUT must be a number of seconds above 0, not {text!r}",
-            "unset it or set it to, say, 15",
+            "unset it, or set it to 15, for example",
         )
     return min(seconds, _LONGEST_TIMEOUT)

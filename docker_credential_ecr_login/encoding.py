@@ -30,7 +30,7 @@ def foreign(content: bytes, path: str) -> tuple[str, str] | None:
             said, name = f"Latin-1 (line {line})", "WINDOWS-1252"
         else:
             return None
-    return f"in {said}, and has to be in UTF-8", f"run: {_conversion(name, path)}"
+    return f"in {said}, but must be in UTF-8", f"run: {_conversion(name, path)}"
 
 
 def _conversion(encoding: str, path: str) -> str:

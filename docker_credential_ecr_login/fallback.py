@@ -26,14 +26,14 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
     program = f"docker-credential-{helper}"
     if _MARK in os.environ:
         raise BadConfiguration(
-            f"the fallback {os.environ[_MARK]} comes back to this helper",
-            "name another as fallback in the config file",
+            f"the fallback {os.environ[_MARK]} calls this helper again",
+            "name another fallback in config.toml",
         )
     path = shutil.which(program)
     if path is None:
         raise BadConfiguration(
             f"the fallback {program} is not on PATH",
-            "install it, or correct fallback in the config file",
+            "install it, or correct fallback in config.toml",
         )
     try:
         status, output, _ = run_to_end(
@@ -46,11 +46,11 @@ def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, in
     except subprocess.TimeoutExpired:
         raise BadConfiguration(
             f"the fallback {program} did not answer within {timeout:g} seconds",
-            "try it by hand, or set AWS_ECR_TIMEOUT to more",
+            "try it by hand, or increase AWS_ECR_TIMEOUT",
         ) from None
     except TooMuchOutput as error:
         raise BadConfiguration(
-            f"the fallback {program} is no credential helper: {error}",
+            f"the fallback {program} is not a credential helper: {error}",
             f"try it by hand: {path} {action}",
         ) from None
     return output.decode("utf-8", "surrogateescape"), status
@@ -64,11 +64,11 @@ def list_registries(
     There are none if it fails: why, is the second, which the log has, too. ``timeout`` is in
     seconds.
     """
-    registries, failure = None, f"list: the fallback {helper} answered nonsense"
+    registries, failure = None, f"list: the fallback {helper} gave an answer that makes no sense"
     try:
         answer, status = ask(helper, "list", b"unused", timeout)
         if status:
-            failure = f"list: the fallback {helper} failed ({status})"
+            failure = f"list: the fallback {helper} failed with exit code {status}"
         else:
             registries = json.loads(answer)
     except HelperError as error:

@@ -214,7 +214,7 @@ def _ask(turn: Turn, *, may_ask: bool) -> "AuthorizationToken":
             pass
         raise
     logger(request.environ).info(
-        "%s: a new token from AWS in %.0f ms, credentials by %s, expires in %.0f s",
+        "%s: a new token from AWS in %.0f ms, credentials from %s, expires in %.0f s",
         request.host or request.scope,
         (time.monotonic() - started) * 1000,
         token.credential_source,

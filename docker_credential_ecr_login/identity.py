@@ -233,12 +233,12 @@ def _unreadable(path: str, error: Exception) -> "BadConfiguration":
 
     if isinstance(error, FileNotFoundError):
         return BadConfiguration(
-            f"{error.filename} is a link, and what it leads to is not there",
-            "mount what it leads to, or remove it",
+            f"{error.filename} is a link whose target does not exist",
+            "mount the target, or remove the link",
         )
     reason = getattr(error, "strerror", None) or "this cannot be the name of a file"
     return BadConfiguration(
-        f"{path} cannot be read: {reason}", "let the user who runs this read it"
+        f"{path} cannot be read: {reason}", "make it readable for the user who runs this"
     )
 
 

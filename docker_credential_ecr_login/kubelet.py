@@ -131,7 +131,7 @@ def _service_account(
         raise BadConfiguration(
             f"{identity.named} has no role",
             f"give it the annotation {ROLE_ANNOTATION}, or set {_ROLE_VARIABLE}, or role_arn in "
-            "the config file",
+            "config.toml",
         )
     return identity.assuming(checked(role, REGISTRY["role_arn"], source), source)
 

@@ -10,9 +10,10 @@ from .request import Request
 def _not_ecr(url: str) -> NotAnEcrRegistry:
     """Return what to say to somebody who signs in to the registry ``url``, which is not ECR."""
     return NotAnEcrRegistry(
-        f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is none",
-        "in its config file, name the helper that is to keep all others: fallback = "
-        '"<helper>"; or in Docker\'s config.json, name this one under credHelpers only: '
+        f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is another "
+        "registry",
+        'name a helper for all others in config.toml: fallback = "<helper>"; or name this one '
+        "in Docker's config.json for ECR only: "
         '{"credHelpers": {"<account>.dkr.ecr.<region>.amazonaws.com": "ecr-login"}}',
     )
 
@@ -30,12 +31,12 @@ def stored_entry(request: Request, url: str, username: str, secret: str, now: fl
     if username != protocol.USERNAME:
         raise BadInput(
             f"{request.host}: the user name must be {protocol.USERNAME}, not {username!r}",
-            f"the password is what this prints: {command}",
+            f"the password is the output of: {command}",
         )
     if not secret or not protocol.is_plain(secret):
         raise BadInput(
             f"{request.host}: this is not an ECR password",
-            f"the password is what this prints: {command}",
+            f"the password is the output of: {command}",
         )
     expires_at = password_expiration(secret)
     latest = int(now) + MAX_TOKEN_LIFETIME

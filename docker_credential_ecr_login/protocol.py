@@ -16,7 +16,9 @@ NAME = "docker-credential-ecr-login"
 USERNAME = "AWS"
 
 CREDENTIALS_NOT_FOUND = "credentials not found in native keychain"
-PUBLIC_GOES_ON = "; public pulls go on without (AWS_ECR_PUBLIC_ANONYMOUS=true silences this)"
+PUBLIC_GOES_ON = (
+    "; public pulls work without credentials (AWS_ECR_PUBLIC_ANONYMOUS=true silences this)"
+)
 MISSING_SERVER_URL = "no credentials server URL"
 MISSING_USERNAME = "no credentials username"
 
@@ -154,7 +156,7 @@ def _decode(frame: bytes) -> str:
     if len(frame) > MAX_INPUT_SIZE:
         raise _bad_input(f"the input is larger than {MAX_INPUT_SIZE // 1024} KiB")
     if b"\0" in frame:
-        raise _bad_input("the input holds a character that no name of a registry has")
+        raise _bad_input("the input contains a NUL character")
     try:
         return frame.decode()
     except UnicodeDecodeError:

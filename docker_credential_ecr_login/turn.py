@@ -112,8 +112,8 @@ class Turn:
                 from .errors import MfaCodeNeeded
 
                 raise MfaCodeNeeded(
-                    "another process asks for an MFA code at its terminal, and there is none here",
-                    "type the code there, and try again",
+                    "another process is asking for an MFA code, and there is no terminal here",
+                    "type the code at the terminal of that process, and try again",
                 )
         path = f"{self._path}.lock"
         while path in overtaken:

@@ -72,7 +72,7 @@ def web_identity(token: str) -> WebIdentity:
         raise BadInput("the serviceAccountToken is not a JSON web token")
     issuer, subject = claims.get("iss"), claims.get("sub")
     if not isinstance(issuer, str) or not issuer.isprintable() or not issuer:
-        raise BadInput("the serviceAccountToken does not say who has issued it (iss)")
+        raise BadInput("the serviceAccountToken does not name its issuer (iss)")
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
-        raise BadInput("the serviceAccountToken is not that of a service account (sub)")
+        raise BadInput("the serviceAccountToken does not name a service account (sub)")
     return WebIdentity(issuer, subject, token)

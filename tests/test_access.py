@@ -96,8 +96,8 @@ def test_a_policy_that_is_too_long() -> None:
         with pytest.raises(BadConfiguration) as raised:
             session_policy(request)
         assert re.fullmatch(
-            r"c: the session policy for repositories has \d{4} characters, and AWS takes 2048; "
-            r"name fewer of them, or several by one name with \*",
+            r"c: the session policy for repositories has \d{4} characters, but AWS allows 2048; "
+            r"name fewer repositories, or several at once with \*",
             str(raised.value),
         )
 
@@ -170,8 +170,8 @@ def test_login_narrows_and_never_widens(builder: HelperProcess, aws: AwsEmulator
     outcome = builder.run("login", HOST, "--access", "push")
     assert (outcome.stdout, outcome.status) == ("", 1)
     assert outcome.stderr == (
-        f"ecr-login: {HOST}: its access is pull, by {builder.home / PLACE}; leave --access out, or "
-        "change it\n"
+        f"ecr-login: {HOST}: {builder.home / PLACE} sets its access to pull; leave out --access, "
+        "or change it there\n"
     )
 
 
@@ -181,11 +181,11 @@ def test_login_narrows_and_never_widens(builder: HelperProcess, aws: AwsEmulator
         (
             [HOST],
             (
-                f"{HOST}: --access restricts the role of the config file, and there is none for "
-                f"it; name one: docker-credential-ecr-login configure {HOST} --role-arn ..."
+                f"{HOST}: --access restricts a role from config.toml, which has none for this "
+                f"registry; add one: docker-credential-ecr-login configure {HOST} --role-arn ..."
             ),
         ),
-        ([], "--access is for registries with a role, and none is given; name it"),
+        ([], "--access needs a registry with a role; name the registry"),
     ],
 )
 def test_login_with_access_needs_a_role(
@@ -212,8 +212,8 @@ def test_a_login_is_not_used(builder: HelperProcess, aws: AwsEmulator) -> None:
     outcome = builder.store(HOST, everything)
     assert outcome.status == 1
     assert outcome.stdout == (
-        f"{HOST}: a login may do more than pull, which is its access, by {builder.home / PLACE}; "
-        "leave docker login out: docker gets tokens for that by itself\n"
+        f"{HOST}: {builder.home / PLACE} restricts access to pull, which a login might exceed; "
+        "leave out docker login: docker gets restricted tokens by itself\n"
     )
     builder.write_own_config(TABLE)
     assert builder.get().secret == everything
@@ -229,7 +229,7 @@ def test_configure_and_doctor(builder: HelperProcess, aws: AwsEmulator) -> None:
     )
     assert may(aws, builder.get().secret) == {"pull"}
     shown = builder.run("doctor", HOST, "--no-network").stdout
-    assert f"{PLACE} is right, and its table 1 is for {HOST}, with access to pull only" in shown
+    assert f"{PLACE} is valid, and its table 1 applies to {HOST}, with access to pull only" in shown
     assert builder.run("configure", HOST, "--remove").status == 0
     assert (builder.home / PLACE).read_text() == ""
     outcome = builder.run("configure", HOST, "--access", "pull")

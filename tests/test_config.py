@@ -254,7 +254,7 @@ def test_whose_names_mean_a_registry(glob: str, is_accepted: bool) -> None:
     if is_accepted:
         assert parse_text(text, PATH).settings("a.example.com").registry == HOST
     else:
-        with pytest.raises(BadConfiguration, match="match must end in a domain of yours"):
+        with pytest.raises(BadConfiguration, match="match must end in a domain of your own"):
             parse_text(text, PATH)
 
 
@@ -295,7 +295,7 @@ def test_what_sts_is_told(key: str, shortest: int, longest: int, characters: str
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("fallback = 7", "fallback must be a text in quotes, not 7"),
+        ("fallback = 7", "fallback must be a string in quotes, not 7"),
         (
             'fallback = ""',
             (
@@ -340,17 +340,17 @@ def test_what_sts_is_told(key: str, shortest: int, longest: int, characters: str
         ("timeout = 12:00:00", "timeout must be a number of seconds above 0, not a date or time"),
         (
             f"timeout = 1{'0' * 400}",
-            "timeout must be a number of seconds above 0, not so large a number",
+            "timeout must be a number of seconds above 0, not such a large number",
         ),
         (
             f"timeout = 0x{'f' * 5000}",
-            "timeout must be a number of seconds above 0, not so large a number",
+            "timeout must be a number of seconds above 0, not such a large number",
         ),
         (
             'log_level = "verbose"',
             'log_level must be one of debug, info, warn, warning, error, not "verbose"',
         ),
-        ("log_level = []", "log_level must be a text in quotes, not a list"),
+        ("log_level = []", "log_level must be a string in quotes, not a list"),
         (
             'fallbak = "desktop"',
             (
@@ -372,8 +372,8 @@ def test_what_sts_is_told(key: str, shortest: int, longest: int, characters: str
         (
             '[registry]\nmatch = "*"',
             (
-                "registry must be tables; head each of them with [[registry]], in double brackets,"
-                " not with [registry]"
+                "registry must be a list of tables; begin each table with [[registry]], in double"
+                " brackets, not with [registry]"
             ),
         ),
     ],
@@ -392,21 +392,22 @@ def test_registry_is_an_array_of_tables(text: str) -> None:
 
 
 ENDPOINT = "endpoint_url must be http:// or https:// with a host, not "
-ENDPOINT_HINT = "; user, password, query and fragment are not allowed: it is written to disk"
-REPOSITORIES = (
-    "repositories must be names of repositories, with * for any part of them, each a text in"
-    " quotes, not "
+ENDPOINT_HINT = (
+    "; user, password, query and fragment are not allowed, because it is written to disk"
 )
-NO_REPOSITORY = " is none: it is what stands between host and tag, in lower case"
+REPOSITORIES = (
+    "repositories must be names of repositories, with * for any part of them, each in quotes, not "
+)
+NO_REPOSITORY = " is not one: a name is the part between host and tag, in lower case"
 ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("profile = 7", "profile must be a text in quotes, not 7"),
-        ("profile = 123456789012", "profile must be a text in quotes, not 123456789012"),
-        ("profile = {}", "profile must be a text in quotes, not a table"),
+        ("profile = 7", "profile must be a string in quotes, not 7"),
+        ("profile = 123456789012", "profile must be a string in quotes, not 123456789012"),
+        ("profile = {}", "profile must be a string in quotes, not a table"),
         (
             'profile = ""',
             'profile must be the name of a profile of the AWS configuration, not ""',
@@ -417,15 +418,15 @@ ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
         ),
         (
             'profile = "a\\nb"',
-            'profile must be a text on one line, without control characters, not "a b"',
+            'profile must be a string on one line, without control characters, not "a b"',
         ),
-        ("role_arn = 123456789012", "role_arn must be a text in quotes, not 123456789012"),
+        ("role_arn = 123456789012", "role_arn must be a string in quotes, not 123456789012"),
         (
             'role_arn = "pull"',
             (
-                f'{ROLE_ARN}"pull"; the account is 12 digits or {{registry_id}}, which can also'
-                " stand in the name, as can {region}, for kubelet {namespace} and"
-                " {service_account}, and no other placeholder"
+                f'{ROLE_ARN}"pull"; the account is 12 digits or {{registry_id}}; the placeholders'
+                " in the name can be {registry_id}, {region} and, for kubelet, {namespace} and"
+                " {service_account}"
             ),
         ),
         (
@@ -440,32 +441,32 @@ ROLE_ARN = "role_arn must be arn:<partition>:iam::<account>:role/<name>, not "
             'external_id = "Zephyr"',
             (
                 "external_id has no effect without role_arn;"
-                " name the role to assume with role_arn, or remove external_id"
+                " set role_arn to the role to assume, or remove external_id"
             ),
         ),
         (
             'role_session_name = "docker"',
             (
                 "role_session_name has no effect without role_arn;"
-                " name the role to assume with role_arn, or remove role_session_name"
+                " set role_arn to the role to assume, or remove role_session_name"
             ),
         ),
         (
             'access = "pull"',
             (
                 "access has no effect without role_arn;"
-                " name the role to assume with role_arn, or remove access"
+                " set role_arn to the role to assume, or remove access"
             ),
         ),
         (
             f'{ROLE}repositories = "team/*"',
             (
                 "repositories has no effect without access;"
-                ' say "pull" or "push" with access, or remove repositories'
+                ' set access to "pull" or "push", or remove repositories'
             ),
         ),
         (f'{ROLE}access = "Pull"', 'access must be "pull" or "push", not "Pull"'),
-        (f"{ROLE}access = true", "access must be a text in quotes, not true"),
+        (f"{ROLE}access = true", "access must be a string in quotes, not true"),
         (f"{RESTRICTED}repositories = []", f"{REPOSITORIES}a list; the list is empty"),
         (f"{RESTRICTED}repositories = 7", f"{REPOSITORIES}7; 7{NO_REPOSITORY}"),
         (
@@ -532,7 +533,7 @@ def test_a_table_is_named_by_number_and_match() -> None:
     """Of several tables, the line says which is wrong, also where its match is a list."""
     text = f'{EXAMPLE}[[registry]]\nmatch = ["a.example", "b.example"]\nprofile = 7'
     assert complaint(text) == (
-        '[[registry]] 4 (match "a.example"): profile must be a text in quotes, not 7'
+        '[[registry]] 4 (match "a.example"): profile must be a string in quotes, not 7'
     )
 
 
@@ -583,21 +584,21 @@ def test_no_host(match: str, hint: str) -> None:
             "match = 7",
             (
                 "match must be a host, with * for any part of it, or a list of hosts,"
-                " each a text in quotes, not 7"
+                " each in quotes, not 7"
             ),
         ),
         (
             "match = [7]",
             (
                 "match must be a host, with * for any part of it, or a list of hosts,"
-                " each a text in quotes, not 7"
+                " each in quotes, not 7"
             ),
         ),
         (
             'match = [["*"]]',
             (
                 "match must be a host, with * for any part of it, or a list of hosts,"
-                " each a text in quotes, not a list"
+                " each in quotes, not a list"
             ),
         ),
     ],
@@ -720,7 +721,7 @@ def test_what_is_not_toml(text: str, line: int, column: int) -> None:
 def test_what_stands_there_twice(text: str) -> None:
     """A key or table that is there twice is named as such, for that is [[registry]] misspelt."""
     assert complaint(text).endswith(
-        "; a key stands once in its table, and each registry's table is headed [[registry]]"
+        "; a table has each key once, and the table of each registry begins with [[registry]]"
     )
 
 
@@ -744,8 +745,8 @@ def test_what_is_not_toml_is_not_quoted(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = " + "[" * 100_000, "not TOML that can be read: nested too deeply"),
-        ("x = " + "{x = " * 100_000, "not TOML that can be read: nested too deeply"),
+        ("x = " + "[" * 100_000, "its TOML is nested too deeply"),
+        ("x = " + "{x = " * 100_000, "its TOML is nested too deeply"),
         ("[[registry]]\nmatch = " + "[" * 200 + "]" * 200, "not a list"),
         ("[" + ".".join("x" * 1000) + "]", 'there is no key "x" here'),
         ("timeout = " + "1" * 5000, "not TOML: a number has too many digits"),
@@ -788,7 +789,7 @@ def as_another_user() -> Iterator[None]:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """Of a file that cannot be read, the message says why, and what to do."""
     missing = "the config file cannot be read: No such file or directory"
-    assert complaint_about(tmp_path / "x") == f"{missing}; make it, or name one that exists"
+    assert complaint_about(tmp_path / "x") == f"{missing}; create it, or name one that exists"
     directory = "the config file cannot be read: Is a directory; name a file"
     assert complaint_about(tmp_path) == directory
     assert complaint_about("a\0b").startswith("the config file cannot be read: ")
@@ -798,7 +799,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with as_another_user():
         denied = complaint_about(path)
     assert denied == (
-        "the config file cannot be read: Permission denied; let the user who runs this read it"
+        "the config file cannot be read: Permission denied; make it readable for the user who runs "
+        "this"
     )
 
 

@@ -76,7 +76,7 @@ def test_names_that_anybody_can_have(signed_in: HelperProcess, aws: AwsEmulator,
     """Where anybody could make a name that gets the token, nobody gets it, and a line says why."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{glob}"\nregistry = "{HOST}"\n')
     name = glob.replace("*", "evil")
-    assert f'anybody can have a name that fits "{glob}", and' in told(signed_in.get(name), name)
+    assert f'anybody can get a name that matches "{glob}", and' in told(signed_in.get(name), name)
     assert aws.count("GetAuthorizationToken") == 0
 
 
@@ -139,7 +139,7 @@ class TestPlace:
         signed_in.write_own_config("")
         path = signed_in.home / "missing.toml"
         signed_in.environ["AWS_ECR_CONFIG"] = str(path)
-        line = f"{path}: the config file cannot be read: No such file or directory; make it, "
+        line = f"{path}: the config file cannot be read: No such file or directory; create it, "
         assert told(signed_in.get()).startswith(line)
         assert told(signed_in.get(HUB), HUB).startswith(line)
         assert aws.calls == []
@@ -380,7 +380,7 @@ class TestRole:
         line = told(helper.get())
         assert line.startswith("AWS does not know access key ...GONE in the environment")
         assert line.endswith(
-            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones"
         )
 
     def test_a_revoked_session(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
@@ -402,8 +402,8 @@ class TestRole:
         """A role for each account cannot be one for ECR Public, and AWS is not asked for it."""
         signed_in.write_own_config(table("*", role_arn=role_arn))
         assert told(signed_in.get(PUBLIC), PUBLIC) == (
-            f"{signed_in.home / PLACE}: role_arn has {{registry_id}} in it, which ECR Public does "
-            "not have; put the number of an account there" + PUBLIC_GOES_ON
+            f"{signed_in.home / PLACE}: role_arn contains {{registry_id}}, which ECR Public does "
+            "not have; write an account ID instead" + PUBLIC_GOES_ON
         )
         assert aws.calls == []
 
@@ -626,7 +626,7 @@ class TestAnonymous:
         signed_in.write_own_config(table(HOST, anonymous=True))
         outcome = signed_in.store(HOST, aws.password)
         assert (outcome.stdout, outcome.status) == ("", 0)
-        assert f"{HOST} is used without credentials here" in outcome.stderr
+        assert f"{HOST} is configured for use without credentials" in outcome.stderr
         assert signed_in.get() == REFUSAL
         assert signed_in.list().hosts == []
         signed_in.write_own_config(table(HOST, anonymous=False))
@@ -906,8 +906,7 @@ class TestBroken:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to("/nonexistent")
         message = (
-            f"{path} is a link, and what it leads to is not there;"
-            " mount what it leads to, or remove it"
+            f"{path} is a link whose target does not exist; mount the target, or remove the link"
         )
         for url in (HOST, HUB):
             assert told(signed_in.get(url), url) == message
@@ -923,7 +922,7 @@ class TestBroken:
         path.parent.mkdir(exist_ok=True)
         path.symlink_to("/nonexistent")
         for url in (HOST, HUB):
-            assert told(signed_in.get(url), url).startswith(f"{path} is a link, and what it leads")
+            assert told(signed_in.get(url), url).startswith(f"{path} is a link whose target")
         assert aws.count("GetAuthorizationToken") == 1
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
@@ -943,7 +942,7 @@ class TestBroken:
         assert as_user.get().secret
         assert as_user.get(HUB) == REFUSAL
         (path if closed == "file" else path.parent).chmod(0)
-        reason = " cannot be read: Permission denied; let the user who runs this read it"
+        reason = " cannot be read: Permission denied; make it readable for the user who runs this"
         for url in (HOST, HUB):
             named = told(as_user.get(url), url).removesuffix(reason)
             assert named == str(path) if closed == "file" else named.startswith(f"{path.parent}/")

@@ -198,16 +198,16 @@ class TestRegistries:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ([], "no registry is given; give its host, its account and --region, --public, or"),
-            (["--remove"], "no registry is given; "),
-            (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digi"),
-            (["12345678901", "--region", "us-east-1"], "if it is 012345678901, the zeros in fr"),
-            (["12345678901.dkr.ecr.us-east-1.amazonaws.com"], "if it is 012345678901, the zer"),
-            (["1234567890123", "--region", "us-east-1"], "12 digits, and 1234567890123 has 13"),
-            (["111111111111"], "in which region is the registry of account 111111111111?; add "),
-            (["111111111111", "--region", "a.b"], "'a.b' is not a region; one is, say, eu-wes"),
-            ([HOST, "--region", "us-east-1"], "--region is for registries that are named by an"),
-            (["--global", "--profile", "p"], "--profile and --role-arn are for registries, and"),
+            ([], "no registry is named; give its host, its account ID and --region, --public,"),
+            (["--remove"], "no registry is named; "),
+            (["ghcr.io"], "'ghcr.io' is neither the host of an ECR registry nor an account ID"),
+            (["12345678901", "--region", "us-east-1"], "if it is 012345678901, its leading ze"),
+            (["12345678901.dkr.ecr.us-east-1.amazonaws.com"], "if it is 012345678901, its lea"),
+            (["1234567890123", "--region", "us-east-1"], "12 digits, but 1234567890123 has 13"),
+            (["111111111111"], "no region is configured for account 111111111111; add "),
+            (["111111111111", "--region", "a.b"], "'a.b' is not a region; a region is, for ex"),
+            ([HOST, "--region", "us-east-1"], "--region is only for registries that are named "),
+            (["--global", "--profile", "p"], "--profile and --role-arn apply to registries, an"),
             (["--global", "--podman"], "podman has no credsStore, which --global would set; "),
             (["111111111111", "--region", "us-esat-1"], "there is no region us-esat-1; did you me"),
             (
@@ -216,15 +216,15 @@ class TestRegistries:
             ),
             ([HOST, "--role-arn", "foo"], "--role-arn must be arn:<partition>:iam::<account>:"),
             ([HOST, "--profile", " "], "--profile must be the name of a profile"),
-            ([HOST, "--profile", "a\x7fb"], "--profile must be a text on one line"),
+            ([HOST, "--profile", "a\x7fb"], "--profile must be a string on one line"),
             (
                 [HOST, "--profile", "tow"],
-                "; did you mean two? else run: aws configure --profile tow",
+                "; did you mean two? otherwise, run: aws configure --profile tow",
             ),
             (["111111111111", "--profile", "tow"], "; profiles there: "),
             (
                 ["--public", "--role-arn", "arn:aws:iam::{registry_id}:role/pull"],
-                "--role-arn has {registry_id} in it, which ECR Public does not have",
+                "--role-arn contains {registry_id}, which ECR Public does not have",
             ),
             (["--bogus"], "unrecognized arguments: --bogus; see: "),
         ],
@@ -287,7 +287,7 @@ class TestOwnNames:
         """A name that is not listed is refused, for the helper would not answer it."""
         outcome = home.configure(name)
         assert (outcome.stdout, outcome.status) == ("", 1)
-        assert f"'{name}' is neither a host of Amazon ECR nor an account" in outcome.stderr
+        assert f"'{name}' is neither the host of an ECR registry nor an" in outcome.stderr
         assert not home.docker.exists()
 
     def test_it_is_listed_no_more(self, home: Home) -> None:
@@ -303,7 +303,7 @@ class TestOwnNames:
         """--profile is refused for it: a further table would hide the one that lists it."""
         outcome = home.configure(self.OWN, "--profile", "p")
         assert outcome.status == 1
-        assert f"{self.OWN} has a table of its own in our config file; write" in outcome.stderr
+        assert f"{self.OWN} has its own table in config.toml; write" in outcome.stderr
         assert home.own.read_text() == listed
         assert not home.docker.exists()
 
@@ -467,7 +467,7 @@ class TestFile:
         with self.docker_login(home, script):
             outcome = home.helper.run("configure", HOST)
         assert outcome.stdout == f"{SHOWN}: added credHelpers {HOST}\n"
-        assert outcome.stderr.endswith("overwrote what was written here: it was done again\n")
+        assert outcome.stderr.endswith("program overwrote a change, which was then made again\n")
         assert home.settings == json.loads(DOCKERS) | {"credHelpers": {HOST: "ecr-login"}}
 
     @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -479,7 +479,7 @@ class TestFile:
             assert docker.stdin is not None
             docker.stdin.close()
         assert (outcome.status, HOST in home.settings["credHelpers"]) == (0, True)
-        words = "ecr-login: docker login is under way, and may put back what it had read before: "
+        words = "ecr-login: docker login is running, and may undo this when it ends: "
         assert outcome.stderr.startswith(words)
 
     def test_a_file_that_is_written_again_and_again(
@@ -495,7 +495,7 @@ class TestFile:
 
         monkeypatch.setattr(files.TextFile, "verify", overwritten)
         outcome = home.configure(HOST)
-        assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: another program writes it again")
+        assert outcome.stderr.startswith(f"ecr-login: {SHOWN}: another program keeps changing")
         assert (outcome.status, home.text) == (1, DOCKERS)
 
     @needs_root
@@ -550,7 +550,7 @@ class TestFile:
         ("options", "words"),
         [
             ("size=64k", ""),
-            ("size=64k,ro", "Read-only file system; mount {} so that it can be written"),
+            ("size=64k,ro", "Read-only file system; mount {} as writable"),
             ("size=4k", "No space left on device"),
         ],
     )
@@ -637,7 +637,7 @@ class TestAllRegistries:
         home.helper.write_own_config('fallback = "pass"\n')
         outcome = home.configure("--global")
         assert outcome.status == 1
-        assert 'the fallback is "pass" already, and the credsStore "desktop"; ' in outcome.stderr
+        assert 'the fallback is already "pass", but credsStore is "desktop"; ' in outcome.stderr
         assert home.text == '{"credsStore": "desktop"}'
         assert home.own.read_text() == 'fallback = "pass"\n'
 
@@ -655,12 +655,12 @@ class TestAllRegistries:
         outcome = home.configure("--global", "--disable-logins")
         assert (outcome.stdout, outcome.status) == (f"{SHOWN}: set credsStore\n", 0)
         words, _, command = outcome.stderr.strip().partition(
-            ", until: docker-credential-ecr-login "
+            "; to use them again: docker-credential-ecr-login "
         )
         assert words.endswith("docker no longer uses the logins that auths holds for ghcr.io")
         assert home.settings == json.loads(DOCKERS) | {"credsStore": "ecr-login"}
         found = home.helper.run("doctor", "--no-network").stdout
-        assert "logins that docker does not use, for credsStore names this helper: ghcr.io" in found
+        assert "docker does not use, because credsStore names this helper: ghcr.io" in found
         assert command in found
         home.done(*command.split()[1:])
         assert home.text == DOCKERS
@@ -710,7 +710,7 @@ class TestOwnConfigFile:
         home.helper.write_config("")
         outcome = home.configure(HOST, "--profile", "p")
         assert outcome.stderr == (
-            "ecr-login: the AWS configuration has no profile yet: make p before you pull\n"
+            "ecr-login: the AWS configuration has no profile yet: create p before you pull\n"
         )
         assert (outcome.status, 'profile = "p"' in home.own.read_text()) == (0, True)
 
@@ -770,8 +770,8 @@ class TestOwnConfigFile:
         outcome = home.configure(HOST, "--remove")
         assert outcome.stdout == f"{SHOWN}: removed credHelpers {HOST}\n"
         assert outcome.stderr == (
-            f"ecr-login: {OWN_SHOWN}: [[registry]] 1 still says who asks for {HOST}: "
-            "remove all its names at once, or edit it\n"
+            f"ecr-login: {OWN_SHOWN}: [[registry]] 1 still applies to {HOST}: "
+            "name all its registries at once, or edit it by hand\n"
         )
         assert home.own.read_text() == text
 
@@ -786,8 +786,9 @@ class TestOwnConfigFile:
             home.helper.write_own_config(text)
             outcome = home.configure(HOST, "--remove")
             assert outcome.stdout == NOTHING
-            words = f"[[registry]] 1 still says who asks for {HOST}: remove all its names at once,"
-            assert outcome.stderr == f"ecr-login: {OWN_SHOWN}: {words} or edit it\n"
+            words = f"[[registry]] 1 still applies to {HOST}: name all its registries"
+            expected = f"ecr-login: {OWN_SHOWN}: {words} at once, or edit it by hand\n"
+            assert outcome.stderr == expected
             assert home.own.read_text() == text
 
     @pytest.mark.parametrize(
@@ -795,11 +796,11 @@ class TestOwnConfigFile:
         [
             ("bogus = 1\n", ["--profile", "p"], 'there is no key "bogus" here'),
             ("fallback = \n", ["--remove"], "not TOML at line 1, column 12"),
-            ('registry = [{match = "a.b"}]\n', ["--profile", "p"], "it cannot be edited here"),
+            ('registry = [{match = "a.b"}]\n', ["--profile", "p"], "configure cannot edit it"),
             (
                 "registry = []\n",
                 ["--profile", "p"],
-                "it cannot be edited here; write by hand, above all others: [[registry]] match = ",
+                "; write by hand, above all others: [[registry]] match = ",
             ),
         ],
     )
@@ -821,7 +822,7 @@ class TestOwnConfigFile:
         outcome = home.configure(HOST, "--profile", "p", XDG_CONFIG_DIRS=str(tmp_path / "xdg"))
         assert outcome.status == 1
         assert (
-            f"{site} is for all users, and a config file of your own would hide" in outcome.stderr
+            f"{site} is for all users, and a config.toml of your own would repl" in outcome.stderr
         )
         assert not home.docker.exists()
         assert not home.own.exists()
@@ -857,7 +858,7 @@ class TestRemovalOfAll:
         outcome = home.helper.run("configure", "--remove", "--all", changes=home.helper.environ)
         assert (outcome.stderr, outcome.status) == ("", 0)
         assert f"{SHOWN}: removed credHelpers {HOST}\n" in outcome.stdout
-        assert f"{OWN_SHOWN}: removed [[registry]] of all\n" in outcome.stdout
+        assert f"{OWN_SHOWN}: removed all [[registry]] by configure\n" in outcome.stdout
         assert (home.text, home.own.read_text()) == (before, own)
         assert json.loads(podmans.read_text()) == {}
         assert json.loads(runtime.read_text()) == {"credHelpers": {"gcr.io": "gcr"}}
@@ -868,7 +869,7 @@ class TestRemovalOfAll:
         text = f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\nexternal_id = "x1"\n'
         home.helper.write_own_config(text)
         outcome = home.configure("--remove", "--all")
-        assert "[[registry]] 1 still says who asks for" in outcome.stderr
+        assert "[[registry]] 1 still applies to" in outcome.stderr
         assert home.own.read_text() == text
 
     @pytest.mark.parametrize("arguments", [["--all"], ["--all", "--remove", HOST]])
@@ -1015,7 +1016,7 @@ class TestPodman:
         text = runtime.read_text()
         outcome = home.configure("--podman", "--public", HOST)
         (line,) = outcome.stderr.splitlines()
-        assert f"credHelpers {HOST} names other there, which podman asks first: remove" in line
+        assert f"credHelpers {HOST} names other, which podman asks first: remove" in line
         home.done("--podman", HOST, "--remove")
         assert runtime.read_text() == text
 
@@ -1055,7 +1056,10 @@ class TestPodman:
         """It warns that podman does not read the file while DOCKER_CONFIG is set."""
         outcome = home.configure("--podman", HOST, DOCKER_CONFIG=str(tmp_path))
         assert outcome.status == 0
-        assert "while DOCKER_CONFIG is set, podman and buildah read config.json" in outcome.stderr
+        assert (
+            "while DOCKER_CONFIG is set, podman and buildah read only config.json there"
+            in outcome.stderr
+        )
 
 
 class TestPath:
@@ -1116,9 +1120,9 @@ class TestAnotherClient:
         [
             ("snap/bin/docker", "~/snap/docker/current/.docker/config.json", "docker login"),
             ("c/bin/docker.exe", r"%USERPROFILE%\.docker\config.json", "WSL integration"),
-            (".rd/bin/nerdctl", "it brings another docker-credential-ecr-login", "dockerd"),
-            ("x/nerdctl.lima", "a virtual machine, with a home and a PATH of its", "limactl shell"),
-            ("x/colima", "a virtual machine, with a home and a PATH of its", "colima ssh"),
+            (".rd/bin/nerdctl", "another docker-credential-ecr-login on it", "dockerd"),
+            ("x/nerdctl.lima", "a virtual machine, with its own home and PATH", "limactl shell"),
+            ("x/colima", "a virtual machine, with its own home and PATH", "colima ssh"),
             ("x/finch", "~/.finch/config.json", "creds_helpers: [ecr-login]"),
         ],
     )
@@ -1352,5 +1356,5 @@ def test_a_fallback_in_any_file(text: str) -> None:
 )
 def test_what_lines_do_not_show(text: str) -> None:
     """An edit that would not do what is meant is refused."""
-    with pytest.raises(BadConfiguration, match="cannot be edited here"):
+    with pytest.raises(BadConfiguration, match="configure cannot edit it"):
         toml_text.without_fallback(text, "x")

@@ -173,15 +173,18 @@ LAID_OUT_ANEW = {
 """What is kept but for blank space and escapes, as `json` writes it."""
 
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "keys twice": (b'{"plugins": {"a": 1}, "plugins": {}}', "plugins stands in it more than once"),
+    "keys twice": (
+        b'{"plugins": {"a": 1}, "plugins": {}}',
+        "it has the key plugins more than once",
+    ),
     "keys twice, further inside": (
         b'{"auths": {"a": {}, "a": {"auth": ""}}}',
-        "a stands in it more than once",
+        "it has the key a more than once",
     ),
     "a byte order mark": (b'\xef\xbb\xbf{"auths": {}}', "in UTF-8 with a byte order mark"),
     "UTF-16, as PowerShell redirects": (
         '{"auths": {}}\r\n'.encode("utf-16"),
-        "in UTF-16, and has to be in UTF-8",
+        "in UTF-16, but must be in UTF-8",
     ),
     "Latin-1": ('{"x": "Jürgen"}'.encode("latin-1"), "in Latin-1 (line 1)"),
     "a comma too many": (b'{\n  "auths": {},\n}\n', "not JSON at line "),
@@ -195,23 +198,23 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "not JSON at line 2, column 1",
     ),
     "nothing but NUL, after a crash": (b"\0" * 512, "not JSON at line 1, column 1"),
-    "NaN": (b'{"x": NaN}', "not JSON: NaN is no value of it"),
-    "null": (b"null", "the JSON in it is not an object in braces"),
-    "a list": (b'[{"auths": {}}]', "the JSON in it is not an object in braces"),
+    "NaN": (b'{"x": NaN}', "not JSON: NaN is not a JSON value"),
+    "null": (b"null", "its JSON is not an object in braces"),
+    "a list": (b'[{"auths": {}}]', "its JSON is not an object in braces"),
     "credHelpers is a list": (b'{"credHelpers": ["ecr-login"]}', "credHelpers is not an object"),
     "credHelpers twice": (
         b'{"credHelpers": {"a": "b"}, "credHelpers": {}}',
-        "credHelpers stands in it more than once",
+        "it has the key credHelpers more than once",
     ),
-    "credsStore is an object": (b'{"credsStore": {"ghcr.io": "x"}}', "credsStore is not a text"),
+    "credsStore is an object": (b'{"credsStore": {"ghcr.io": "x"}}', "credsStore is not a string"),
     "credsStore twice": (
         b'{"credsStore": "desktop", "CredsStore": ""}',
-        "credsStore stands in it more than once",
+        "it has the key credsStore more than once",
     ),
     "auths is a list": (b'{"auths": [{"ghcr.io": {}}]}', "auths is not an object"),
     "nested too deeply": (
         b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        "not JSON that can be read: nested too deeply",
+        "its JSON is nested too deeply",
     ),
 }
 """What docker itself does not take, or where it is not clear what would count; what is said."""
@@ -269,7 +272,7 @@ def test_a_registry(home: Home, name: str) -> None:
     """One entry is added or changed, at one place, and --remove gives the file back as it was."""
     before = KEPT[name]
     home.path.write_bytes(before.encode())
-    assert "laid out anew" not in home.configure(HOST)
+    assert "its layout has changed" not in home.configure(HOST)
     helpers = dict(meaning(before).get("credhelpers") or [])
     added = [*(helpers | {HOST: "ecr-login"}).items()]
     assert meaning(home.text) == meaning(before) | {"credhelpers": added}
@@ -314,11 +317,11 @@ def test_another_layout(home: Home, name: str) -> None:
     home.path.write_bytes(before.encode())
     said = home.configure(HOST).splitlines()
     assert said[1:] == [
-        "~/.docker/config.json: laid out anew: only an editor could have kept its layout"
+        "~/.docker/config.json: its layout has changed: only an editor could have kept it"
     ]
     added = [*(meaning(before).get("credhelpers") or []), (HOST, "ecr-login")]
     assert meaning(home.text) == meaning(before) | {"credhelpers": added}
-    assert "laid out anew" not in home.configure(HOST, "--remove")
+    assert "its layout has changed" not in home.configure(HOST, "--remove")
     assert meaning(home.text) == meaning(before)
 
 

@@ -202,7 +202,7 @@ def test_sso_token_that_cannot_be_kept(
 
     assert aws.count("CreateToken") == renewals
     assert path.read_text() == before
-    assert helper.log.count("WARNING what AWS has renewed cannot be kept: ") == renewals
+    assert helper.log.count("WARNING the renewed session cannot be kept: ") == renewals
 
 
 def test_sso_login_is_for_where_it_can_be_kept(aws: AwsEmulator, helper: HelperProcess) -> None:

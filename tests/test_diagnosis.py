@@ -58,26 +58,26 @@ def first(found: Situation, *, push: bool = False) -> Finding:
         (unallowed("identity-based policy"), "aws iam put-user-policy --user-name dev "),
         ("", "aws iam put-user-policy --user-name dev "),
         (unallowed("resource-based policy"), "have account 111111111111 add to the policy of the"),
-        (unallowed("session policy"), f"{REPOSITORY} allowed in that session policy"),
-        (unallowed("permissions boundary"), f"{REPOSITORY} allowed in that permissions boundary"),
-        (unallowed("VPC endpoint policy"), f"{REPOSITORY} allowed in that VPC endpoint policy"),
+        (unallowed("session policy"), f" on {REPOSITORY} in that session policy"),
+        (unallowed("permissions boundary"), f" on {REPOSITORY} in that permissions boundary"),
+        (unallowed("VPC endpoint policy"), f" on {REPOSITORY} in that VPC endpoint policy"),
         (
             unallowed("service control policy"),
-            f"ecr:GetDownloadUrlForLayer on {REPOSITORY} allowed in that service control policy",
+            f"ecr:GetDownloadUrlForLayer on {REPOSITORY} in that service control policy",
         ),
         (
             " with an explicit deny in a service control policy",
-            "have the deny taken out of that service control policy, or an exception made in it",
+            "remove the deny from that service control policy, or add an exception to it",
         ),
         (
             " with an explicit deny in an identity-based policy",
-            "have the deny taken out of that identity-based policy, or",
+            "remove the deny from that identity-based policy, or",
         ),
         (
             " with an explicit deny in a resource-based policy",
-            "have the deny taken out of that resource-based policy (NotForDev), or",
+            "remove the deny from that resource-based policy (NotForDev), or",
         ),
-        (" with an explicit deny", "have the deny taken out of that policy, or"),
+        (" with an explicit deny", "remove the deny from that policy, or"),
     ],
 )
 def test_whose_rule_it_is(reason: str, remedy: str) -> None:
@@ -120,7 +120,7 @@ def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
     """A token is another's if the denial names another user or role, whatever its session."""
     reply = denial(unallowed("identity-based policy"), ROLE)
     found = first(situation(principal, manifest=reply))
-    assert ("the token is not one of" in found.message) == is_other
+    assert ("the token belongs to" in found.message) == is_other
     assert (found.remedy == f"docker-credential-ecr-login logout {HOST}") == is_other
 
 
@@ -138,7 +138,7 @@ def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
             {"manifest": Reply("HTTP 500"), "batch_get_image": Reply("UpstreamUnavailable")},
             "cannot pull team/app itself: UpstreamUnavailable",
         ),
-        ({"manifest": Reply()}, "is no manifest"),
+        ({"manifest": Reply()}, "is not a manifest"),
         (
             {"manifest": Reply("HTTP 403"), "batch_get_image": denial(unallowed("session policy"))},
             "because no session policy allows",
@@ -157,7 +157,7 @@ def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
         ({"manifest": Reply("UpstreamUnavailable")}, "cannot pull team/app itself: UpstreamUnav"),
         (
             {"manifest": Reply(content={"manifests": []}), "part": Reply("MANIFEST_UNKNOWN", "x")},
-            "the manifest in it for linux/amd64 is not there: MANIFEST_UNKNOWN: x",
+            "its manifest for linux/amd64 is missing: MANIFEST_UNKNOWN: x",
         ),
         (
             {
@@ -165,7 +165,7 @@ def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
                 "layer": Reply(content="d5l0dvt14r5h8.cloudfront.net"),
                 "storage": Reply("HTTP 407"),
             },
-            "cannot be had from d5l0dvt14r5h8.cloudfront.net: HTTP 407",
+            "cannot be downloaded from d5l0dvt14r5h8.cloudfront.net: HTTP 407",
         ),
     ],
 )
@@ -184,7 +184,7 @@ def test_what_the_token_may_and_the_principal_may_not() -> None:
     }
     found = first(situation(DEV, **replies))
     assert (found.check, found.status) == ("image", "warned")
-    assert found.message.startswith("that is by the token; ecr:BatchGetImage is denied to ")
+    assert found.message.startswith("the token allows that, but ecr:BatchGetImage is denied to ")
 
 
 def test_an_image_of_one_platform() -> None:
@@ -192,7 +192,7 @@ def test_an_image_of_one_platform() -> None:
     config = Reply(content={"os": "linux", "architecture": "arm64"})
     found = first(situation(manifest=Reply(content={}), config=config))
     assert (found.check, found.status) == ("platform", "warned")
-    assert "is for linux/arm64, and not for linux/amd64" in found.message
+    assert "is for linux/arm64, not for linux/amd64" in found.message
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_the_policy_of_a_registry_of_another_account(action: str) -> None:
 @pytest.mark.parametrize(
     ("applied_for", "status", "words"),
     [
-        (["CREATE_ON_PUSH"], "passed", 'a push makes it, by the creation template "ROOT"'),
-        (["REPLICATION"], "failed", 'the creation template "ROOT" is not for pushes'),
+        (["CREATE_ON_PUSH"], "passed", 'a push creates it, from the creation template "ROOT"'),
+        (["REPLICATION"], "failed", 'the creation template "ROOT" does not apply to pushes'),
     ],
 )
 def test_creation_templates(applied_for: list[str], status: str, words: str) -> None:
@@ -257,7 +257,7 @@ def test_a_push_where_nobody_may_look() -> None:
     reply = denial(reason, action="ecr:DescribeRepositories")
     found = first(situation(describe_repositories=reply), push=True)
     assert (found.check, found.status) == ("repository", "warned")
-    assert "so no upload is begun: ecr:DescribeRepositories is denied" in found.message
+    assert "so no upload was started: ecr:DescribeRepositories is denied" in found.message
     assert "--policy-name ecr-look-us-east-1-team+app " in found.remedy
 
 
@@ -396,7 +396,7 @@ def test_what_is_named(name: str, parts: tuple[str, str, str]) -> None:
 )
 def test_what_names_no_image(path: str) -> None:
     """What is no reference is refused."""
-    with pytest.raises(BadInput, match="names no image"):
+    with pytest.raises(BadInput, match="is not the name of an image"):
         images.split(f"{HOST}/{path}")
 
 

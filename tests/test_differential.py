@@ -131,7 +131,7 @@ def test_sizes(machine: Machine, length: int) -> None:
 def test_nul(machine: Machine, place: int) -> None:
     """A name with NUL in it is another name, also to shells whose ``read`` leaves it out."""
     answer, status = agree(machine, asked(f"{HOST[:place]}\0{HOST[place:]}".encode()))
-    assert (b"holds a character" in answer, status) == (True, 1)
+    assert (b"contains a NUL character" in answer, status) == (True, 1)
 
 
 @pytest.mark.parametrize("name", ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION"])

@@ -291,14 +291,8 @@ Seed = Callable[[Machine], None]
 
 FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (another_program, "program", "failed", "'ecr-login (awslabs) 0.6.0'", "rm /"),
-    (shadowed_program, "program", "warned", "comes later on PATH", "rm /"),
-    (
-        program_not_on_path,
-        "program",
-        "failed",
-        "is not on PATH",
-        "sudo ",
-    ),
+    (shadowed_program, "program", "warned", "later on PATH", "rm /"),
+    (program_not_on_path, "program", "failed", "is not on PATH", "sudo "),
     (no_docker_configuration, "docker", "failed", "does not exist", f"configure {HOST}"),
     (docker_asks_another, "docker", "failed", f"names desktop for {HOST}", f"configure {HOST}"),
     (docker_configuration_broken, "docker", "failed", "not JSON at line 1, column ", "correct it"),
@@ -310,8 +304,8 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (cache_disabled, "cache", "warned", "AWS_ECR_DISABLE_CACHE is set", "unset AWS_ECR_DISABLE"),
     (cache_elsewhere, "cache", "warned", "/dev/null/ecr cannot hold the cache: Not a", "set AWS_"),
     (cache_nowhere, "cache", "failed", "/dev/null/ecr cannot hold the cache: Not a", "set AWS_"),
-    (token_open_to_others, "cache", "warned", "/aws.us-east-1.ecr", "remove it"),
-    (cache_open_to_others, "cache", "warned", "others can write to ", "chmod 700 "),
+    (token_open_to_others, "cache", "warned", "/aws.us-east-1.ecr", "remove them"),
+    (cache_open_to_others, "cache", "warned", "other users can write to ", "chmod 700 "),
     (cache_of_another, "cache", "warned", "/records", "sudo chown -R $(id -u) "),
     (log_directory_not_writable, "log", "warned", "/.ecr/log cannot be written", "remove it"),
     (log_not_writable, "log", "warned", "/ecr-login.log cannot be written", "remove it"),
@@ -321,7 +315,7 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
     (sso_expired, "credentials", "failed", "SSO session of", " --profile dev"),
     (role_not_trusted, "credentials", "failed", f"{PULL} (from ", "trust policy"),
     (secret_wrong, "principal", "failed", "the secret for access key", "AWS_SECRET_ACCESS_KEY"),
-    (sts_unreachable, "principal", "warned", NOBODY, "no pull needs this"),
+    (sts_unreachable, "principal", "warned", NOBODY, "pulls do not need it"),
     (clock_wrong, "principal", "failed", "the time of this machine", "set the clock"),
     (permission_missing, "token", "failed", f"denied to {DEV}", "ecr:GetAuthorizationToken"),
     (api_unreachable, "token", "failed", NOBODY, "check AWS_ENDPOINT_URL"),
@@ -358,7 +352,9 @@ def test_which_clients_there_are(machine: Machine) -> None:
     assert found["message"].startswith(
         f"{docker} (uses unix:///run/user/1000/docker.sock) reads ~/.docker/config.json; "
     )
-    assert found["message"].endswith(f"PATH, from here: {machine.helper.environ['PATH']}")
+    assert found["message"].endswith(
+        f"PATH, if started from here: {machine.helper.environ['PATH']}"
+    )
 
 
 def test_it_goes_on_after_a_failure(machine: Machine) -> None:
@@ -469,7 +465,7 @@ def test_a_full_disk(machine: Machine) -> None:
         capture_output=True,
         check=False,
     )
-    line = b"ecr-login: what is found cannot be printed: No space left on device\n"
+    line = b"ecr-login: the findings cannot be printed: No space left on device\n"
     assert (completed.stderr, completed.returncode) == (line, 1)
 
 
@@ -503,21 +499,27 @@ def test_a_name_of_ones_own(machine: Machine) -> None:
     machine.helper.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n')
     found = {each["check"]: each for each in machine.findings(f"https://{OWN.upper()}/v2/")}
     assert {each["status"] for each in found.values()} == {"passed"}
-    assert f"its table 1 is for {OWN}" in found["config"]["message"]
+    assert f"its table 1 applies to {OWN}" in found["config"]["message"]
     assert f"https://{OWN}/v2/ takes the token" in found["registry"]["message"]
 
 
 @pytest.mark.parametrize(
     ("challenge", "words"),
     [
-        (f'Bearer realm="https://{PUBLIC}/token/"', f"to https://{PUBLIC}/token/, which got none"),
-        (f'Bearer realm="http://{OWN}/token/"', f"to http://{OWN}/token/, which got none"),
+        (
+            f'Bearer realm="https://{PUBLIC}/token/"',
+            f"to https://{PUBLIC}/token/, which was not done",
+        ),
+        (f'Bearer realm="http://{OWN}/token/"', f"to http://{OWN}/token/, which was not done"),
         (
             f'Bearer realm="https://{OWN}:444/token/"',
-            f"to https://{OWN}:444/token/, which got none",
+            f"to https://{OWN}:444/token/, which was not done",
         ),
-        (f'Bearer realm="https://{OWN}@{PUBLIC}/"', f"to https://***@{PUBLIC}/, which got none"),
-        ('Bearer service="ecr"', "to nowhere, which got none"),
+        (
+            f'Bearer realm="https://{OWN}@{PUBLIC}/"',
+            f"to https://***@{PUBLIC}/, which was not done",
+        ),
+        ('Bearer service="ecr"', "to nowhere, which was not done"),
         ("Bearer realm", f"https://{OWN}/v2/ through the proxy http://127.0.0.1:"),
         ("Bearer realm=", "refuses the token (HTTP 401)"),
         ('Bearer realm="https://[::1/"', "refuses the token (HTTP 401)"),
@@ -646,7 +648,7 @@ def test_sudo(machine: Machine) -> None:
     machine.helper.environ |= {"SUDO_USER": "dev", "SUDO_UID": "1000"}
     (found,) = machine.unhealthy()
     assert (found["check"], found["status"]) == ("program", "warned")
-    assert f"the files in {machine.helper.home}, not at those of dev" in found["message"]
+    assert f"the files in {machine.helper.home}, not those of dev" in found["message"]
 
 
 def test_what_failed_last(machine: Machine) -> None:
@@ -670,11 +672,17 @@ def test_what_failed_last(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"credHelpers": {f"https://{HOST}": "ecr-login"}}, f", but this one for https://{HOST}: "),
-        ({"credHelpers": {"*.amazonaws.com": "ecr-login"}}, ", but this one for *.amazonaws.com: "),
-        ({"credStore": "ecr-login"}, ", for docker knows no credStore: "),
+        (
+            {"credHelpers": {f"https://{HOST}": "ecr-login"}},
+            f", but this helper for https://{HOST}: ",
+        ),
+        (
+            {"credHelpers": {"*.amazonaws.com": "ecr-login"}},
+            ", but this helper for *.amazonaws.com: ",
+        ),
+        ({"credStore": "ecr-login"}, " (docker does not know the key credStore): "),
         ({"credsStore": "ecr-login", "credHelpers": {HOST: ""}}, ": "),
-        ({"credHelper": {HOST: "ecr-login"}}, ", for docker knows no credHelper: "),
+        ({"credHelper": {HOST: "ecr-login"}}, " (docker does not know the key credHelper): "),
     ],
 )
 def test_what_docker_does_not_take(machine: Machine, content: object, words: str) -> None:
@@ -742,7 +750,7 @@ def test_the_package_of_another_program(machine: Machine) -> None:
     path.unlink()
     path.symlink_to(desktop)
     remedy = machine.unhealthy()[0]["remedy"]
-    assert remedy.startswith(f"rm {path} (each update of Docker Desktop puts it back: ")
+    assert remedy.startswith(f"rm {path} (each update of Docker Desktop restores it")
 
 
 def test_no_secret_is_shown(machine: Machine) -> None:
@@ -806,11 +814,14 @@ def test_colour(machine: Machine, no_color: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
-        (["11111111111"], "an account has 12 digits, and 11111111111 has 11"),
+        (
+            ["ghcr.io"],
+            "'ghcr.io' is neither the host of an ECR registry nor an account ID of 12 digits",
+        ),
+        (["11111111111"], "an account ID has 12 digits, but 11111111111 has 11"),
         ([HOST, PUBLIC], f"unrecognized arguments: {PUBLIC}"),
-        ([f"{HOST},{PUBLIC}"], "doctor looks at one registry at a time; name one"),
-        ([""], "doctor looks at one registry at a time; name one"),
+        ([f"{HOST},{PUBLIC}"], "doctor checks one registry at a time; name one"),
+        ([""], "doctor checks one registry at a time; name one"),
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:

@@ -46,7 +46,7 @@ def test_an_image_that_can_be_pulled(machine: ImageMachine) -> None:
     found = machine.doctor(IMAGE)
     assert {each["status"] for each in found} == {"passed"}
     assert [each["check"] for each in found] == ["image", "layer"]
-    assert found[-1]["message"] == f"a byte of a layer came from {STORAGE}"
+    assert found[-1]["message"] == f"one byte of a layer came from {STORAGE}"
     layers = [call for call in machine.aws.calls if call.operation == "GetLayer"]
     assert [call.headers.get("range") for call in layers] == ["bytes=0-0", None]
     asked = {call.operation for call in machine.aws.calls if call.service == "ecr"}
@@ -89,8 +89,8 @@ def test_an_image_of_ecr_public(machine: ImageMachine, keys: bool) -> None:
     assert outcome.status == 0
     lines = outcome.stdout.splitlines()[-3:-1]
     assert lines == [
-        f"passed  image: {PUBLIC_HOST}/nginx/nginx:1.27 is there, and its manifest can be had",
-        f"passed  layer: a byte of a layer came from {PUBLIC_STORAGE}",
+        f"passed  image: {PUBLIC_HOST}/nginx/nginx:1.27 exists, and its manifest can be downloaded",
+        f"passed  layer: one byte of a layer came from {PUBLIC_STORAGE}",
     ]
     assert {call.service for call in machine.aws.calls} <= {"sts", "ecr-public", "registry", "s3"}
 
@@ -98,11 +98,11 @@ def test_an_image_of_ecr_public(machine: ImageMachine, keys: bool) -> None:
 def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
     """--no-network leaves the image out, and so does a registry that takes no token."""
     outcome = machine.helper.run("doctor", "--no-network", IMAGE)
-    assert "skipped image: it needs the network\n" in outcome.stdout
+    assert "skipped image: this needs the network\n" in outcome.stdout
     assert machine.aws.calls == []
     machine.aws.fail("CheckVersion", Fault(status=401, error="DENIED"))
     outcome = machine.helper.run("doctor", IMAGE)
-    assert "skipped image: the registry takes no token\n" in outcome.stdout
+    assert "skipped image: the registry has not accepted a token\n" in outcome.stdout
     assert machine.aws.count("GetManifest") == 0
 
 
@@ -111,11 +111,11 @@ def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
     [
         (
             "with an explicit deny in a service control policy",
-            "have the deny taken out of that service control policy, or an exception made in it",
+            "remove the deny from that service control policy, or add an exception to it",
         ),
         (
             f"because no VPC endpoint policy allows the {GET} action",
-            f"have {GET}, ecr:GetDownloadUrlForLayer on {REPOSITORY} allowed in that VPC endpoint",
+            f"allow {GET}, ecr:GetDownloadUrlForLayer on {REPOSITORY} in that VPC endpoint policy",
         ),
     ],
 )
@@ -143,14 +143,14 @@ def test_where_the_api_does_not_answer(machine: ImageMachine) -> None:
     assert machine.aws.count("BatchGetImage") == 0
     (found,) = machine.doctor("--push", IMAGE)
     assert (found["check"], found["status"]) == ("repository", "warned")
-    assert "so no upload is begun: no answer: " in found["message"]
+    assert "so no upload was started: no answer: " in found["message"]
 
 
 def test_a_push_to_ecr_public(machine: ImageMachine) -> None:
     """Whether a push to ECR Public would be let in is not known, and no upload is begun."""
     (found,) = machine.doctor("--push", f"{PUBLIC_HOST}/team/app:1")
     assert (found["check"], found["status"]) == ("repository", "warned")
-    assert found["message"].endswith("so no upload is begun: its API is not asked")
+    assert found["message"].endswith("so no upload was started: its API was not asked")
     assert machine.aws.count("StartUpload") == 0
 
 
@@ -172,15 +172,18 @@ def test_the_example_of_the_readme(machine: ImageMachine) -> None:
     [
         (
             (f"{HOST}/Team/app:1",),
-            f"'{HOST}/Team/app:1' names no image; one is HOST/team/app:1.4, ",
+            f"'{HOST}/Team/app:1' is not the name of an image; such a name is HOST/team/app:1.4, ",
         ),
-        ((f"{HOST}/team/app@sha256:12",), "names no image; one is HOST/team/app:1.4, "),
+        (
+            (f"{HOST}/team/app@sha256:12",),
+            "is not the name of an image; such a name is HOST/team/app:1.4, ",
+        ),
         (
             ("docker.io/library/nginx:1",),
-            "'docker.io' is neither a host of Amazon ECR nor an account",
+            "'docker.io' is neither the host of an ECR registry nor an account",
         ),
-        (("--push", HOST), "--push is about an image; name one, with its registry"),
-        (("--push",), "--push is about an image; name one, with its registry"),
+        (("--push", HOST), "--push needs an image; name one, with its registry"),
+        (("--push",), "--push needs an image; name one, with its registry"),
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: tuple[str, ...], words: str) -> None:

@@ -47,7 +47,7 @@ def test_of_a_configuration_file(
     line = told(helper.get().stderr)
 
     what = f"{path}: the config file" if name == PLACE else f"the AWS configuration file {path}"
-    assert line.startswith(f"{what} is {NAMES[encoding]}, and has to be in UTF-8; run: ")
+    assert line.startswith(f"{what} is {NAMES[encoding]}, but must be in UTF-8; run: ")
     convert(line)
     assert aws.accepts(helper.get().secret)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -63,7 +63,7 @@ def test_of_docker(encoding: str, signed_in: HelperProcess) -> None:
     path.write_text("{}\n", encoding=encoding)
     outcome = signed_in.run("configure", HOST)
     assert outcome.status == 1
-    assert f"~/.docker/config.json: {NAMES[encoding]}, and has to be in UTF-8" in outcome.stderr
+    assert f"~/.docker/config.json: {NAMES[encoding]}, but must be in UTF-8" in outcome.stderr
     convert(outcome.stderr)
     assert signed_in.run("configure", HOST).status == 0
 
@@ -75,6 +75,6 @@ def test_of_a_web_identity(aws: AwsEmulator, helper: HelperProcess) -> None:
     path.write_text(path.read_text(), encoding="utf-16")
     line = told(helper.get().stderr)
     assert line.startswith(
-        "the web identity token from AWS_WEB_IDENTITY_TOKEN_FILE is in UTF-16, and has to be in "
+        "the web identity token from AWS_WEB_IDENTITY_TOKEN_FILE is in UTF-16, but must be in "
         "UTF-8; run: t=$(iconv -f UTF-16 -t UTF-8 "
     )

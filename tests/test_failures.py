@@ -137,7 +137,7 @@ def profile_misspelt(_aws: AwsEmulator, helper: HelperProcess) -> str:
     helper.environ["AWS_PROFILE"] = "prdo"
     return (
         'profile "prdo" (from AWS_PROFILE) does not exist in the AWS configuration; '
-        "profiles there: prod; did you mean prod? else run: aws configure --profile prdo"
+        "profiles there: prod; did you mean prod? otherwise, run: aws configure --profile prdo"
     )
 
 
@@ -169,7 +169,7 @@ def profile_headed_as_in_the_credentials_file(aws: AwsEmulator, helper: HelperPr
     use_profile(helper, f"[dev]\n{keys(aws.add_user())}")
     return (
         'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration; profiles there: '
-        "none; head it [profile dev], not [dev], in ~/.aws/config"
+        "none; write [profile dev], not [dev], in ~/.aws/config"
     )
 
 
@@ -180,7 +180,7 @@ def profile_headed_as_in_the_config_file(aws: AwsEmulator, helper: HelperProcess
     helper.environ["AWS_PROFILE"] = "dev"
     return (
         'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration; profiles there: '
-        "profile dev; head it [dev], not [profile dev], in ~/.aws/credentials"
+        "profile dev; write [dev], not [profile dev], in ~/.aws/credentials"
     )
 
 
@@ -190,7 +190,7 @@ def files_that_are_directories(_aws: AwsEmulator, helper: HelperProcess) -> str:
     (helper.home / ".aws" / "credentials").mkdir(parents=True)
     return (
         f"no AWS credentials found: {helper.home}/.aws/credentials is not a file; "
-        "put one there: docker makes a directory where the file to mount is missing"
+        "put a file there: docker creates a directory where a file to mount is missing"
     )
 
 
@@ -201,7 +201,7 @@ def profile_in_unread_config(_aws: AwsEmulator, helper: HelperProcess) -> str:
     helper.environ["AWS_SDK_LOAD_CONFIG"] = "false"
     return (
         'profile "dev" (from AWS_PROFILE) does not exist in the AWS configuration '
-        "(AWS_SDK_LOAD_CONFIG leaves the config file unread); profiles there: none; "
+        "(the config file is not read, because of AWS_SDK_LOAD_CONFIG); profiles there: none; "
         "run: aws configure --profile dev"
     )
 
@@ -341,7 +341,7 @@ def unknown_key(aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         "AWS does not know access key ...MPLE in the environment "
         "in us-east-1: UnrecognizedClientException: The security token included in the request is "
-        "invalid; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+        "invalid; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones"
     )
 
 
@@ -363,9 +363,7 @@ def unknown_key_of_a_profile(_aws: AwsEmulator, helper: HelperProcess) -> str:
 def key_with_a_line_end(aws: AwsEmulator, helper: HelperProcess) -> str:
     """Set keys that were read from a file of Windows, with its line ends."""
     helper.environ |= {name: f"{value}\r" for name, value in aws.add_user().environ.items()}
-    return (
-        "AWS_ACCESS_KEY_ID in the environment has white space in it, which no key has; take it out"
-    )
+    return "AWS_ACCESS_KEY_ID in the environment contains white space, which no key does; remove it"
 
 
 @seeded
@@ -374,8 +372,8 @@ def secret_in_quotes(aws: AwsEmulator, helper: HelperProcess) -> str:
     environ = aws.add_user().environ
     helper.environ |= environ | {"AWS_SECRET_ACCESS_KEY": f'"{environ["AWS_SECRET_ACCESS_KEY"]}"'}
     return (
-        "AWS_SECRET_ACCESS_KEY in the environment has a quotation mark in it, which no key has; "
-        "take it out"
+        "AWS_SECRET_ACCESS_KEY in the environment contains a quotation mark, which no key does; "
+        "remove it"
     )
 
 
@@ -386,8 +384,8 @@ def key_of_the_source_with_a_comment(aws: AwsEmulator, helper: HelperProcess) ->
     path = helper.home / ".aws/credentials"
     path.write_text(path.read_text().replace("\naws_secret", " # mine\naws_secret"))
     return (
-        'aws_access_key_id of profile "base" (source of profile "pull" (from AWS_PROFILE)) has '
-        "white space in it, which no key has; take it out"
+        'aws_access_key_id of profile "base" (source of profile "pull" (from AWS_PROFILE)) '
+        "contains white space, which no key does; remove it"
     )
 
 
@@ -398,7 +396,7 @@ def keys_before_a_program(aws: AwsEmulator, helper: HelperProcess) -> str:
     helper.write_credentials(f"[dev]\n{keys(_expired(aws))}")
     return (
         'the session token of access key ...MPLE of profile "dev" (from AWS_PROFILE) has expired; '
-        "take them out of ~/.aws/credentials: they win over its credential_process"
+        "remove them from ~/.aws/credentials: they win over its credential_process"
     )
 
 
@@ -410,7 +408,7 @@ def wrong_secret(aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         "the secret for access key ...MPLE in the environment "
         "is wrong: AWS answered InvalidSignatureException; set AWS_ACCESS_KEY_ID, "
-        "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+        "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones"
     )
 
 
@@ -433,7 +431,7 @@ def expired_session(aws: AwsEmulator, helper: HelperProcess) -> str:
     helper.environ |= _expired(aws).environ
     return (
         "the session token of access key ...MPLE in the environment has "
-        "expired; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+        "expired; set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones"
     )
 
 
@@ -515,7 +513,7 @@ def role_without_a_container(_aws: AwsEmulator, helper: HelperProcess) -> str:
     )
     return (
         'no credentials for profile "pull" (from AWS_PROFILE): its credential_source has none; '
-        "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in a task of ECS, or use another "
+        "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in an ECS task, or use another "
         "profile"
     )
 
@@ -559,7 +557,7 @@ def role_with_unknown_environment_key(_aws: AwsEmulator, helper: HelperProcess) 
     return (
         "AWS does not know the credentials in the environment in us-east-1: InvalidClientTokenId: "
         "The security token included in the request is invalid; "
-        "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+        "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones"
     )
 
 
@@ -632,7 +630,7 @@ def credential_source_without_credentials(_aws: AwsEmulator, helper: HelperProce
     )
     return (
         'no credentials for profile "pull" (from AWS_PROFILE): the instance metadata service does '
-        "not answer; use another profile if this is no EC2 instance"
+        "not answer; use another profile if this is not an EC2 instance"
     )
 
 
@@ -693,7 +691,7 @@ def web_identity_file_missing(aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         "the web identity token from AWS_WEB_IDENTITY_TOKEN_FILE cannot be read: "
         f"{helper.home}/token: No such file or directory; "
-        "correct the path, or have the token put there"
+        "correct the path, or put the token there"
     )
 
 
@@ -707,7 +705,7 @@ def web_identity_file_of_a_profile_missing(_aws: AwsEmulator, helper: HelperProc
     )
     return (
         'the web identity token from profile "pull" (from AWS_PROFILE) cannot be read: '
-        "/no/such/token: No such file or directory; correct the path, or have the token put there"
+        "/no/such/token: No such file or directory; correct the path, or put the token there"
     )
 
 
@@ -733,7 +731,7 @@ def token_denied(aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         f"ecr:GetAuthorizationToken is denied to {DEV} because no identity-based policy allows the "
         "ecr:GetAuthorizationToken action; "
-        "allow it ecr:GetAuthorizationToken on resource * in an IAM policy"
+        "allow ecr:GetAuthorizationToken on resource * in an IAM policy of that principal"
     )
 
 
@@ -746,7 +744,7 @@ def token_denied_to_a_role(aws: AwsEmulator, helper: HelperProcess) -> str:
         "ecr:GetAuthorizationToken is denied to "
         "arn:aws:sts::222222222222:assumed-role/pull/docker because no identity-based policy "
         "allows the ecr:GetAuthorizationToken action; "
-        "allow it ecr:GetAuthorizationToken on resource * in an IAM policy"
+        "allow ecr:GetAuthorizationToken on resource * in an IAM policy of that principal"
     )
 
 
@@ -758,7 +756,7 @@ def token_denied_in_other_words(aws: AwsEmulator, helper: HelperProcess) -> str:
     return (
         "ecr:GetAuthorizationToken is denied to access key ...MPLE in the environment: "
         "Closed today; "
-        "allow it ecr:GetAuthorizationToken on resource * in an IAM policy"
+        "allow ecr:GetAuthorizationToken on resource * in an IAM policy of that principal"
     )
 
 
@@ -788,7 +786,7 @@ def endpoint_not_in_the_bundle(aws: AwsEmulator, helper: HelperProcess) -> str:
     }
     return (
         "the certificate of https://127.0.0.1:* is not trusted: certificate verify failed: *; "
-        f"put the CA of the proxy or endpoint into AWS_CA_BUNDLE ({bundle})"
+        f"add the CA of the proxy or endpoint to AWS_CA_BUNDLE ({bundle})"
     )
 
 
@@ -864,7 +862,7 @@ def process_that_wants_a_shell(_aws: AwsEmulator, helper: HelperProcess) -> str:
     use_profile(helper, "[profile dev]\ncredential_process = ~/bin/vend --now\n")
     return (
         'credential_process of profile "dev" (from AWS_PROFILE) failed: ~/bin/vend: '
-        "No such file or directory; write the whole path, or sh -c '...': like the AWS CLI, this "
+        "No such file or directory; write the full path, or sh -c '...': like the AWS CLI, this "
         "helper starts it without a shell"
     )
 
@@ -875,8 +873,8 @@ def process_gives_what_has_expired(_aws: AwsEmulator, helper: HelperProcess) -> 
     answer = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
     _process(helper, f"echo '{json.dumps(answer | {'Expiration': '2020-01-01T00:00:00Z'})}'")
     return (
-        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it gives has expired, '
-        "by this machine's clock; run the command by hand to see why"
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: the credentials have '
+        "expired, by this machine's clock; run the command by hand to see why"
     )
 
 
@@ -886,7 +884,7 @@ def container_gives_what_has_expired(aws: AwsEmulator, helper: HelperProcess) ->
     aws.set_container_credentials("/task", lifetime=-60)
     helper.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{aws.url}/task"
     return (
-        "the container gave no credentials: what it gives has expired, by this machine's clock; "
+        "the container gave no credentials: the credentials have expired, by this machine's clock; "
         "check AWS_CONTAINER_CREDENTIALS_* and the role of the task or pod"
     )
 
@@ -896,8 +894,8 @@ def process_prints_brackets(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that prints what no parser goes to the end of."""
     _process(helper, "head -c 200000 /dev/zero | tr '\\0' '['")
     return (
-        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it prints is not the '
-        "JSON that AWS asks for; run the command by hand to see why"
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: its output is not the JSON '
+        "that AWS specifies; run the command by hand to see why"
     )
 
 
@@ -906,8 +904,8 @@ def process_prints_garbage(_aws: AwsEmulator, helper: HelperProcess) -> str:
     """Run a credential_process that prints no JSON."""
     _process(helper, "echo Welcome to the vault")
     return (
-        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it prints is not the '
-        "JSON that AWS asks for; run the command by hand to see why"
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: its output is not the JSON '
+        "that AWS specifies; run the command by hand to see why"
     )
 
 
@@ -916,8 +914,8 @@ def process_prints_another_type(_aws: AwsEmulator, helper: HelperProcess) -> str
     """Run a credential_process that prints a JSON array."""
     _process(helper, "echo '[1]'")
     return (
-        'credential_process of profile "dev" (from AWS_PROFILE) failed: what it prints is not the '
-        "JSON that AWS asks for; run the command by hand to see why"
+        'credential_process of profile "dev" (from AWS_PROFILE) failed: its output is not the JSON '
+        "that AWS specifies; run the command by hand to see why"
     )
 
 
@@ -941,7 +939,7 @@ def process_gives_an_unknown_key(_aws: AwsEmulator, helper: HelperProcess) -> st
     return (
         'AWS does not know access key ...MPLE of profile "dev" (from AWS_PROFILE) '
         "in us-east-1: UnrecognizedClientException: The security token included in the "
-        "request is invalid; run its credential_process by hand to see what it gives"
+        "request is invalid; run its credential_process by hand to see what it prints"
     )
 
 
@@ -1175,8 +1173,9 @@ def test_public_denial_names_both_permissions(aws: AwsEmulator, helper: HelperPr
         line = told(helper.get(PUBLIC, **user.environ).stderr, PUBLIC)
         assert line == (
             f"{permission} is denied to {DEV} because no identity-based policy allows the "
-            f"{permission} action; allow it ecr-public:GetAuthorizationToken and "
-            "sts:GetServiceBearerToken on resource * in an IAM policy" + PUBLIC_GOES_ON
+            f"{permission} action; allow ecr-public:GetAuthorizationToken and "
+            "sts:GetServiceBearerToken on resource * in an IAM policy of that principal"
+            + PUBLIC_GOES_ON
         )
 
 

@@ -254,7 +254,7 @@ class TestNotPassedOn:
                 helper.write_own_config(text)
             outcome = helper.store(HUB, "hunter2", "someone")
             assert (outcome.stderr, outcome.status) == ("", 1)
-            assert f"keeps logins of Amazon ECR only, and '{HUB}' is none" in outcome.stdout
+            assert f"keeps logins of Amazon ECR only, and '{HUB}' is another" in outcome.stdout
             assert 'fallback = "<helper>"' in outcome.stdout
             assert "hunter2" not in outcome.stdout
             assert helper.erase(HUB) == Outcome("", "", 0)
@@ -359,10 +359,10 @@ FAILURES = [
     (None, f"the fallback {PROGRAM} is not on PATH; install it, or correct fallback"),
     ("no program", f"the fallback {PROGRAM} cannot be run: Exec format error; correct "),
     ("#!/nowhere\n", f"the fallback {PROGRAM} cannot be run: No such file or directory; correct "),
-    (HANGS, f"the fallback {PROGRAM} did not answer within 0.5 seconds; try it by hand, or set "),
+    (HANGS, f"the fallback {PROGRAM} did not answer within 0.5 seconds; try it by hand, or incr"),
     (
         "#!/bin/sh\nsleep 5 2>/dev/null &\nwait\n",
-        f"the fallback {PROGRAM} did not answer within 0.5 seconds; try it by hand, or set ",
+        f"the fallback {PROGRAM} did not answer within 0.5 seconds; try it by hand, or incr",
     ),
 ]
 
@@ -460,7 +460,9 @@ class TestFailures:
         """It is ended, with all that it started, as soon as it has printed more than 1 MiB."""
         configured.environ["AWS_ECR_TIMEOUT"] = "30"
         install(configured, f"#!/bin/sh\n{first}yes\n")
-        message = f"the fallback {PROGRAM} is no credential helper: it prints more than 1 MiB; try "
+        message = (
+            f"the fallback {PROGRAM} is not a credential helper: it prints more than 1 MiB; try "
+        )
         outcome = configured.get(HUB)
         assert outcome.stdout == NOT_FOUND
         assert outcome.stderr.startswith(f"ecr-login: {HUB}: {message}")
@@ -488,7 +490,7 @@ class TestItself:
 
     def test_get(self, circle: HelperProcess) -> None:
         """``get`` is not found, and a line says why; strict, the message is on stdout."""
-        message = f"{HUB}: the fallback {PROGRAM} comes back to this helper; name another as "
+        message = f"{HUB}: the fallback {PROGRAM} calls this helper again; name another "
         outcome = circle.get(HUB)
         assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
         assert outcome.stderr.startswith(f"ecr-login: {message}")
@@ -498,7 +500,7 @@ class TestItself:
     def test_store_and_erase(self, circle: HelperProcess) -> None:
         """``store`` and ``erase`` fail with the message."""
         for outcome in (circle.store(HUB, "hunter2", "u"), circle.erase(HUB)):
-            assert outcome.stdout.startswith(f"the fallback {PROGRAM} comes back to this helper")
+            assert outcome.stdout.startswith(f"the fallback {PROGRAM} calls this helper again")
             assert (outcome.stderr, outcome.status) == ("", 1)
 
     def test_list(self, circle: HelperProcess) -> None:

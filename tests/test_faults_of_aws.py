@@ -107,7 +107,7 @@ def hasten(helper: HelperProcess) -> str:
     helper.environ["AWS_ECR_TIMEOUT"] = "1.5"
     return (
         "no answer within 1.5 seconds; "
-        "check the network, the proxy and credential_process, or set AWS_ECR_TIMEOUT to more"
+        "check the network, the proxy and credential_process, or increase AWS_ECR_TIMEOUT"
     )
 
 
@@ -145,7 +145,7 @@ def throttled_always(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     aws.throttle(rate=0, burst=0)
     return Expected(
         "AWS throttled GetAuthorizationToken until the time limit (ThrottlingException: "
-        "Rate exceeded); try again later, or set AWS_ECR_TIMEOUT to more seconds",
+        "Rate exceeded); try again later, or increase AWS_ECR_TIMEOUT",
         None,
     )
 
@@ -351,7 +351,7 @@ def certificate_expired(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     return fails(
         f"the certificate of {url} is not trusted: certificate verify failed: "
         "certificate has expired; "
-        "check the clock of this machine, and have the certificate renewed if that is right"
+        "check the clock of this machine; if it is right, the certificate must be renewed"
     )
 
 
@@ -364,7 +364,7 @@ def certificate_of_tomorrow(aws: AwsEmulator, helper: HelperProcess) -> Expected
     return fails(
         f"the certificate of {url} is not trusted: certificate verify failed: "
         "certificate is not yet valid; "
-        "check the clock of this machine, and have the certificate renewed if that is right"
+        "check the clock of this machine; if it is right, the certificate must be renewed"
     )
 
 
@@ -597,8 +597,8 @@ FAULTS += (
     sts_answers(
         "sts_without_credentials",
         Fault(body=b"<AssumeRoleResponse/>", content_type="text/xml"),
-        'the credentials of profile "pull" (from AWS_PROFILE) cannot be got: '
-        "what is there makes no sense; see the log, */.ecr/log/ecr-login.log",
+        'the credentials of profile "pull" (from AWS_PROFILE) cannot be '
+        "obtained: its content is invalid; see the log, */.ecr/log/ecr-login.log",
     ),
     sts_answers("sts_json", Fault(body=b"{}", content_type="text/xml"), nonsense("*")),
     sts_answers("sts_endless", Fault(endless="flood"), nonsense(TOO_LARGE)),
@@ -675,8 +675,8 @@ def metadata_one_hop_away(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     aws.fail("GetMetadataToken", Fault(hang=True))
     aws.fail("ListInstanceRoles", Fault(status=401, body=b""))
     return fails(
-        f"{NOWHERE}; the instance metadata service wants a token, and gives none here (401), as in "
-        "a container; on EC2, let one hop more have it: aws ec2 modify-instance-metadata-options "
+        f"{NOWHERE}; the instance metadata service requires a token, but gives none here (401), as "
+        "in a container; on EC2, raise its hop limit: aws ec2 modify-instance-metadata-options "
         f"--http-put-response-hop-limit 2 --instance-id ..., or {SIGN_IN}",
         GetMetadataToken=1,
         ListInstanceRoles=1,

@@ -364,8 +364,8 @@ class TestOwners:
         outcome = faulty.store(SECOND_ACCOUNT, STORED)
         reason = (
             f"{signed_in.cache_directory} cannot hold the cache: files there do not show that they "
-            "are of this user alone; nothing is kept; set AWS_ECR_CACHE_DIR to a directory of "
-            "yours, on a local disk\n"
+            "belong to this user alone; nothing is kept; set AWS_ECR_CACHE_DIR to a directory of "
+            "your own, on a local disk\n"
         )
         assert outcome == Outcome(f"the login cannot be kept: {reason}", "", 1)
         for _ in range(2):

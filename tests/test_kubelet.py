@@ -431,7 +431,7 @@ class TestServiceAccounts:
         pods.helper.write_own_config(
             f'[[registry]]\nmatch = "{HOST}"\nrole_arn = "{PULL}-{{namespace}}"\n'
         )
-        line = f"{path}: role_arn has {{namespace}} in it, which only a service account of "
+        line = f"{path}: role_arn contains {{namespace}}, which only a service account of "
         assert told(pods.helper.get().stderr).startswith(line)
         assert refused(ask(pods.helper)).startswith(f"{HOST}: {line}")
         assert pods.operations == []
@@ -441,7 +441,7 @@ class TestServiceAccounts:
         pods.helper.get()
         assert refused(pods.ask(ServiceAccount())) == (
             f"{HOST}: the service account team/app has no role; give it the annotation "
-            f"{ROLE_ANNOTATION}, or set AWS_ECR_ROLE_ARN, or role_arn in the config file"
+            f"{ROLE_ANNOTATION}, or set AWS_ECR_ROLE_ARN, or role_arn in config.toml"
         )
         assert pods.operations == ["GetAuthorizationToken"]
 
@@ -463,18 +463,18 @@ class TestServiceAccounts:
             ("nonsense", "the serviceAccountToken is not a JSON web token"),
             ("a.b.c", "the serviceAccountToken is not a JSON web token"),
             ([], "the serviceAccountToken is not a JSON web token"),
-            ({}, "the serviceAccountToken does not say who has issued it (iss)"),
+            ({}, "the serviceAccountToken does not name its issuer (iss)"),
             (
                 {"iss": "a\nrole_arn=b", "sub": "system:serviceaccount:a:b"},
-                "the serviceAccountToken does not say who has issued it (iss)",
+                "the serviceAccountToken does not name its issuer (iss)",
             ),
             (
                 {"iss": "https://x", "sub": "system:serviceaccount:a:b\n"},
-                "the serviceAccountToken is not that of a service account (sub)",
+                "the serviceAccountToken does not name a service account (sub)",
             ),
             (
                 {"iss": "https://x", "sub": "alice"},
-                "the serviceAccountToken is not that of a service account (sub)",
+                "the serviceAccountToken does not name a service account (sub)",
             ),
         ],
     )
@@ -511,7 +511,7 @@ class TestServiceAccounts:
                 Fault(status=400, error="ExpiredTokenException", message="Token expired: {token}"),
                 (
                     "the token of the service account team/app has expired: ExpiredTokenException: "
-                    "Token expired: ***; it was issued just now: set the clock of the cluster"
+                    "Token expired: ***; it was just issued: set the clock of the cluster"
                 ),
             ),
             (
@@ -807,4 +807,4 @@ class TestConfiguration:
     def test_it_takes_nothing_else(self, helper: HelperProcess, option: str) -> None:
         """It is for all registries, and another argument is one line, and exit code 1."""
         line = refused(helper.run("configure", "--kubelet", option))
-        assert line == "--kubelet is for all registries, and takes nothing else"
+        assert line == "--kubelet covers all registries, and takes no other argument"

@@ -18,7 +18,7 @@ def test_a_miss_is_logged_and_a_hit_is_not(signed_in: HelperProcess) -> None:
     time, _, rest = line.partition(" ")
     assert time.endswith("Z")
     assert f"INFO {HOST}: a new token from AWS in " in rest
-    assert "credentials by env" in rest
+    assert "credentials from env" in rest
 
 
 def test_hits_are_logged_at_debug(signed_in: HelperProcess) -> None:

@@ -90,7 +90,8 @@ def test_another_profile_than_that_of_the_config_file(
     signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofile = "one"\n')
     outcome = signed_in.run("login", "--profile", "two", HOST)
     assert outcome.status == 1
-    assert f'{HOST}: its profile is "one", by {signed_in.home}' in outcome.stderr
+    path = signed_in.home / ".config/ecr-login/config.toml"
+    assert f'{HOST}: {path} sets its profile to "one"; leave out --profile, or' in outcome.stderr
     assert aws.calls == []
 
 
@@ -103,7 +104,7 @@ def test_says_that_the_option_named_the_profile(command: str, signed_in: HelperP
     assert outcome.status == 1
     said = " ".join(outcome.stderr.split()) + " ".join(outcome.stdout.split())
     assert 'profile "prdo" (from --profile) does not exist in the AWS configuration' in said
-    assert "did you mean prod? else run: aws configure --profile prdo" in said
+    assert "did you mean prod? otherwise, run: aws configure --profile prdo" in said
     assert "unset" not in said
 
 
@@ -124,14 +125,26 @@ def test_what_fails_does_not_stop_the_rest(signed_in: HelperProcess, aws: AwsEmu
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "which registry?; name it, or its region with --region or AWS_REGION"),
-        (["--region", "x", "12345678901"], "an account has 12 digits, and 12345678901 has 11"),
-        (["--region", "x", "1234567890123"], "an account has 12 digits, and 1234567890123 has 13"),
-        (["111111111111"], "in which region is the registry of account 111111111111?"),
+        (
+            [],
+            (
+                "no registry is named, and no region is configured; name a registry, or set "
+                "--region or AWS_REGION"
+            ),
+        ),
+        (["--region", "x", "12345678901"], "an account ID has 12 digits, but 12345678901 has 11"),
+        (
+            ["--region", "x", "1234567890123"],
+            "an account ID has 12 digits, but 1234567890123 has 13",
+        ),
+        (["111111111111"], "no region is configured for account 111111111111"),
         (["--region", "EU", "111111111111"], "'EU' is not a region"),
         (["--output", "github", HOST], "GITHUB_OUTPUT is not set"),
         (["--bogus", HOST], f"unrecognized arguments: --bogus; see: {NAME} login --help"),
-        (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
+        (
+            ["ghcr.io"],
+            "'ghcr.io' is neither the host of an ECR registry nor an account ID of 12 digits",
+        ),
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:
@@ -150,7 +163,7 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
             {"AWS_ECR_CACHE_DIR": "/dev/null/x", "XDG_CACHE_HOME": "/dev/null"},
             (
                 "/dev/null/x cannot hold the cache: Not a directory; nothing is kept; set "
-                "AWS_ECR_CACHE_DIR to a directory of yours, on a local disk"
+                "AWS_ECR_CACHE_DIR to a directory of your own, on a local disk"
             ),
         ),
     ],
@@ -175,7 +188,7 @@ def test_two_registries_with_one_variable(signed_in: HelperProcess) -> None:
     signed_in.write_own_config(f'[[registry]]\nmatch = "*.example.com"\nregistry = "{HOST}"\n')
     outcome = signed_in.run("login", *names, "--output", "env")
     assert (outcome.stdout, outcome.status) == ("", 1)
-    assert "two registries would have one variable" in outcome.stderr
+    assert "two registries would have the same variable" in outcome.stderr
     assert signed_in.run("login", *names).status == 0
 
 
@@ -334,7 +347,7 @@ def test_password_and_authorization(signed_in: HelperProcess) -> None:
     assert (scheme, b64decode(basic).decode()) == ("Basic", f"AWS:{secret}")
     outcome = signed_in.run("login", HOST, OTHER_REGION, "--output", "password")
     assert (outcome.stdout, outcome.status) == ("", 1)
-    assert "several passwords" in outcome.stderr
+    assert "these registries have several" in outcome.stderr
 
 
 def test_no_password_on_a_terminal(signed_in: HelperProcess) -> None:

@@ -16,7 +16,7 @@ from tests.helper_process import (
 )
 from tests.tokens import kept_tokens
 
-TOKEN = "removed 1 cached token of all registries of us-east-1"
+TOKEN = "removed 1 cached token for all registries of us-east-1"
 NOTHING = "there was nothing to remove"
 
 
@@ -51,7 +51,7 @@ def test_accounts_and_public(signed_in: HelperProcess) -> None:
     assert signed_in.run("logout", *arguments) == Outcome(
         f"{HOST}: {TOKEN}\n"
         f"{SECOND_ACCOUNT}: {NOTHING}\n"
-        f"{PUBLIC}: removed 1 cached token of ECR Public\n",
+        f"{PUBLIC}: removed 1 cached token for ECR Public\n",
         "",
         0,
     )
@@ -93,7 +93,7 @@ def test_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
         assert signed_in.get(host).secret
     assert len(remains(signed_in)) >= 7
     outcome = signed_in.run("logout", "--all")
-    removed = "removed 3 cached tokens of all registries and 1 stored login"
+    removed = "removed 3 cached tokens for all registries and 1 stored login"
     assert outcome == Outcome(f"{signed_in.cache_directory}: {removed}\n", "", 0)
     assert remains(signed_in) == []
 
@@ -124,9 +124,12 @@ def test_a_name_of_ones_own(signed_in: HelperProcess) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "which registry?; name it, or add --all for all of them"),
-        (["--all", HOST], "--all is for all registries, and some are named"),
-        (["ghcr.io"], "'ghcr.io' is neither a host of Amazon ECR nor an account of 12 digits"),
+        ([], "no registry is named; name one, or add --all for all of them"),
+        (["--all", HOST], "--all covers all registries; name none"),
+        (
+            ["ghcr.io"],
+            "'ghcr.io' is neither the host of an ECR registry nor an account ID of 12 digits",
+        ),
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) -> None:

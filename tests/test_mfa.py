@@ -36,10 +36,10 @@ NEEDED = (
     f"here; run in a terminal: docker-credential-ecr-login login --profile pull {HOST}"
 )
 ASKED_ELSEWHERE = (
-    "another process asks for an MFA code at its terminal, and there is none here; type the code "
-    "there, and try again"
+    "another process is asking for an MFA code, and there is no terminal here; type the code at "
+    "the terminal of that process, and try again"
 )
-NO_CODE = "is no MFA code: that has six digits; try again"
+NO_CODE = "is not an MFA code, which has six digits; try again"
 REFUSED = (
     'the MFA code for profile "pull" (from AWS_PROFILE) was not accepted: MultiFactorAuthentication'
     " failed with invalid MFA one time pass code; try again with the next code that the device "
@@ -216,7 +216,7 @@ def test_a_process_that_fails(helper: HelperProcess, aws: AwsEmulator) -> None:
     add_to_profile(helper, f"mfa_process = echo {CODE}; exit 3")
     assert is_told(
         helper.get(),
-        'mfa_process of profile "pull" failed: it ended with status 3; run the command by hand '
+        'mfa_process of profile "pull" failed: it ended with exit code 3; run the command by hand '
         "to see why",
     )
     assert CODE not in helper.log
@@ -226,7 +226,7 @@ def test_a_process_that_fails(helper: HelperProcess, aws: AwsEmulator) -> None:
 def test_a_process_that_prints_something_else(helper: HelperProcess, aws: AwsEmulator) -> None:
     """What mfa_process prints is not sent to AWS, nor quoted, unless it is a code."""
     add_to_profile(helper, f"mfa_process = echo The code is {CODE}")
-    assert is_told(helper.get(), f'what mfa_process of profile "pull" says {NO_CODE}')
+    assert is_told(helper.get(), f'the output of mfa_process of profile "pull" {NO_CODE}')
     assert CODE not in helper.log
     assert aws.calls == []
 
@@ -261,7 +261,7 @@ def test_a_process_that_prints_without_end(helper: HelperProcess, aws: AwsEmulat
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "١٢٣٤٥٦", " "])
 def test_a_variable_that_holds_no_code(code: str, helper: HelperProcess, aws: AwsEmulator) -> None:
     """What AWS_ECR_MFA_CODE holds is not sent to AWS unless it has six digits."""
-    assert is_told(helper.get(AWS_ECR_MFA_CODE=code), f"what AWS_ECR_MFA_CODE is set to {NO_CODE}")
+    assert is_told(helper.get(AWS_ECR_MFA_CODE=code), f"the value of AWS_ECR_MFA_CODE {NO_CODE}")
     assert aws.calls == []
 
 

@@ -93,7 +93,7 @@ def test_proxy_of_another_kind_is_named(aws: AwsEmulator, signed_in: HelperProce
     """A proxy whose scheme nobody knows is named, and what could stand there."""
     signed_in.environ["HTTPS_PROXY"] = "gopher://127.0.0.1:1"
     assert told(signed_in.get(AWS_ENDPOINT_URL="https://ecr.invalid").stderr) == (
-        "the proxy gopher://127.0.0.1:1 is of a kind that is not known; "
+        "the proxy gopher://127.0.0.1:1 is of an unknown kind; "
         "HTTPS_PROXY takes http://, https://, and socks5://"
     )
     assert aws.calls == []
@@ -199,7 +199,7 @@ def test_what_the_proxy_answers_is_told_of_it(aws: AwsEmulator, helper: HelperPr
     for operation in ("GetMetadataToken", "ListInstanceRoles"):
         aws.fail(operation, Fault(status=403))
     assert (
-        f"the proxy {aws.url} answers for the metadata service (403); name that in NO_PROXY, or "
+        f"the proxy {aws.url} answers for the metadata service (403); add that service to NO_PROXY"
         in told(helper.get().stderr)
     )
 
@@ -327,7 +327,7 @@ def test_bad_time_limit_is_named(value: str, aws: AwsEmulator, signed_in: Helper
     outcome = signed_in.get(AWS_ECR_TIMEOUT=value)
     assert outcome.stderr == (
         f"ecr-login: {HOST}: AWS_ECR_TIMEOUT must be a number of seconds above 0, "
-        f"not {value!r}; unset it or set it to, say, 15\n"
+        f"not {value!r}; unset it, or set it to 15, for example\n"
     )
     assert aws.calls == []
 

@@ -82,7 +82,7 @@ def test_no_private_name_is_needed(
 
     assert [call.operation for call in aws.calls] == [*expected.operations, "GetAuthorizationToken"]
     lost = re.findall(r"WARNING botocore [\d.]+ has no ([\w.]+): (.*)", helper.log)
-    reason = "it asks AWS in its own way, whatever the size of an answer"
+    reason = "its own HTTP session asks AWS, without a limit on answers"
     assert set(lost) == {
         (name, reason) for name in ("_role_fetcher._session", "_endpoint.http_session")
     }

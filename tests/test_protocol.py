@@ -170,7 +170,7 @@ def test_empty_input(helper: HelperProcess, action: str, frame: str) -> None:
         (b"a" * (64 * 1024 + 1), "the input is larger than 64 KiB\n"),
         (b"a" * (1024 * 1024), "the input is larger than 64 KiB\n"),
         (b"\xff\xfe", "the input is not UTF-8\n"),
-        (HOST.encode() + b"\0", "the input holds a character that no name of a registry has\n"),
+        (HOST.encode() + b"\0", "the input contains a NUL character\n"),
     ],
     ids=["one byte too many", "a mebibyte", "not UTF-8", "NUL"],
 )

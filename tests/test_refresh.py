@@ -137,7 +137,7 @@ def test_it_says_what_it_did(ageing: HelperProcess) -> None:
     ageing.get()
     wait_for(lambda: ageing.log != before)
     line = ageing.log.removeprefix(before)
-    assert re.search(f"INFO {HOST}: a new token from AWS in [0-9]+ ms, credentials by env", line)
+    assert re.search(f"INFO {HOST}: a new token from AWS in [0-9]+ ms, credentials from env", line)
 
 
 @pytest.mark.parametrize(

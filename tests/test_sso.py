@@ -179,7 +179,7 @@ def remark(helper: HelperProcess, *arguments: str) -> str:
 def test_where_nobody_is(person: HelperProcess, aws: AwsEmulator) -> None:
     """With neither browser nor terminal it fails at once, and AWS is not asked."""
     assert remark(person, "--profile", "dev") == (
-        "signing in to SSO takes a person, and there is neither a terminal nor a browser here; "
+        "signing in to SSO needs a person, and there is neither a terminal nor a browser here; "
         f"run in a terminal: {NAME} login --sso --profile dev"
     )
     assert aws.calls == []
@@ -190,10 +190,10 @@ def test_what_goes_wrong(person: HelperProcess, aws: AwsEmulator) -> None:
     give_browser(person, "&reject=1")
     assert remark(person) == "the code was rejected in the browser"
     aws.device_lifetime = 0
-    assert remark(person) == "nobody has confirmed the code in time; try again"
+    assert remark(person) == "nobody confirmed the code in time; try again"
     aws.device_lifetime = 600
     aws.fail("CreateToken", Fault(status=400, error="ExpiredTokenException"), times=1)
-    assert remark(person) == "nobody has confirmed the code in time; try again"
+    assert remark(person) == "nobody confirmed the code in time; try again"
     aws.fail("StartDeviceAuthorization", Fault(status=400, error="InvalidRequestException"), 1)
     assert remark(person).startswith(
         "AWS answered StartDeviceAuthorization with InvalidRequestException; see the log, "
@@ -209,7 +209,7 @@ def test_what_goes_wrong(person: HelperProcess, aws: AwsEmulator) -> None:
         f"the session cannot be kept in {person.home}/.aws/sso/cache: "
     )
     person.environ["AWS_ECR_DISABLE_CACHE"] = "1"
-    assert remark(person) == "AWS_ECR_DISABLE_CACHE is set: nothing could be kept; unset it"
+    assert remark(person) == "AWS_ECR_DISABLE_CACHE is set: the session could not be kept; unset it"
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_what_goes_wrong(person: HelperProcess, aws: AwsEmulator) -> None:
         (
             "[profile dev]\nregion = us-east-1\n",
             (
-                f"{NAMED} is none of SSO: it has neither sso_session nor sso_start_url; name one "
-                "that is with --profile, or run: aws configure sso --profile dev"
+                f"{NAMED} is not for SSO: it has neither sso_session nor sso_start_url; name one "
+                "for SSO with --profile, or run: aws configure sso --profile dev"
             ),
         ),
         (

@@ -62,7 +62,7 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
     if code in _THROTTLING:
         return Throttled(
             f"AWS throttled {operation} until the time limit ({said})",
-            "try again later, or set AWS_ECR_TIMEOUT to more seconds",
+            "try again later, or increase AWS_ECR_TIMEOUT",
         )
     if operation in _REFUSED:
         return _REFUSED[operation](code, said, attempt)
@@ -132,14 +132,14 @@ def _explain_denial(message: str, operation: str, attempt: Attempt) -> HelperErr
         text = f"{said.action} is denied to {said.principal}{said.reason}"
     else:
         text = f"{needed} is denied to {attempt.source}: {message}"
-    return AccessDenied(text, f"allow it {needed} on resource * in an IAM policy")
+    return AccessDenied(text, f"allow {needed} on resource * in an IAM policy of that principal")
 
 
 def _web_identity_refused(code: str, said: str, attempt: Attempt) -> HelperError:
     if identity := attempt.request.web_identity:
         role = f"the role {attempt.named_role} of {identity.named}"
         token, place = f"the token of {identity.named}", "kubelet's serviceAccountTokenAudience"
-        remedy = "it was issued just now: set the clock of the cluster"
+        remedy = "it was just issued: set the clock of the cluster"
     else:
         role = f"the role of the web identity from {attempt.web_identity}"
         token, place = f"the web identity token from {attempt.web_identity}", "the token file"

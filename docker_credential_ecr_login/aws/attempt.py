@@ -111,11 +111,11 @@ class Attempt:
     def left_open(self) -> BadConfiguration:
         """Return the error for a role with a placeholder that nothing fills in."""
         missing = re.findall(r"\{\w+\}", self.request.role_arn)[0]
-        who, hint = "only a service account of Kubernetes has", "have another table for it"
+        who, hint = "only a service account of Kubernetes has", "add a table without it"
         if missing == "{registry_id}":
-            who, hint = "ECR Public does not have", "put the number of an account there"
+            who, hint = "ECR Public does not have", "write an account ID instead"
         return BadConfiguration(
-            f"{self._role_source}: role_arn has {missing} in it, which {who}", hint
+            f"{self._role_source}: role_arn contains {missing}, which {who}", hint
         )
 
     @property
@@ -210,12 +210,12 @@ class Attempt:
             is_kept = self.request.web_identity is None
             return "remove its session from ~/.aws/cli/cache" if is_kept else self.see_log
         if self.is_from_environment:
-            return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
+            return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones"
         settings = self.origin_settings
         if "credential_process" in settings and self.method == "shared-credentials-file":
-            return f"take them out of {self.credentials_file}: they win over its credential_process"
+            return f"remove them from {self.credentials_file}: they win over its credential_process"
         if "credential_process" in settings:
-            return "run its credential_process by hand to see what it gives"
+            return "run its credential_process by hand to see what it prints"
         if "sso_account_id" in settings:
             return self.sso_login
         if "aws_session_token" in settings:

@@ -201,7 +201,7 @@ def replace_session(
         getattr(owner, last)
     except AttributeError:
         logger(environ).warning(
-            "botocore %s has no %s: it asks AWS in its own way, whatever the size of an answer",
+            "botocore %s has no %s: its own HTTP session asks AWS, without a limit on answers",
             botocore.__version__,
             ".".join(path),
         )

@@ -82,11 +82,11 @@ class MfaCodes:
             if self.sessions and self.sessions.has_last():
                 raise LookAgain
         if code:
-            return _checked(code, "what AWS_ECR_MFA_CODE is set to")
+            return _checked(code, "the value of AWS_ECR_MFA_CODE")
         if process:
             return _checked(
                 _run(process, profile, self._worker.deadline),
-                f'what mfa_process of profile "{profile}" says',
+                f'the output of mfa_process of profile "{profile}"',
             )
         question = one_line(f'Enter MFA code for {serial} (profile "{profile}")') + ": "
         return _checked(self._worker.without(lambda: _ask(question)), "what was typed")
@@ -122,7 +122,7 @@ def _run(command: str, profile: str, deadline: Deadline) -> str:
     else:
         if status == 0:
             return output.decode(errors="replace")
-        reason = f"it ended with status {status}"
+        reason = f"it ended with exit code {status}"
     raise BadConfiguration(
         f'mfa_process of profile "{profile}" failed: {one_line(reason)}',
         "run the command by hand to see why",
@@ -132,5 +132,5 @@ def _run(command: str, profile: str, deadline: Deadline) -> str:
 def _checked(code: str, origin: str) -> str:
     code = code.strip()
     if len(code) != _CODE_LENGTH or not (code.isascii() and code.isdecimal()):
-        raise MfaCodeRefused(f"{origin} is no MFA code: that has six digits", "try again")
+        raise MfaCodeRefused(f"{origin} is not an MFA code, which has six digits", "try again")
     return code

@@ -29,9 +29,9 @@ def _tls_failed(error: Any, attempt: Attempt, server: str = "") -> HelperError:
     if refusals:
         return EndpointUnreachable(
             f"the certificate of {endpoint} is not trusted: {said}",
-            "check the clock of this machine, and have the certificate renewed if that is right"
+            "check the clock of this machine; if it is right, the certificate must be renewed"
             if refusals[0].verify_code in _OUT_OF_DATE
-            else f"put the CA of the proxy or endpoint into {name} ({bundle})"
+            else f"add the CA of the proxy or endpoint to {name} ({bundle})"
             if bundle
             else "behind a proxy that inspects TLS, set AWS_CA_BUNDLE to its certificates",
         )

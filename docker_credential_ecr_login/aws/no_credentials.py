@@ -35,8 +35,11 @@ _SOURCE_VARIABLES = (
 # the Instance Metadata Service to access instance metadata". Other clouds answer there, too.
 _METADATA_ANSWERS = {
     401: (
-        "the instance metadata service wants a token, and gives none here (401), as in a container",
-        "let one hop more have it",
+        (
+            "the instance metadata service requires a token, but gives none here (401), as in a "
+            "container"
+        ),
+        "raise its hop limit",
         "modify-instance-metadata-options --http-put-response-hop-limit 2",
     ),
     403: (
@@ -59,7 +62,7 @@ def no_credentials(attempt: Attempt) -> NoCredentials:
         if os.path.exists(path) and not os.path.isfile(path) and path != os.devnull:
             return NoCredentials(
                 f"no AWS credentials found: {path} is not a file",
-                "put one there: docker makes a directory where the file to mount is missing",
+                "put a file there: docker creates a directory where a file to mount is missing",
             )
     known = [name for name in attempt.profiles if name != (attempt.profile or "default")]
     remedy = "run: aws configure sso, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -79,7 +82,7 @@ def no_instance_role(attempt: Attempt) -> NoCredentials:
     """Say that a profile names the instance's role, and there is none."""
     said, remedy = _said_by_instance(attempt) or (
         "the instance metadata service does not answer",
-        "use another profile if this is no EC2 instance",
+        "use another profile if this is not an EC2 instance",
     )
     return NoCredentials(f"no credentials for {attempt.named_profile}: {said}", remedy)
 
@@ -94,7 +97,7 @@ def _said_by_instance(attempt: Attempt) -> tuple[str, str] | None:
             one_line(
                 f"the proxy {attempt.metadata.proxy} answers for the metadata service ({status})"
             ),
-            "name that in NO_PROXY",
+            "add that service to NO_PROXY",
         )
     reason, aim, command = _METADATA_ANSWERS[status]
     return reason, f"on EC2, {aim}: aws ec2 {command} --instance-id ..."
@@ -114,9 +117,9 @@ def malformed_key(attempt: Attempt) -> CredentialsRefused | None:
         if found := re.search(r"""[\s"']""", str(keys.get(name, ""))):
             what = "white space" if found[0].isspace() else "a quotation mark"
             return CredentialsRefused(
-                f"{name.upper() if attempt.is_from_environment else name} {place} has {what} in "
-                "it, which no key has",
-                "take it out",
+                f"{name.upper() if attempt.is_from_environment else name} {place} contains {what}, "
+                "which no key does",
+                "remove it",
             )
     return None
 

@@ -81,14 +81,14 @@ def pool_manager(proxy: str | None, context: ssl.SSLContext, timeout: Timeout) -
         options["proxy_headers"] = headers if parts.username else {}
         if parts.scheme == "https" and version("urllib3") < "2":
             raise BadConfiguration(
-                one_line(f"of the proxy {proxy}, this urllib3 does not compare the name"),
+                one_line(f"this urllib3 does not verify the host name of the proxy {proxy}"),
                 "run: pip install --upgrade urllib3 where this helper is installed",
             )
         return ProxyManager(proxy, proxy_ssl_context=context, **options)
     remote = {"socks4": "socks4a", "socks5": "socks5h"}.get(parts.scheme, parts.scheme)
     if remote not in ("socks4a", "socks5h"):
         raise BadConfiguration(
-            one_line(f"the proxy {proxy} is of a kind that is not known"),
+            one_line(f"the proxy {proxy} is of an unknown kind"),
             "HTTPS_PROXY takes http://, https://, and socks5://",
         )
     try:

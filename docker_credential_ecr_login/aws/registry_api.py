@@ -114,8 +114,8 @@ class RegistryApi:
         names = (self._request.host, *allowed)
         if scheme != "https" or host.lower().removesuffix(":443") not in names:
             raise UnusableAnswer(
-                f"{url} sends clients with the password to {one_line(realm) or 'nowhere'}, "
-                "which got none from here",
+                f"{url} tells clients to send the password to {one_line(realm) or 'nowhere'}, "
+                "which was not done",
                 "check the name, and HTTPS_PROXY",
             )
         query = "&".join(filter(None, (query, urlencode(wanted))))

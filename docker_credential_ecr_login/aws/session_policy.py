@@ -47,8 +47,8 @@ def session_policy(request: Request) -> str:
     if len(policy) > _MAX_LENGTH:
         raise BadConfiguration(
             f"{settings.config_file}: the session policy for repositories has {len(policy)} "
-            f"characters, and AWS takes {_MAX_LENGTH}",
-            "name fewer of them, or several by one name with *",
+            f"characters, but AWS allows {_MAX_LENGTH}",
+            "name fewer repositories, or several at once with *",
         )
     return policy
 

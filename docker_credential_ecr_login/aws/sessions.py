@@ -123,7 +123,7 @@ class SignIns(JSONFileCache):
         try:
             super().__setitem__(key, value)
         except OSError as error:
-            logger(self._environ).warning("what AWS has renewed cannot be kept: %s", error)
+            logger(self._environ).warning("the renewed session cannot be kept: %s", error)
 
 
 def written_sign_in(entry: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from .no_credentials import has_others, no_credentials, no_instance_role
 
 # What has credentials for a profile's credential_source, but for the instance.
 _CREDENTIAL_SOURCES = {
-    "EcsContainer": "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in a task of ECS",
+    "EcsContainer": "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in an ECS task",
     "Environment": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 }
 
@@ -27,7 +27,7 @@ def _profile_missing(error: Any, attempt: Attempt) -> HelperError:
     unread = leaves_config_unread(attempt.environ)
     return BadConfiguration(
         f"{attempt.named_profile} does not exist in the AWS configuration"
-        + (" (AWS_SDK_LOAD_CONFIG leaves the config file unread)" if unread else "")
+        + (" (the config file is not read, because of AWS_SDK_LOAD_CONFIG)" if unread else "")
         + f"; profiles there: {listed(list(attempt.profiles)) or 'none'}",
         _heading(attempt)
         or f"{_did_you_mean(attempt)}run: aws configure{attempt.option}{_or_none(attempt)}",
@@ -38,9 +38,9 @@ def _heading(attempt: Attempt) -> str:
     """How to head the section of the profile, if it is headed as the other file has it."""
     name = attempt.profile or ""
     if name in attempt.others:
-        return f"head it [profile {name}], not [{name}], in {attempt.config_file}"
+        return f"write [profile {name}], not [{name}], in {attempt.config_file}"
     if f"profile {name}" in attempt.profiles:
-        return f"head it [{name}], not [profile {name}], in {attempt.credentials_file}"
+        return f"write [{name}], not [profile {name}], in {attempt.credentials_file}"
     return ""
 
 
@@ -51,7 +51,7 @@ def _or_none(attempt: Attempt) -> str:
 
 def _did_you_mean(attempt: Attempt) -> str:
     near = get_close_matches(attempt.profile or "", attempt.profiles, 1)
-    return f"did you mean {near[0]}? else " if near else ""
+    return f"did you mean {near[0]}? otherwise, " if near else ""
 
 
 def _config_broken(error: Any, _attempt: Attempt) -> HelperError:
@@ -172,7 +172,7 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
     """Explain what Python raised while a file or a program was to give credentials."""
     settings, environ = attempt.origin_settings, attempt.environ
     # What Python says of a wrong type would help nobody; the log has it.
-    said = one_line(str(error)) if isinstance(error, ValueError) else "what is there makes no sense"
+    said = one_line(str(error)) if isinstance(error, ValueError) else "its content is invalid"
     token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
         "web_identity_token_file"
     )
@@ -182,24 +182,24 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
         )
     has_expired = type(error) is RuntimeError  # botocore says nothing else by one
     if has_expired:
-        said = "what it gives has expired, by this machine's clock"
+        said = "the credentials have expired, by this machine's clock"
     if isinstance(error, OSError):
         said = one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         if error.filename and error.filename == token_file:
             return CredentialsRefused(
                 f"the web identity token from {attempt.web_identity} cannot be read: {said}",
-                "correct the path, or have the token put there",
+                "correct the path, or put the token there",
             )
     if "credential_process" in settings:
         if isinstance(error, FileNotFoundError) and re.search("^~|[$=]", str(error.filename)):
             return _process_failed(
                 said,
                 attempt,
-                "write the whole path, or sh -c '...': like the AWS CLI, this helper starts it "
+                "write the full path, or sh -c '...': like the AWS CLI, this helper starts it "
                 "without a shell",
             )
         if not isinstance(error, OSError) and not has_expired:
-            said = "what it prints is not the JSON that AWS asks for"
+            said = "its output is not the JSON that AWS specifies"
         return _process_failed(said, attempt)
     if "sso_account_id" in settings:
         return CredentialsRefused(
@@ -209,7 +209,7 @@ def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
     if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in environ):
         return _container_failed(said)
     return CredentialsRefused(
-        f"the credentials of {attempt.named_profile} cannot be got: {said}",
+        f"the credentials of {attempt.named_profile} cannot be obtained: {said}",
         attempt.see_log,
     )
 

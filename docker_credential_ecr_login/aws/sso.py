@@ -61,10 +61,12 @@ def sign_in_to_sso(
     """
     attempt = Attempt(unconfigured("", environ))
     if is_disabled(environ):
-        raise BadConfiguration("AWS_ECR_DISABLE_CACHE is set: nothing could be kept", "unset it")
+        raise BadConfiguration(
+            "AWS_ECR_DISABLE_CACHE is set: the session could not be kept", "unset it"
+        )
     if is_guest(environ):
         raise BadConfiguration(
-            "this home is somebody else's, whom a session of root's would not help",
+            "this home directory belongs to another user, who could not use a session of root",
             "run it without sudo",
         )
     with explained(attempt):
@@ -119,8 +121,8 @@ def _settings(session: Session, attempt: Attempt) -> _Settings:
     missing = [key for key in ("sso_start_url", "sso_region") if not found.get(key)]
     if len(missing) == 2 and not name:
         raise BadConfiguration(
-            f"{section} is none of SSO: it has neither sso_session nor sso_start_url",
-            f"name one that is with --profile, or run: aws configure sso{attempt.option}",
+            f"{section} is not for SSO: it has neither sso_session nor sso_start_url",
+            f"name one for SSO with --profile, or run: aws configure sso{attempt.option}",
         )
     if missing:
         raise BadConfiguration(
@@ -156,7 +158,7 @@ def _confirmed(
                 raise
         else:
             return answer
-    raise CredentialsRefused("nobody has confirmed the code in time", "try again")
+    raise CredentialsRefused("nobody confirmed the code in time", "try again")
 
 
 def _keep(settings: _Settings, token: Any) -> None:

@@ -133,9 +133,9 @@ def obstacle(directory: str) -> tuple[str, str] | None:
 
     The directory is made if need be.
     """
-    remedy = "set AWS_ECR_CACHE_DIR to a directory of yours, on a local disk"
+    remedy = "set AWS_ECR_CACHE_DIR to a directory of your own, on a local disk"
     if directory.startswith("~"):
-        return "nobody knows where the home is", remedy
+        return "the home directory is not known", remedy
     try:
         make_directory(directory)
         within = [f"{directory}/{name}" for name in names(directory) if name in _OF_TOKENS]
@@ -222,7 +222,7 @@ def _created(path: str, *, checked: bool) -> int:
         return descriptor
     system.close(descriptor)
     # File shares, Windows' disks: all files show one owner, or are open to others.
-    raise PermissionError("files there do not show that they are of this user alone")
+    raise PermissionError("files there do not show that they belong to this user alone")
 
 
 def is_our_own(state: "system.stat_result") -> bool:

@@ -36,11 +36,11 @@ def parser() -> "_Parser":
     """Return what understands the arguments, and of which completions and manual are made."""
     top = _Parser(
         prog=NAME,
-        description="Credentials for Amazon ECR, for docker, podman, skopeo, buildah, Helm and all "
-        "that speak the Docker credential helper protocol. Name it in their configuration, by the "
-        "command configure for example, and they need no docker login.",
-        epilog="Clients run it with get, store, erase or list, kubelet with kubelet, and with what "
-        "these want on stdin.",
+        description="Gives credentials for Amazon ECR to docker, podman, skopeo, buildah, Helm and "
+        "other clients of the Docker credential helper protocol. Once their configuration names "
+        "it (see the command configure), they need no docker login.",
+        epilog="Clients run it with get, store, erase or list, and kubelet runs it with kubelet; "
+        "the request is on stdin.",
     )
     top.add_argument("-v", "--version", action="version", version=VERSION)
     commands = top.add_subparsers(required=True, metavar="COMMAND", title="commands")

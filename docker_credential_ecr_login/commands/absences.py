@@ -29,7 +29,7 @@ def no_repository(situation: Situation) -> Finding:
         message += f"; near it: {listed(near)}"
         remedy = f"did you mean {image._replace(repository=near[0])}?"
     else:
-        remedy = f"check the name, account and region; {NAME} doctor --push says how to make it"
+        remedy = f"check the name, account and region; {NAME} doctor --push says how to create it"
     return Finding("repository", "failed", message, remedy)
 
 
@@ -38,11 +38,11 @@ def no_repository_to_push_to(situation: Situation) -> Finding:
     name, template = situation.image.repository, situation.template
     message = f"there is no repository {name} in account {situation.account}"
     if "CREATE_ON_PUSH" in (template.get("appliedFor") or ()):
-        message += f', but a push makes it, by the creation template "{template["prefix"]}"'
+        message += f', but a push creates it, from the creation template "{template["prefix"]}"'
         return Finding("repository", "passed", message)
     message += f" in {situation.registry.region}"
     if template:
-        message += f', and the creation template "{template["prefix"]}" is not for pushes'
+        message += f', and the creation template "{template["prefix"]}" does not apply to pushes'
     if situation.regions:
         message += f"; it is in {listed(situation.regions)}"
     if near := _near(situation):
@@ -62,12 +62,13 @@ def no_image(situation: Situation) -> Finding:
     kind = "digest" if image.is_digest else "tag"
     message = f"{image.repository} has no {kind} {image.reference}"
     if rule := situation.rule:
-        message += f", nor has {rule.get('upstreamRegistryUrl')}, or it could not be imported"
+        upstream = rule.get("upstreamRegistryUrl")
+        message += f", and {upstream} has none, either, or it could not be imported"
     details = situation.content("describe_images")
     newest = sorted(details or (), key=lambda each: str(each.get("imagePushedAt")), reverse=True)
     tags = [str(tag) for each in newest for tag in each.get("imageTags") or ()]
     if not tags:
-        message += "" if details is None else ", and no tag at all"
+        message += "" if details is None else ", and no tags at all"
         return Finding("image", "failed", message, f"check the {kind}, or push it")
     near = [] if image.is_digest else get_close_matches(image.reference, tags, n=1)
     message += f"; its newest tags: {listed(tags)}"
@@ -80,7 +81,7 @@ def _not_made(situation: Situation, prefix: str) -> Finding:
     upstream = situation.rule.get("upstreamRegistryUrl")
     name = situation.image.repository.removeprefix(f"{prefix}/")
     message = (
-        f'the pull-through cache rule "{prefix}" did not make {situation.image.repository}: '
+        f'the pull-through cache rule "{prefix}" did not create {situation.image.repository}: '
         f"{' or '.join(remedies.CACHE)} is not allowed, or {upstream} has no {name}"
     )
     if upstream == _DOCKER_HUB and "/" not in name:

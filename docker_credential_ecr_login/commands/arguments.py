@@ -28,21 +28,21 @@ _REGION = re.compile(
 _ACCOUNT_OF_HOST = re.compile(r"(?:https?://)?([0-9]+)\.dkr[.-]ecr", re.IGNORECASE)
 
 
-def add_registries_to(parser: argparse.ArgumentParser, *, public: str = "ECR Public, too") -> None:
+def add_registries_to(parser: argparse.ArgumentParser, *, public: str = "also ECR Public") -> None:
     """Add the arguments that name registries; ``public`` is the help for --public."""
     parser.add_argument(
         "registries",
         metavar="REGISTRY",
         nargs="*",
-        help="host of an ECR registry, account of 12 digits, or name in front of ECR that our own "
-        "config file lists; also several with commas",
+        help="host of an ECR registry, account ID of 12 digits, or domain name for ECR that "
+        "config.toml lists; several with spaces or commas",
     )
     parser.add_argument("--public", action="store_true", help=public)
     parser.add_argument(
         "--region",
         action="append",
         default=[],
-        help="region of the accounts, or several (default: the configured one)",
+        help="region of the accounts, or several with commas (default: the configured one)",
     )
 
 
@@ -98,7 +98,7 @@ def hosts(
             found += (accounts := [_host(name, region) for region in regions()])
             if not accounts:
                 raise BadInput(
-                    f"in which region is the registry of account {name}?",
+                    f"no region is configured for account {name}",
                     "add --region, or set AWS_REGION",
                 )
         elif registry := parse(name):
@@ -109,7 +109,8 @@ def hosts(
             if account := _ACCOUNT_OF_HOST.match(name):
                 _check_account(account[1])
             raise BadInput(
-                f"{one_line(name)!r} is neither a host of Amazon ECR nor an account of 12 digits"
+                f"{one_line(name)!r} is neither the host of an ECR registry nor an account ID of "
+                f"{_ACCOUNT_LENGTH} digits"
             )
     if public:
         found.append(PUBLIC_HOST)
@@ -121,7 +122,9 @@ def regions(arguments: Iterable[str]) -> list[str]:
     found = " ".join(arguments).replace(",", " ").split()
     for name in found:
         if not is_region(name):
-            raise BadInput(f"{one_line(name)!r} is not a region", "one is, say, eu-west-1")
+            raise BadInput(
+                f"{one_line(name)!r} is not a region", "a region is, for example, eu-west-1"
+            )
     return list(dict.fromkeys(found))
 
 
@@ -149,8 +152,8 @@ def _check_account(account: str) -> None:
     if len(account) != _ACCOUNT_LENGTH:
         lost = len(account) < _ACCOUNT_LENGTH
         raise BadInput(
-            f"an account has {_ACCOUNT_LENGTH} digits, and {account} has {len(account)}",
-            f"if it is {account.zfill(_ACCOUNT_LENGTH)}, the zeros in front got lost: "
+            f"an account ID has {_ACCOUNT_LENGTH} digits, but {account} has {len(account)}",
+            f"if it is {account.zfill(_ACCOUNT_LENGTH)}, its leading zeros got lost: "
             "put it in quotes, in YAML too"
             if lost
             else "",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SDK_REGION = "us-east-1"  # to ask STS in, where no region is configured
 _NO_PROFILE = "the profile cannot be used"
-_NO_REGISTRY = "no registry is known: name one"
+_NO_REGISTRY = "no registry is named or configured: name one"
 _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
 
 
@@ -35,7 +35,7 @@ def profile(context: CheckContext) -> Iterator[Finding]:
     request = _request(context)
     caller = Caller(request, answer_timeout(request))
     named = caller.open()
-    message = named if "(" in named else f"none is named; {named} counts, if there is one"
+    message = named if "(" in named else f"none is named, so {named} applies, if it exists"
     yield Finding("profile", "passed", message)
     context.caller = caller
 
@@ -50,7 +50,7 @@ def credentials(context: CheckContext) -> Iterator[Finding]:
     except NoCredentials as error:
         if context.registry is None or context.registry.registry_id:
             raise
-        remedy = "public pulls go on without; AWS_ECR_PUBLIC_ANONYMOUS=true has that silent"
+        remedy = "public pulls work without them; AWS_ECR_PUBLIC_ANONYMOUS=true silences this"
         yield Finding("credentials", "warned", error.message, remedy)
         return
     context.has_credentials = True
@@ -74,7 +74,7 @@ def principal(context: CheckContext) -> Iterator[Finding]:
         account, arn = context.caller.identity()
         context.principal = arn
     except EndpointUnreachable as error:
-        yield Finding("principal", "warned", f"not known: {error.message}", "no pull needs this")
+        yield Finding("principal", "warned", f"not known: {error.message}", "pulls do not need it")
         return
     if context.host is None and context.region:
         (host,) = hosts([account], lambda: [context.region or ""], public=False)
@@ -101,16 +101,16 @@ def token(context: CheckContext) -> Iterator[Finding]:
     """Say whether there is a token that can be used, and how long."""
     request = context.request
     if request is None or request.registry is None:
-        reason = "the config file has to be corrected first" if context.registry else _NO_REGISTRY
+        reason = "config.toml must be corrected first" if context.registry else _NO_REGISTRY
         yield Finding("token", "skipped", reason)
         return
     if request.is_anonymous:
-        yield Finding("token", "skipped", "it is used without credentials, by the configuration")
+        yield Finding("token", "skipped", "the registry is configured for use without credentials")
         return
     entry, origin = _kept(request)
     if entry is None:
         if not context.has_credentials:
-            yield _skipped("token", context, "none is cached, and there are no credentials")
+            yield _skipped("token", context, "none is cached, and there are no AWS credentials")
             return
         entry, origin = actions.token(request), "new from AWS"
     context.secret = entry.secret
@@ -191,4 +191,4 @@ def _kept(request: Request) -> tuple[Entry | None, str]:
 
 
 def _skipped(check: str, context: CheckContext, reason: str) -> Finding:
-    return Finding(check, "skipped", reason if context.network else "it needs the network")
+    return Finding(check, "skipped", reason if context.network else "this needs the network")

@@ -29,7 +29,9 @@ def clients(context: CheckContext) -> Iterator[Finding]:
             served += [] if client.problem else [described(client, context.environ)]
     if served:
         path = context.environ.get("PATH", "")
-        yield Finding("clients", "passed", f"{'; '.join(served)}; their PATH, from here: {path}")
+        yield Finding(
+            "clients", "passed", f"{'; '.join(served)}; PATH, if started from here: {path}"
+        )
     for client in found:
         if client.problem:
             what = f"{client.path} {client.problem}"
@@ -52,8 +54,8 @@ def docker(context: CheckContext) -> Iterator[Finding]:
             yield Finding(
                 "docker",
                 "warned",
-                f"{file.shown} holds under auths logins that docker does not use, for credsStore "
-                f"names this helper: {listed(file.unused_logins)}",
+                f"{file.shown} holds logins under auths that docker does not use, because "
+                f"credsStore names this helper: {listed(file.unused_logins)}",
                 f"name registries instead: {NAME} configure --global --remove",
             )
         return
@@ -64,9 +66,9 @@ def docker(context: CheckContext) -> Iterator[Finding]:
         f" for {context.host or 'any registry'}"
     )
     if context.host and file.own_hosts:  # names of hosts are compared to the letter
-        problem += f", but this one for {listed(file.own_hosts)}"
+        problem += f", but this helper for {listed(file.own_hosts)}"
     elif file.exists and (key := _misspelt(json.loads(file.text or "{}"))):
-        problem += f", for docker knows no {one_line(key)}"
+        problem += f" (docker does not know the key {one_line(key)})"
     remedy = f"{NAME} configure {context.host or 'REGISTRY'}"
     misnamed = {host: name for host, name in helpers.items() if parse(host)}
     if not context.host and misnamed:
@@ -110,7 +112,7 @@ def logins(context: CheckContext) -> Iterator[Finding]:
             yield Finding(
                 "logins",
                 "warned",
-                f"{file.shown} holds under auths what former logins left, which expires: "
+                f"{file.shown} holds tokens of earlier logins under auths, which expire: "
                 + listed(found),
                 f"{NAME} configure --clean{option} {' '.join(found)}",
             )
@@ -125,7 +127,7 @@ def logins(context: CheckContext) -> Iterator[Finding]:
                 "unset DOCKER_AUTH_CONFIG, or take them out of it",
             )
     if clean:
-        yield Finding("logins", "passed", "no former login is in the way")
+        yield Finding("logins", "passed", "no earlier login is in the way")
 
 
 def first_host(environ: Mapping[str, str]) -> str | None:

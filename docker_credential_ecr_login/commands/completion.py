@@ -30,10 +30,10 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "completion",
         help="print the script that completes this program's arguments in a shell",
-        description="Print the script with which a shell completes the commands, options and "
-        "values of this program, the names of profiles, and the registries asked for before.",
-        epilog=f'In ~/.bashrc: eval "$({NAME} completion bash)"; in ~/.zshrc, after compinit, '
-        "likewise with zsh.",
+        description="Print the script that lets a shell complete this program's commands, options "
+        "and values, the names of profiles, and the registries used before.",
+        epilog=f'In ~/.bashrc, write: eval "$({NAME} completion bash)"; in ~/.zshrc, after '
+        "compinit, the same with zsh.",
     )
     parser.add_argument("shell", metavar="SHELL", choices=sorted(SCRIPTS), help="bash, fish or zsh")
     parser.examples = ("completion fish | source",)

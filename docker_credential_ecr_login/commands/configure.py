@@ -39,29 +39,38 @@ def add_to(commands: Any) -> None:
         "configure",
         help="name this helper in the configuration of docker or podman",
         description="Name this helper in Docker's config.json, for some registries or for all. "
-        "Everything else in it stays as it is.",
+        "Nothing else in the file changes.",
     )
     add = parser.add_argument
-    add_registries_to(parser, public="ECR Public, under both its names")
+    add_registries_to(parser, public="also ECR Public, under both its names")
     add(
         "--global",
         dest="for_all",
         action="store_true",
-        help="all registries (credsStore); a helper that this replaces becomes our fallback",
+        help="all registries (credsStore); the helper that this replaces becomes the fallback in "
+        "config.toml",
     )
     add(
         "--disable-logins",
         action="store_true",
-        help="with --global, also where docker has logins of other registries in that file, which "
-        "it no longer uses then",
+        help="with --global: go ahead even if the file holds logins of other registries, which "
+        "docker then no longer uses",
     )
-    add("--profile", help="profile to use for these registries, in our own config file")
-    add("--role-arn", help="role to assume for these registries, in our own config file")
-    add("--access", choices=ACCESS, help="all that this role is to be used for (experimental)")
-    add("--podman", action="store_true", help="podman's auth.json in place of Docker's file")
-    add("--clean", action="store_true", help="remove what an earlier login left under auths")
-    add("--remove", action="store_true", help="undo what the same arguments did without it")
-    add("--all", action="store_true", help="with --remove: all that is ours, docker's and podman's")
+    add("--profile", help="profile to use for these registries, written to config.toml")
+    add("--role-arn", help="role to assume for these registries, written to config.toml")
+    add(
+        "--access",
+        choices=ACCESS,
+        help="restrict that role to pull, or to push and pull (experimental)",
+    )
+    add("--podman", action="store_true", help="edit podman's auth.json instead of Docker's file")
+    add("--clean", action="store_true", help="remove tokens that earlier logins left under auths")
+    add("--remove", action="store_true", help="undo what the same command without --remove did")
+    add(
+        "--all",
+        action="store_true",
+        help="with --remove: undo all that configure did, for docker, podman and config.toml",
+    )
     add("--dry-run", action="store_true", help="show what would change, and write nothing")
     add(
         "--kubelet",
@@ -85,7 +94,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     """
     if options.kubelet:
         if any(value for name, value in vars(options).items() if name not in ("kubelet", "run")):
-            raise BadInput("--kubelet is for all registries, and takes nothing else")
+            raise BadInput("--kubelet covers all registries, and takes no other argument")
         return kubelet_config.text(environ), "", 0
     done: Counter[str] = Counter()  # each line, and how often it was done
     with nullcontext() if options.dry_run else _lock(environ):
@@ -96,7 +105,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
             except WrittenMeanwhile as error:
                 warnings, status = [str(error)], 1
     if max(done.values(), default=0) > 1:
-        warnings.append("another program overwrote what was written here: it was done again")
+        warnings.append("another program overwrote a change, which was then made again")
     if not options.remove:
         client = "podman" if options.podman else "docker"
         warnings += executables.not_found(environ, client)
@@ -140,8 +149,7 @@ def _run(
         done.update(f"{file.shown}: {line}\n" for line in edit.done)
     if changes and (others := _writers_left(environ)):
         warnings.append(
-            f"{others[0]} is under way, and may put back what it had read before: afterwards, look "
-            "with doctor"
+            f"{others[0]} is running, and may undo this when it ends: check with doctor after that"
         )
     for file, _ in changes:
         file.verify()  # which it may have done already
@@ -182,7 +190,7 @@ def _profile_warnings(who: Mapping[str, str], environ: Mapping[str, str]) -> lis
     profile = who.get("profile")
     if not profile or check_profile(environ, profile):
         return []
-    return [f"the AWS configuration has no profile yet: make {one_line(profile)} before you pull"]
+    return [f"the AWS configuration has no profile yet: create {one_line(profile)} before you pull"]
 
 
 def _changes(
@@ -205,8 +213,8 @@ def _changes(
             own_changes = [(own, edit)]
         elif not plan.remove:  # that of all users was not written here
             raise BadConfiguration(
-                f"{path} is for all users, and a config file of your own would hide it",
-                f"copy it to {users} first, or name it with AWS_ECR_CONFIG to have it changed",
+                f"{path} is for all users, and a config.toml of your own would replace it for you",
+                f"copy it to {users} first; or, to change it, name it with AWS_ECR_CONFIG",
             )
         if plan.remove and plan.for_all:
             restored = toml_text.fallback(own.text.removeprefix(BYTE_ORDER_MARK), path)
@@ -234,8 +242,8 @@ def _podman_warnings(environ: Mapping[str, str]) -> list[str]:
     """Return what to do if podman would not read the file that it ought to."""
     if not environ.get("DOCKER_CONFIG") or environ.get("REGISTRY_AUTH_FILE"):
         return []
-    what = "while DOCKER_CONFIG is set, podman and buildah read config.json there and nothing else"
-    return [f"{what}: do the same without --podman"]
+    what = "while DOCKER_CONFIG is set, podman and buildah read only config.json there"
+    return [f"{what}: run this again without --podman"]
 
 
 def _difference(file: TextFile, text: str) -> str:

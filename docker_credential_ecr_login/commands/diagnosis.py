@@ -20,18 +20,19 @@ def pull(situation: Situation) -> Iterator[Finding]:
         yield cause(situation, "image", manifest, "batch_get_image")
         return
     if not isinstance(manifest.content, dict):
-        message = f"what the registry answers for {image} is no manifest"
-        yield Finding("image", "failed", message, "check HTTPS_PROXY: who answers?")
+        message = f"the registry's answer for {image} is not a manifest"
+        yield Finding("image", "failed", message, "check HTTPS_PROXY: a proxy may have answered")
         return
     if (part := situation.reply("part")).code and part is not NOT_ASKED:
-        message = f"{image} is a list, and the manifest in it for {situation.platform} is not there"
-        yield Finding("image", "failed", f"{message}: {part.words}", f"push {image} again, whole")
+        message = f"{image} is a list, and its manifest for {situation.platform} is missing"
+        remedy = f"push {image} again, with all its platforms"
+        yield Finding("image", "failed", f"{message}: {part.words}", remedy)
         return
-    yield Finding("image", "passed", f"{image} is there, and its manifest can be had")
+    yield Finding("image", "passed", f"{image} exists, and its manifest can be downloaded")
     denial = situation.denial(situation.reply("batch_get_image"))
     if denial:
         yield denied(situation, "image", denial)._replace(
-            status="warned", message=f"that is by the token; {_denied(denial)}"
+            status="warned", message=f"the token allows that, but {_denied(denial)}"
         )
     yield from _platform(situation)
     yield from _layer(situation)
@@ -47,25 +48,25 @@ def push(situation: Situation) -> Iterator[Finding]:
         denial = situation.denial(described)
         reason = _denied(denial) if denial else described.words
         remedy = denied(situation, "repository", denial).remedy if denial else ""
-        message = f"whether there is {image.repository} is not known, so no upload is begun"
+        message = f"whether {image.repository} exists is not known, so no upload was started"
         yield Finding("repository", "warned", f"{message}: {reason}", remedy)
         return
-    yield Finding("repository", "passed", f"{image.repository} is there")
+    yield Finding("repository", "passed", f"{image.repository} exists")
     if situation.tag_is_fixed:
         command = f"ecr put-image-tag-mutability --repository-name {image.repository}"
         command = remedies.aws(situation, f"{command} --image-tag-mutability MUTABLE")
         yield Finding(
             "tag",
             "failed",
-            f"the tag {image.reference} is there already, and the tags of {image.repository} "
-            "are immutable: no other image can be pushed under it",
+            f"the tag {image.reference} already exists, and the tags of {image.repository} "
+            "are immutable: no other image can be pushed with that tag",
             f"push another tag, or run: {command}",
         )
     upload = situation.reply("upload")
     if upload.code:
         yield cause(situation, "upload", upload)
         return
-    message = "an upload was begun and cancelled; whether ecr:PutImage is allowed, a push will show"
+    message = "an upload was started and cancelled; only a push shows if ecr:PutImage is allowed"
     yield Finding("upload", "passed", message)
 
 
@@ -77,7 +78,7 @@ def cause(situation: Situation, check: str, reply: Reply, *others: str) -> Findi
         return Finding(
             check,
             "failed",
-            f"the token is not one of {principal}, but of {one_line(said.principal)}, and "
+            f"the token belongs to {one_line(said.principal)}, not to {principal}, and "
             f"{_denied(said)}",
             f"{NAME} logout {situation.image.host}",
         )
@@ -95,7 +96,9 @@ def cause(situation: Situation, check: str, reply: Reply, *others: str) -> Findi
     words = dict.fromkeys(each.words for each in replies if each.code and each is not NOT_ASKED)
     message = f"the answer for {situation.image} is {', or '.join(words)}"
     is_denied = reply.code in ("DENIED", "HTTP 403")
-    remedy = f"the token may be another's; to get a new one: {NAME} logout {situation.image.host}"
+    remedy = (
+        f"the token may be somebody else's; for a new one: {NAME} logout {situation.image.host}"
+    )
     return Finding(check, "failed", message, remedy if is_denied else "")
 
 
@@ -109,7 +112,7 @@ def denied(situation: Situation, check: str, denial: Denial) -> Finding:
         names = [str(each.get("Sid") or json.dumps(each)) for each in statements]
         shown = f" ({listed(names)})" if names and denial.policy.startswith("resource-") else ""
         where = denial.policy or "policy"
-        remedy = f"have the deny taken out of that {where}{shown}, or an exception made in it"
+        remedy = f"remove the deny from that {where}{shown}, or add an exception to it"
     elif denial.policy == "resource-based policy":
         if situation.policy == []:
             message += f"; {repository} has no policy"
@@ -119,7 +122,7 @@ def denied(situation: Situation, check: str, denial: Denial) -> Finding:
         if not situation.is_own:
             remedy += "; " + remedies.let_in(situation, denial)
     else:
-        remedy = f"have {', '.join(actions)} on {situation.arn} allowed in that {denial.policy}"
+        remedy = f"allow {', '.join(actions)} on {situation.arn} in that {denial.policy}"
     return Finding(check, "failed", message, remedy)
 
 
@@ -136,14 +139,14 @@ def _platform(situation: Situation) -> Iterator[Finding]:
         yield Finding(
             "platform",
             "failed",
-            f"{image} is for {listed(found)}, and not for {wanted}",
-            f"pull with --platform {found[0]}, if that can be run here, or build it for both: "
+            f"{image} is for {listed(found)}, not for {wanted}",
+            f"pull with --platform {found[0]}, if that can run here, or build it for both: "
             f"docker buildx build --platform {every} --tag {image} --push .",
         )
     elif isinstance(config, dict) and config.get("architecture"):
         own = printable(f"{config.get('os')}/{config['architecture']}")
         if not fits(wanted, own):
-            message = f"{image} is for {own}, and not for {wanted}: it can be pulled, but not run"
+            message = f"{image} is for {own}, not for {wanted}: it can be pulled, but not run"
             command = f"docker buildx build --platform {wanted} --tag {image} --push ."
             yield Finding("platform", "warned", message, command)
 
@@ -160,17 +163,17 @@ def _layer(situation: Situation) -> Iterator[Finding]:
     if layer.code:
         yield cause(situation, "layer", layer)
     elif not storage.code:
-        yield Finding("layer", "passed", f"a byte of a layer came from {_host_of(layer)}")
+        yield Finding("layer", "passed", f"one byte of a layer came from {_host_of(layer)}")
     else:
         yield _layer_kept_back(situation, _host_of(layer), storage)
 
 
 def _layer_kept_back(situation: Situation, host: str, storage: Reply) -> Finding:
-    message = f"the registry answers, but a layer cannot be had from {host}: {storage.words}"
+    message = f"the registry answers, but a layer cannot be downloaded from {host}: {storage.words}"
     bucket, is_s3, _ = host.partition(".s3.")
     if storage.code == NO_ANSWER:
-        remedy = f"let HTTPS to {host} through: firewall, proxy (HTTPS_PROXY, NO_PROXY)"
-        remedy += ", and a VPC endpoint for S3 where there is no way to the internet"
+        remedy = f"allow HTTPS to {host} in the firewall and the proxy (HTTPS_PROXY, NO_PROXY)"
+        remedy += ", and add a VPC endpoint for S3 if there is no route to the internet"
     elif is_s3:
         statement = {
             "Effect": "Allow",
@@ -180,7 +183,7 @@ def _layer_kept_back(situation: Situation, host: str, storage: Reply) -> Finding
         }
         remedy = f"add to the policy of the VPC endpoint for S3: {json.dumps(statement)}"
     else:
-        remedy = f"let {host} through, in the proxy and the firewall"
+        remedy = f"allow {host} in the proxy and the firewall"
     return Finding("layer", "failed", message, remedy)
 
 

@@ -45,29 +45,29 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="find out why a pull fails",
-        description="Check everything that an answer for REGISTRY depends on, from the program on "
-        "PATH to the registry itself, and say what to do about what is wrong. With an IMAGE: "
-        "whether it can be pulled, or pushed, and if not, whose rule says no. Without either: "
-        "the first registry that Docker's configuration names, or one's own in the configured "
-        "region.",
+        description="Check everything that a pull from REGISTRY depends on, from the program on "
+        "PATH to the registry itself, and say what to do about each problem. With an IMAGE, also "
+        "check whether it can be pulled, or pushed, and if not, say which policy or rule denies "
+        "it. Without either, check the first ECR registry in Docker's configuration, or your own "
+        "registry in the configured region.",
         epilog="The exit code is 0 if nothing failed.",
     )
     parser.add_argument(
         "registry",
         metavar="REGISTRY|IMAGE",
         nargs="?",
-        help="host of an ECR registry, or account of 12 digits; or an image in a registry",
+        help="host of an ECR registry, account ID of 12 digits, or an image in a registry",
     )
     parser.add_argument(
         "--push",
         action="store_true",
-        help="look whether IMAGE can be pushed: an upload is begun and cancelled",
+        help="check whether IMAGE can be pushed: an upload is started and cancelled",
     )
     parser.add_argument("--region", help="region of the account (default: the configured one)")
-    parser.add_argument("--profile", help="profile of the AWS configuration to look at")
+    parser.add_argument("--profile", help="profile of the AWS configuration to check")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--no-network", action="store_true", help="leave out what needs AWS or the registry"
+        "--no-network", action="store_true", help="skip the checks that need AWS or the registry"
     )
     parser.examples = (
         "doctor 123456789012.dkr.ecr.us-east-1.amazonaws.com",
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     host = _host(name if options.registry is not None else None, region, environ)
     image = Image(host, repository, reference) if host and repository else None
     if options.push and image is None:
-        raise BadInput("--push is about an image", "name one, with its registry")
+        raise BadInput("--push needs an image", "name one, with its registry")
     context = CheckContext(
         environ,
         host,
@@ -126,7 +126,7 @@ def _host(name: str | None, region: str | None, environ: Mapping[str, str]) -> s
         own_name=lambda name: own_name(name, environ),
     )
     if len(found) != 1:
-        raise BadInput("doctor looks at one registry at a time", "name one")
+        raise BadInput("doctor checks one registry at a time", "name one")
     return found[0]
 
 
@@ -167,4 +167,4 @@ def _print(text: str) -> None:
     except OSError as error:
         if error.errno in (errno.EBADF, errno.EPIPE):
             raise BrokenPipeError from None
-        raise HelperError(f"what is found cannot be printed: {error.strerror}") from None
+        raise HelperError(f"the findings cannot be printed: {error.strerror}") from None

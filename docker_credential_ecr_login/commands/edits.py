@@ -49,7 +49,7 @@ def edit_runtime(text: str, path: str, plan: Plan) -> Edit:
     for host in plan.hosts:
         if not plan.remove and helpers.get(host, OWN_NAME) != OWN_NAME:
             edit.warnings.append(
-                f"credHelpers {host} names {_shown(helpers[host])} there, which podman asks first: "
+                f"credHelpers {host} names {_shown(helpers[host])}, which podman asks first: "
                 "remove that entry"
             )
     return _written(fields, path, edit)
@@ -84,8 +84,8 @@ def _edit_store(fields: dict[str, Any], path: str, plan: Plan, restored: str, ed
             )
         if lost:
             edit.warnings.append(
-                f"docker no longer uses the logins that auths holds for {', '.join(lost)}, until: "
-                f"{NAME} configure --global --remove"
+                f"docker no longer uses the logins that auths holds for {', '.join(lost)}; "
+                f"to use them again: {NAME} configure --global --remove"
             )
         fields[name] = OWN_NAME
         edit.done.append(f"set credsStore{', which was ' if present else ''}{_shown(present)}")
@@ -119,7 +119,7 @@ def _written(fields: dict[str, Any], path: str, edit: Edit) -> Edit:
         return edit
     text = edit.text
     if text.strip() and json_text.dump(json_text.load(text, path), text, path) != text:
-        edit.done.append("laid out anew: only an editor could have kept its layout")
+        edit.done.append("its layout has changed: only an editor could have kept it")
     return edit._replace(text=json_text.dump(fields, text, path))
 
 
@@ -136,7 +136,8 @@ def edit_own(text: str, path: str, plan: Plan, store: str) -> Edit:
         hosts = None if plan.all_ours else plan.hosts
         edited, warning = toml_text.without_registry(text, path, hosts)
         if edited != text:
-            done.append(f"removed [[registry]] {'of all' if plan.all_ours else names}")
+            what = "all [[registry]] by configure" if plan.all_ours else f"[[registry]] {names}"
+            done.append(f"removed {what}")
         if warning:
             warnings.append(warning)
         if plan.for_all and store == OWN_NAME:
@@ -159,4 +160,4 @@ def edit_own(text: str, path: str, plan: Plan, store: str) -> Edit:
 
 
 def _shown(value: object) -> str:
-    return one_line(value) if isinstance(value, str) else "what is no text"
+    return one_line(value) if isinstance(value, str) else "a value that is not a string"

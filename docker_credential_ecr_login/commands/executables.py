@@ -82,8 +82,8 @@ def removal(path: str) -> str:
     """Return the command that removes an executable: with its package, if it is of one."""
     real = os.path.realpath(path)
     if "/Docker.app/" in real:
-        lasts = "each update of Docker Desktop puts it back: a directory before it on PATH lasts"
-        return f"rm {shlex.quote(path)} ({lasts})"
+        note = "each update of Docker Desktop restores it, so put this one earlier on PATH"
+        return f"rm {shlex.quote(path)} ({note})"
     if formula := re.search(r"/Cellar/([^/]+)/", real):
         return f"brew uninstall {formula[1]}"
     for query, package, command in _PACKAGE_MANAGERS:
@@ -98,7 +98,7 @@ def removal(path: str) -> str:
 def remedy(client: str) -> str:
     """Return how to have ``client`` find this installation on PATH."""
     if not os.path.exists(own_path()):
-        return f"make a link to the one you have just run in a directory that {client} looks in"
+        return f"link the program that you have just run into a directory that {client} searches"
     if is_for_all_users(own_path()):
         return f"sudo ln -sf {own_path()} /usr/local/bin/"
     return f"add {os.path.dirname(own_path())} to PATH; {FOR_ALL_USERS}"

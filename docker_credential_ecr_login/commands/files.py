@@ -136,7 +136,7 @@ class TextFile:
 
     def _written_meanwhile(self) -> WrittenMeanwhile:
         return WrittenMeanwhile(
-            f"{self.shown}: another program writes it again and again", "do it once more after that"
+            f"{self.shown}: another program keeps changing it", "try again when that has ended"
         )
 
     def _failure(self, verb: str, error: Exception) -> BadConfiguration:
@@ -150,14 +150,14 @@ class TextFile:
         path, target = shlex.quote(self._path), shlex.quote(self.target)
         if os.path.islink(self._path):
             return (
-                f"it is a link to {target}: change what made it so, or have a file of your own: "
-                f"cp {target} {path}.new && mv {path}.new {path}"
+                f"it is a link to {target}: change it where it is managed, or replace the link "
+                f"with a copy: cp {target} {path}.new && mv {path}.new {path}"
             )
         if number == errno.EROFS:
-            return f"mount {os.path.dirname(target)} so that it can be written"
+            return f"mount {os.path.dirname(target)} as writable"
         if not self.target.startswith(f"{self._home}/") or not hasattr(os, "geteuid"):
             return (
-                f"do it as the owner of {target}, or name files of your own by DOCKER_CONFIG, "
+                f"run this as the owner of {target}, or name files of your own with DOCKER_CONFIG, "
                 "REGISTRY_AUTH_FILE or AWS_ECR_CONFIG"
             )
         place = self._home
@@ -165,7 +165,7 @@ class TextFile:
             place = os.path.join(place, name)
             if os.path.lexists(place) and os.stat(place).st_uid != os.geteuid():
                 return f"make it yours: sudo chown -R $(id -u) {shlex.quote(place)}"
-        return f"let yourself write it: chmod u+rwX {os.path.dirname(target)} {target}"
+        return f"allow yourself to write it: chmod u+rwX {os.path.dirname(target)} {target}"
 
 
 def exchange(one: str, other: str) -> None:

@@ -40,7 +40,9 @@ def image(context: CheckContext) -> Iterator[Finding]:
     """Say whether this principal may pull, or push, the image."""
     named, caller, registry = context.image, context.caller, context.registry
     if named is None or caller is None or registry is None or not context.takes_token:
-        reason = "the registry takes no token" if context.network else "it needs the network"
+        reason = (
+            "the registry has not accepted a token" if context.network else "this needs the network"
+        )
         yield Finding("image", "skipped", reason)
         return
     has_api = context.has_credentials and not registry.is_public

@@ -52,9 +52,9 @@ def split(name: str) -> tuple[str, str, str]:
     found = PATH.fullmatch(path)
     if not found or (found["digest"] and not _DIGEST.fullmatch(found["digest"])):
         raise BadInput(
-            f"{one_line(name)!r} names no image",
-            "one is HOST/team/app:1.4, its repository in lower case, "
-            "or HOST/team/app@sha256: with 64 hexadecimal digits",
+            f"{one_line(name)!r} is not the name of an image",
+            "such a name is HOST/team/app:1.4, with the repository in lower case, "
+            "or HOST/team/app@sha256: and 64 hexadecimal digits",
         )
     return registry, found["repository"], found["digest"] or found["tag"] or "latest"
 

@@ -17,7 +17,7 @@ REGISTRIES_CONF = (
 )
 """How to have podman ask this helper for all registries."""
 
-_IN_A_MACHINE = "a virtual machine, with a home and a PATH of its own"
+_IN_A_MACHINE = "a virtual machine, with its own home and PATH"
 
 # Of those that neither read what `configure` writes nor find a helper on this PATH: a pattern of
 # the executable, what it is, and what to do.
@@ -25,11 +25,11 @@ _OTHERS = (
     (  # https://github.com/canonical/docker-snap/issues/18 and /10
         r"/snap/bin/docker$",
         (
-            "is snap's: it reads ~/snap/docker/current/.docker/config.json, and can run no helper "
-            "of this machine"
+            "is the snap package: it reads ~/snap/docker/current/.docker/config.json, and cannot "
+            "run helpers of this machine"
         ),
         (
-            "install docker from elsewhere (https://docs.docker.com/engine/install), or give it "
+            "install another docker (https://docs.docker.com/engine/install), or hand this one "
             f"each token: {NAME} login REGISTRY --output password | docker login --username AWS "
             "--password-stdin REGISTRY"
         ),
@@ -37,8 +37,8 @@ _OTHERS = (
     (  # https://docs.docker.com/desktop/features/wsl
         r"\.exe$",
         (
-            r"is that of Windows: it reads %USERPROFILE%\.docker\config.json, and runs helpers on "
-            "the PATH of Windows"
+            r"is the Windows program: it reads %USERPROFILE%\.docker\config.json, and runs helpers "
+            "on the PATH of Windows"
         ),
         (
             "switch on Docker Desktop's WSL integration for this distribution, or install and "
@@ -48,8 +48,8 @@ _OTHERS = (
     (  # https://github.com/rancher-sandbox/rancher-desktop/issues/1367, /7047 and /10323
         r"(?:/\.rd/bin|Rancher Desktop\.app/.*)/nerdctl$",
         (
-            "is Rancher Desktop's, which reads ~/.docker/config.json and runs helpers with a PATH "
-            "of its own: it brings another docker-credential-ecr-login"
+            "is Rancher Desktop's, which reads ~/.docker/config.json, but has its own PATH with "
+            "another docker-credential-ecr-login on it"
         ),
         "use docker, with dockerd as the container engine of Rancher Desktop",
     ),
@@ -63,7 +63,7 @@ _OTHERS = (
     ),
     (
         r"/colima$",
-        f"runs its nerdctl in {_IN_A_MACHINE}; docker with its context runs here",
+        f"runs its nerdctl in {_IN_A_MACHINE}; docker, used with its context, runs here",
         f"use docker, or install this helper there: colima ssh -- {NAME} configure",
     ),
     (  # https://github.com/runfinch/finch/pull/462

@@ -17,10 +17,10 @@ from ..redaction import one_line
 _KINDS: dict[str, tuple[type, str]] = {
     "auths": (dict, "an object"),
     "credHelpers": (dict, "an object"),
-    "credsStore": (str, "a text"),
+    "credsStore": (str, "a string"),
 }
 _PRIVATE = ("auths", "httpheaders", "proxies")  # where clients keep passwords and tokens
-_TOO_DEEP = "not JSON that can be read: nested too deeply"
+_TOO_DEEP = "its JSON is nested too deeply"
 _MARK = uuid.uuid4().hex
 _TEXT = r'"(?:[^"\\]|\\.)*+"'
 
@@ -43,7 +43,7 @@ def load(text: str, path: str) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-            _refuse(path, f"{one_line(twice)} stands in it more than once")
+            _refuse(path, f"it has the key {one_line(twice)} more than once")
         return found
 
     if not text.strip():
@@ -54,18 +54,18 @@ def load(text: str, path: str) -> dict[str, Any]:
             object_pairs_hook=as_dict,
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=lambda name: _refuse(path, f"not JSON: {name} is no value of it"),
+            parse_constant=lambda name: _refuse(path, f"not JSON: {name} is not a JSON value"),
         )
     except json.JSONDecodeError as error:
         _refuse(path, f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}")
     except RecursionError:
         _refuse(path, _TOO_DEEP)
     if not isinstance(fields, dict):
-        _refuse(path, "the JSON in it is not an object in braces")
+        _refuse(path, "its JSON is not an object in braces")
     for name, (kind, description) in _KINDS.items():
         values = [value for key, value in fields.items() if key.casefold() == name.casefold()]
         if len(values) > 1:
-            _refuse(path, f"{name} stands in it more than once")
+            _refuse(path, f"it has the key {name} more than once")
         if values and not isinstance(values[0], kind | None):
             _refuse(path, f"{name} is not {description}")
     return fields

@@ -50,39 +50,39 @@ def add_to(commands: Any) -> None:
     """Add the command to argparse's ``commands``."""
     parser = commands.add_parser(
         "login",
-        help="get tokens into the cache, or hand them to other programs",
-        description="Get a token for each REGISTRY into the cache, from where docker and others "
-        "have it, asking for an MFA code at the terminal if the profile wants one. Without a "
-        "REGISTRY: for one's own in the configured region.",
-        epilog="All registries of a region take one call of AWS.",
+        help="get tokens, for the cache or for other programs",
+        description="Get a token for each REGISTRY and put it into the cache, where docker and "
+        "other clients find it. If the profile requires an MFA code, ask for it at the terminal. "
+        "Without a REGISTRY, get the token of your own registry in the configured region.",
+        epilog="One call to AWS serves all registries of a region.",
     )
     add_registries_to(parser)
     parser.add_argument(
         "--sso",
         action="store_true",
-        help="sign in to SSO (IAM Identity Center) before, by a browser, as aws sso login does; "
-        "without a REGISTRY and --output, that is all",
+        help="first sign in to SSO (IAM Identity Center) in a browser, as aws sso login does; "
+        "without a REGISTRY and --output, do only that",
     )
     parser.add_argument("--profile", help="profile of the AWS configuration to use")
     parser.add_argument(
         "--access",
         choices=ACCESS,
-        help="what the tokens are good for, whatever the role may that our own config file names "
-        "for the registries (experimental)",
+        help="restrict the tokens to pull, or to push and pull, if config.toml names a role for "
+        "the registries (experimental)",
     )
-    parser.add_argument("--proxy", metavar="URL", help="proxy on the way to AWS")
+    parser.add_argument("--proxy", metavar="URL", help="proxy for requests to AWS")
     parser.add_argument(
         "--output",
         default="text",
         choices=[*_FORMS, "github", "kubernetes", *_OF_ONE],
         help="what to print: a table (text, json), lines for $GITHUB_OUTPUT (github), a shell "
         "(env) or GitLab (dotenv), a Docker configuration, the manifest of a Kubernetes Secret, "
-        "the bare password, or the value of an HTTP Authorization header (default: text)",
+        "only the password, or the value of an HTTP Authorization header (default: text)",
     )
     parser.add_argument("--no-mask", action="store_true", help="github: do not mask passwords")
     parser.add_argument("--name", default="ecr-login", help="kubernetes: name of the Secret")
     parser.add_argument(
-        "--show-secrets", action="store_true", help="print passwords to a terminal, too"
+        "--show-secrets", action="store_true", help="print passwords even to a terminal"
     )
     parser.examples = (
         "login 123456789012 210987654321 --region us-east-1,eu-west-1",
@@ -98,11 +98,13 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     has_secrets = options.output not in (*output.WITHOUT_SECRETS, "github")
     if has_secrets and not options.show_secrets and os.isatty(1):
         raise BadInput(
-            f"--output {options.output} has passwords in it, and this is a terminal",
+            f"--output {options.output} prints passwords, and this is a terminal",
             "send it to a file or a pipe, or add --show-secrets",
         )
     if options.output == "github" and not environ.get("GITHUB_OUTPUT"):
-        raise BadConfiguration("GITHUB_OUTPUT is not set", "this is for a step of GitHub Actions")
+        raise BadConfiguration(
+            "GITHUB_OUTPUT is not set", "use --output github in a step of GitHub Actions"
+        )
     if options.proxy:
         environ = with_environment({**environ, **dict.fromkeys(_PROXIES, options.proxy)})
     if options.sso:
@@ -154,7 +156,7 @@ def _own_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> list
     Not where the config file wants others to ask for it.
     """
     if options.access:
-        raise BadInput("--access is for registries with a role, and none is given", "name it")
+        raise BadInput("--access needs a registry with a role", "name the registry")
     if options.profile:
         environ = with_profile(options.profile, environ)
     general = unconfigured("", environ, configured_identity(environ))
@@ -163,7 +165,10 @@ def _own_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> list
         for region in regions(options.region) or configured_regions(environ)
     ]
     if not any(found):
-        raise BadInput("which registry?", "name it, or its region with --region or AWS_REGION")
+        raise BadInput(
+            "no registry is named, and no region is configured",
+            "name a registry, or set --region or AWS_REGION",
+        )
     return [_as_issued(*own) for own in found if own]
 
 
@@ -181,7 +186,7 @@ def _issued(host: str, options: argparse.Namespace, environ: Mapping[str, str]) 
 def _with_token(request: Request) -> Request:
     """Return the request, if it is answered by a token; else raises `BadConfiguration`."""
     if request.registry is None or request.is_anonymous:
-        raise BadConfiguration("it is used without credentials, by the configuration")
+        raise BadConfiguration("the registry is configured for use without credentials")
     return request
 
 
@@ -201,8 +206,8 @@ def _request(host: str, profile: str | None, environ: Mapping[str, str]) -> Requ
         return request
     if request.registry and settings.profile:
         raise BadConfiguration(
-            f'its profile is "{settings.profile}", by {settings.config_file}',
-            "leave --profile out, or change it there",
+            f'{settings.config_file} sets its profile to "{settings.profile}"',
+            "leave out --profile, or change it there",
         )
     return resolve(host, with_profile(profile, environ))
 
@@ -215,12 +220,13 @@ def _restricted(request: Request, access: str) -> Request:
     settings = request.settings
     if not settings.role_arn:
         raise BadConfiguration(
-            "--access restricts the role of the config file, and there is none for it",
-            f"name one: {NAME} configure {request.host} --role-arn ...",
+            "--access restricts a role from config.toml, which has none for this registry",
+            f"add one: {NAME} configure {request.host} --role-arn ...",
         )
     if (settings.access, access) == ("pull", "push"):
         raise BadConfiguration(
-            f"its access is pull, by {settings.config_file}", "leave --access out, or change it"
+            f"{settings.config_file} sets its access to pull",
+            "leave out --access, or change it there",
         )
     return request.replaced(access=access)
 
@@ -243,7 +249,7 @@ def _printed(
     if of_one := _OF_ONE.get(options.output):
         if len({token.secret for token in tokens}) > 1:
             raise BadInput(
-                f"--output {options.output} is of one registry, and these have several passwords",
+                f"--output {options.output} prints one password, and these registries have several",
                 "name one at a time",
             )
         return of_one(tokens[0])

@@ -16,13 +16,13 @@ def add_to(commands: Any) -> None:
     """Add the command to argparse's ``commands``."""
     parser = commands.add_parser(
         "logout",
-        help="forget tokens, those of docker login too",
-        description="Forget the token of each REGISTRY, and what docker login stored for it. A "
-        "token opens all registries of a region, so these lose it, too; the next pull gets a new "
-        "one. Succeeds also when there is nothing to forget.",
+        help="forget tokens, including those of docker login",
+        description="Forget the token of each REGISTRY, and what docker login stored for it. One "
+        "token serves all registries of a region, so the others lose it, too; the next pull gets "
+        "a new one. It is no error if there is nothing to forget.",
     )
     add_registries_to(parser)
-    parser.add_argument("--all", action="store_true", help="all registries, of all profiles")
+    parser.add_argument("--all", action="store_true", help="all registries and all profiles")
     parser.examples = (
         "logout 123456789012.dkr.ecr.us-east-1.amazonaws.com",
         "logout --all",
@@ -34,12 +34,12 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
     """Return a line for each registry, the failures, and the exit code. Raises `HelperError`."""
     if options.all:
         if options.registries or options.public:
-            raise BadInput("--all is for all registries, and some are named")
+            raise BadInput("--all covers all registries", "name none")
         removed = _removed(actions.forget(None, environ), "all registries")
         return f"{default_directory(environ)}: {removed}\n", "", 0
     hosts = chosen_hosts(options, environ)
     if not hosts:
-        raise BadInput("which registry?", "name it, or add --all for all of them")
+        raise BadInput("no registry is named", "name one, or add --all for all of them")
     lines, failures = [], []
     for host in hosts:
         try:
@@ -58,7 +58,7 @@ def _shared_by(registry: Registry) -> str:
 
 def _removed(erased: tuple[int, int], scope: str) -> str:
     logins, tokens = erased
-    found = [f"{_counted(tokens, 'cached token')} of {scope}"] if tokens else []
+    found = [f"{_counted(tokens, 'cached token')} for {scope}"] if tokens else []
     found += [_counted(logins, "stored login")] if logins else []
     return f"removed {' and '.join(found)}" if found else "there was nothing to remove"
 

@@ -70,24 +70,24 @@ def program(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "program",
             "failed",
-            f"clients run {first}, which is another one: it says {said!r} of its version",
+            f"clients run {first}, which is another program or version: it says {said!r}",
             f"{executables.removal(first)}, then: {remedy}",
         )
     if context.environ.get("SUDO_USER") and context.environ.get("SUDO_UID") and _is_root():
         yield Finding(
             "program",
             "warned",
-            f"this is run by sudo: it looks at the files in {expand('~', context.environ)}, not at "
+            f"sudo runs this, so it checks the files in {expand('~', context.environ)}, not "
             f"those of {context.environ['SUDO_USER']}",
-            "run it without sudo, unless docker is run by sudo, too",
+            "run it without sudo, unless sudo runs docker, too",
         )
     for path in others:
         if not executables.is_this(path):
             yield Finding(
                 "program",
                 "warned",
-                f"{path}, another one, comes later on PATH, and first perhaps for a client with "
-                "another PATH (sudo, services, Docker Desktop)",
+                f"{path}, later on PATH, is another program or version, which a client with "
+                "another PATH (sudo, services, Docker Desktop) may run",
                 executables.removal(path),
             )
 
@@ -96,19 +96,19 @@ def own_config(context: CheckContext) -> Iterator[Finding]:
     """Say what the helper's own config file says of the registry."""
     path = config_file(context.environ)
     if path is None:
-        message = f"there is none at {users_config_file(context.environ)}, and none is needed"
+        message = f"there is no {users_config_file(context.environ)}, and none is needed"
         yield Finding("config", "passed", message)
     else:
         own = config.load(path)
         context.environ = under(own.settings(""), unconfigured("", context.environ)).environ
-        message = f"{path} is right"
+        message = f"{path} is valid"
         if context.host:
             number = own.table(context.host)
             access = own.settings(context.host).access
             message += (
                 f", and has no table for {context.host}"
                 if number is None
-                else f", and its table {number + 1} is for {context.host}"
+                else f", and its table {number + 1} applies to {context.host}"
             ) + (f", with access to {access} only" if access else "")
         yield Finding("config", "passed", message)
         fallback = own.general.get("fallback")
@@ -116,8 +116,8 @@ def own_config(context: CheckContext) -> Iterator[Finding]:
             yield Finding(
                 "config",
                 "warned",
-                f"its fallback, docker-credential-{fallback}, is not on PATH: no other registry "
-                "than those of ECR can be used",
+                f"its fallback, docker-credential-{fallback}, is not on PATH: only registries of "
+                "ECR can be used",
                 f"install it, or correct fallback in {path}",
             )
     if context.host:
@@ -139,11 +139,13 @@ def stored(context: CheckContext) -> Iterator[Finding]:
     reason, remedy = storage.obstacle(default) or ("", "")
     message = f"{default} cannot hold the cache: {reason}"
     if directory is None:
-        raise BadConfiguration(f"{message}, nor can another: every answer waits for AWS", remedy)
+        raise BadConfiguration(
+            f"{message}, and no other directory can: every answer waits for AWS", remedy
+        )
     if reason:
         yield Finding("cache", "warned", f"{message}; {directory} is used, more slowly", remedy)
     elif others := _of_others(directory):
-        message = f"others own some of what is in {directory}, for example {one_line(others[0])}"
+        message = f"other users own files in {directory}, for example {one_line(others[0])}"
         yield Finding("cache", "warned", message, f"sudo chown -R $(id -u) {directory}")
     entries = list(Cache(directory, "").entries())
     yield Finding("cache", "passed", f"{directory}: {_described(entries, time.time())}")
@@ -152,12 +154,13 @@ def stored(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "cache",
             "warned",
-            f"not used, for others own it or can read it, or it is broken: {listed(doubtful)}",
-            "remove it",
+            "not used, because other users own or can read them, or they are damaged: "
+            + listed(doubtful),
+            "remove them",
         )
     if os.name != "nt" and stat.S_IMODE(os.stat(directory).st_mode) & 0o022:
         yield Finding(
-            "cache", "warned", f"others can write to {directory}", f"chmod 700 {directory}"
+            "cache", "warned", f"other users can write to {directory}", f"chmod 700 {directory}"
         )
 
 
@@ -188,10 +191,10 @@ def log(context: CheckContext) -> Iterator[Finding]:
     last, since = lines[-1] if lines else "", time.gmtime(time.time() - _RECENTLY)
     if " ERROR " in last and last[:19] >= time.strftime("%Y-%m-%dT%H:%M:%S", since):
         message = f"{path} ends with a failure: {one_line(last)}"
-        yield Finding("log", "warned", message, "the checks below say whether it fails still")
+        yield Finding("log", "warned", message, "the checks below say whether it still fails")
     else:
-        message = f"without a recent failure of {context.host or 'any registry'}"
-        yield Finding("log", "passed", f"{path}, {message if is_writable else 'not begun yet'}")
+        message = f"no recent failure of {context.host or 'any registry'}"
+        yield Finding("log", "passed", f"{path}: {message if is_writable else 'not written yet'}")
 
 
 def _described(entries: Iterable[tuple[str, Entry | None]], now: float) -> str:
@@ -199,7 +202,7 @@ def _described(entries: Iterable[tuple[str, Entry | None]], now: float) -> str:
     alive = [(path, entry) for path, entry in entries if entry and entry.usable(now)]
     ages = [int(now - os.stat(path).st_mtime) // 60 for path, _ in alive if os.path.exists(path)]
     if not ages:
-        return "no token that is alive"
+        return "no valid token"
     names = listed(sorted({os.path.basename(path) for path, _ in alive}))
     age = f"{min(ages)} to {max(ages)}" if min(ages) < max(ages) else f"{ages[0]}"
     end = iso_time(min(entry.expires_at for _, entry in alive))

@@ -73,7 +73,7 @@ def variables(tokens: Sequence[IssuedToken]) -> dict[str, str]:
     for token in tokens:
         name = re.sub(r"[^a-zA-Z0-9_]+", "_", token.host)
         if f"docker_password_{name}" in found:
-            raise BadInput(f"two registries would have one variable, that of {token.host}")
+            raise BadInput(f"two registries would have the same variable, that of {token.host}")
         found[f"docker_username_{name}"] = USERNAME
         found[f"docker_password_{name}"] = token.secret
     return found

@@ -54,19 +54,19 @@ def planned(
         found += PUBLIC_HOSTS
     if not found and not options.for_all:
         raise BadInput(
-            "no registry is given",
-            "give its host, its account and --region, --public, or --global for all",
+            "no registry is named",
+            "give its host, its account ID and --region, --public, or --global for all",
         )
     if named and not any(map(_IS_ACCOUNT.search, options.registries)):
-        raise BadInput("--region is for registries that are named by an account of 12 digits")
+        raise BadInput("--region is only for registries that are named by an account ID")
     if who and not found:
         raise BadInput(
-            "--profile and --role-arn are for registries, and none is given",
-            'give it, or write a table with match = "*" into our own config file',
+            "--profile and --role-arn apply to registries, and none is named",
+            'name one, or write a table with match = "*" into config.toml',
         )
     if who and own:
         raise BadInput(
-            f"{one_line(own[0])} has a table of its own in our config file",
+            f"{one_line(own[0])} has its own table in config.toml",
             "write profile or role_arn there",
         )
     if options.for_all and options.podman:
@@ -102,9 +102,9 @@ def _who(options: argparse.Namespace) -> dict[str, str]:
 def _removal(options: argparse.Namespace, ours: Iterable[str]) -> Plan:
     """Return what takes out ``ours`` and all else. Raises `BadInput`."""
     if not options.remove:
-        raise BadInput("--all is for --remove")
+        raise BadInput("--all needs --remove")
     if options.registries or options.public or options.profile or options.role_arn:
-        raise BadInput("--remove --all takes out everything", "name no registry")
+        raise BadInput("--remove --all removes everything", "name no registry")
     return Plan(tuple(ours), {}, for_all=True, remove=True, clean=options.clean, all_ours=True)
 
 
@@ -114,4 +114,4 @@ def _check_existence(hosts: Iterable[str], who: Mapping[str, str]) -> None:
     for registry in registries:
         check_region(registry.region)
     if "{registry_id}" in who.get("role_arn", "") and any(each.is_public for each in registries):
-        raise BadInput("--role-arn has {registry_id} in it, which ECR Public does not have")
+        raise BadInput("--role-arn contains {registry_id}, which ECR Public does not have")

@@ -12,7 +12,7 @@ from .images import Image
 
 _NO_REPOSITORY = frozenset({"NAME_UNKNOWN", "RepositoryNotFoundException"})
 _NO_IMAGE = frozenset({"MANIFEST_UNKNOWN", "ImageNotFoundException", "ImageNotFound"})
-NOT_ASKED = Reply("its API is not asked")
+NOT_ASKED = Reply("its API was not asked")
 ANY = "ROOT"
 """The prefix of a rule or template for all names."""
 

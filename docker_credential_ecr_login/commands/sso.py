@@ -25,7 +25,7 @@ def sign_in(profile: str | None, environ: Mapping[str, str]) -> str:
     has_browser = os.name == "nt" or sys.platform == "darwin" or any(map(environ.get, _BROWSERS))
     if not has_browser and not has_terminal():
         raise BadInput(
-            "signing in to SSO takes a person, and there is neither a terminal nor a browser here",
+            "signing in to SSO needs a person, and there is neither a terminal nor a browser here",
             f"run in a terminal: {NAME} login --sso" + (f" --profile {profile}" if profile else ""),
         )
 

@@ -60,8 +60,8 @@ def without_registry(text: str, path: str, hosts: Sequence[str] | None) -> tuple
         names = sorted(_names(table).intersection(hosts or _names(table)))
         if names and _who(table) and _HEAD in edited:
             return edited, (
-                f"[[registry]] {number} still says who asks for {', '.join(names)}: "
-                "remove all its names at once, or edit it"
+                f"[[registry]] {number} still applies to {', '.join(names)}: "
+                "name all its registries at once, or edit it by hand"
             )
     return edited, ""
 
@@ -78,8 +78,8 @@ def with_fallback(text: str, path: str, name: str) -> str:
         return text
     if present:
         raise BadConfiguration(
-            f'{path}: the fallback is "{present}" already, and the credsStore "{name}"',
-            "decide for one: remove fallback there, or credsStore from Docker's configuration",
+            f'{path}: the fallback is already "{present}", but credsStore is "{name}"',
+            "choose one: remove fallback there, or credsStore from Docker's configuration",
         )
     line = f"fallback = {_quoted(name)}"
     edited = line + _newline(text) + text
@@ -161,9 +161,7 @@ def _verify(text: str, path: str, meant: Mapping[str, Any], hint: str) -> None:
     except tomllib.TOMLDecodeError:
         as_meant = False
     if not as_meant:
-        raise BadConfiguration(
-            f"{path}: it is written in a way in which it cannot be edited here", hint
-        )
+        raise BadConfiguration(f"{path}: configure cannot edit it, because of its layout", hint)
     parse_text(text, path)
 
 
