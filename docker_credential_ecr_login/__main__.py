@@ -43,14 +43,14 @@ def main(stdin_variable: str = "") -> "NoReturn":
     the interpreter's own tear-down, which takes longer than a cached answer.
     """
     process.is_ours = True
-    reserve = bytearray(2**20)  # bytes that the last word can have where there is no memory left
+    reserve = bytearray(2**20)  # bytes to free for the last message, when no memory is left
     begun = _taken(stdin_variable) if stdin_variable else ""
     environ = _environ()
     try:
         if None in (sys.stdin, sys.stdout, sys.stderr):
             _fill_streams()
         answer, remark, status = run(sys.argv[1:], environ, begun)
-    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads what is found
+    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads the output
         answer, remark, status = "", "", 1
     except BaseException as error:  # a traceback would leave the client without an answer
         del reserve
@@ -62,14 +62,14 @@ def main(stdin_variable: str = "") -> "NoReturn":
     try:
         _write(2, f"ecr-login: {remark}\n" if remark else "")
     except (KeyboardInterrupt, OSError):
-        pass  # the answer is as good without
+        pass  # the answer has been given
     system._exit(status)
 
 
 def _fill_streams() -> None:
-    """Let no file get the number of a stream that the caller closed, and its answer.
+    """Keep files from getting the number of a stream that the caller closed, and then its output.
 
-    To write the answer to a closed stdout fails still.
+    Writing the answer to a closed stdout still fails.
     """
     from os import O_RDONLY, O_RDWR, devnull
 
@@ -117,7 +117,7 @@ def run(
 
 
 def _misused(arguments: list[str]) -> tuple[str, str, int]:
-    """Say how it is used instead."""
+    """Answer a command line that makes no sense with how to use it."""
     action = arguments[0] if arguments else ""
     if not action:
         return f"{protocol.USAGE}\n", "", 1
@@ -132,19 +132,19 @@ def _misused(arguments: list[str]) -> tuple[str, str, int]:
 
 
 def _command(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str, int]:
-    """Do what people ask for."""
+    """Run a command for people."""
     try:
         from .commands import run as run_command
 
         return run_command(arguments, environ)
-    except BrokenPipeError:  # who reads what is printed on the way has seen enough
+    except BrokenPipeError:  # the reader of the output has closed the pipe
         raise
     except Exception as error:
         return "", _failure_line(error, arguments[0], environ), 1
 
 
 def _kubelet(begun: str, environ: "Mapping[str, str]") -> tuple[str, str, int]:
-    """Answer kubelet, which takes no words but an answer on stdout."""
+    """Answer kubelet, which accepts nothing but an answer on stdout."""
     try:
         from . import kubelet
 

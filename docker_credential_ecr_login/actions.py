@@ -1,8 +1,8 @@
-"""`get`, `store` and `erase` of the protocol: what stands on stdin goes in, an answer comes out.
+"""`get`, `store` and `erase` of the protocol: from the content of stdin to an answer.
 
 An answer is what goes to stdout, a remark for stderr or "", and the exit code. Nothing here
-writes to a stream. ``frame`` is all of stdin. Where it is not said otherwise, an action raises
-a `HelperError` that says why there is no answer.
+writes to a stream. ``frame`` is all of stdin. Unless its docstring says otherwise, an action
+raises a `HelperError` that says why there is no answer.
 """
 
 import time
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def get(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Answer with the credentials for a registry.
 
-    Whatever fails is answered, too: by default the caller's fall-back chain goes on, and the
-    remark says why. Raises `BadInput`.
+    A failure is an answer, too: by default "not found", after which the caller tries what it has
+    otherwise, and the remark says why. Raises `BadInput`.
     """
     url = protocol.server_url(frame)
     request = None
@@ -64,7 +64,7 @@ def remark_on(error: Exception, request: Request, url: str) -> str:
 
 
 def _is_public(request: Request) -> bool:
-    """Say whether the registry is ECR Public, which can do without us."""
+    """Say whether the registry is ECR Public, which also allows pulls without credentials."""
     return request.registry is not None and request.registry.is_public
 
 
@@ -118,12 +118,12 @@ def _start_refresh(request: Request) -> None:
 
 
 def _refresh_now(request: Request) -> None:
-    """Replace a token, if that can be, for a caller whose own token nobody has later."""
+    """Replace a token, if possible, with the help of a caller's token that is not there later."""
     from .fetch import refresh
 
     try:
         refresh(request)
-    except Exception as error:  # the old one is good still
+    except Exception as error:  # the old one is still valid
         from .log import failure_line
 
         failure_line(error, request.host, request.environ)
@@ -132,7 +132,7 @@ def _refresh_now(request: Request) -> None:
 def good_until(entry: "Entry", now: int) -> int:
     """Return until when an answer with a token can be repeated (epoch seconds).
 
-    That is until it is to be refreshed, so that whoever repeats it gets the newer one soon.
+    That is until the token is due for a refresh, so that a newer one is answered soon.
     """
     # When the refresh of an older one, which was started just now, may be started again.
     due = entry.refresh_at if entry.young(now) else now + REFRESH_PAUSE
@@ -146,9 +146,9 @@ def _keep_answer(
     line: str,
     entry: "Entry | None" = None,
 ) -> None:
-    """Let the launcher answer ``line`` to who asks the same: ``frame`` on stdin, in ``environ``.
+    """Let the launcher answer ``line`` to the same question: ``frame`` on stdin, in ``environ``.
 
-    ``entry`` is the token that is in it; without one, it says that there are no credentials.
+    ``entry`` is the token in it; without one, the line says that there are no credentials.
     """
     cache = open_cache(request)
     if cache is None or request.logs_answers:
@@ -183,7 +183,7 @@ def _keep_answer(
 def store(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Keep the token that ``docker login`` gives for its registry.
 
-    `HelperError` if the registry is not ECR, the user name is not AWS, or the token has expired.
+    Raises `HelperError` if the registry is not ECR, the user name not AWS, or the token expired.
     """
     url, username, secret = protocol.credentials(frame)
     request = resolve(url, environ)
@@ -242,8 +242,8 @@ def _ignores_storage(request: Request) -> bool:
 def forget(request: Request | None, environ: "Mapping[str, str]") -> tuple[int, int]:
     """Forget the login and the cached tokens of a registry of ECR, or of all if it is None.
 
-    Returns how many logins and tokens there were. Raises `HelperError` if there is something
-    that cannot be removed; the rest is gone then.
+    Returns how many logins and tokens there were. Raises `HelperError` if something cannot be
+    removed; everything else is removed then.
     """
     from .cache import removal
 

@@ -1,6 +1,6 @@
 """For Python programs that pull and push by themselves, with docker-py, oras-py and the like.
 
-Everything is as for the executable: config file, cache, one call for any number of callers.
+Everything works as in the executable: config file, cache, one call for any number of callers.
 """
 
 import os

@@ -34,8 +34,8 @@ def start_process(request: "Request") -> None:
 
     It has none of the caller's pipes (docker waits for their end of file), no
     terminal, and no working directory that could be in somebody's way, unless a
-    variable names a path in it. Only the host name is on its command line. A
-    system that cannot start it is no failure: the token that is answered is good.
+    variable names a path in it. Only the host name is on its command line. If it
+    cannot be started, that is no failure: the token that is answered is valid.
     """
     package = __file__.replace("\\", "/").rpartition("/")[0].rpartition("/")[0]
     command = [sys.executable, "-IS", "-c", _CODE, package, "refresh", request.host]
@@ -50,7 +50,7 @@ def start_process(request: "Request") -> None:
 def start_thread(request: "Request", refresh: "Callable[[Request], None]") -> None:
     """Run ``refresh`` for a registry in a thread, for a Python program.
 
-    To fork its process would not be safe. Should it end before, nothing is lost.
+    Forking the program's process would not be safe. If it ends earlier, nothing is lost.
     """
     from threading import Thread
 

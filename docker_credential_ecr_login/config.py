@@ -67,7 +67,7 @@ class Config:
         """Return what applies to the registry ``name``: no value has a line break.
 
         ``name`` is canonical: the host in lower case, with ``:port`` only if that is not 443.
-        It is the settings for all, and those of the first table that matches.
+        Those are the general settings, and those of the first table that matches.
         """
         number = self.table(name)
         table = {} if number is None else self._tables[number][1]
@@ -179,7 +179,7 @@ def _check_together(settings: dict[str, str], where: str) -> None:
 
 
 def _names_owner(glob: str) -> bool:
-    """Say whether all names that a glob matches are of one owner: by what follows its wildcards."""
+    """Say whether all names that a glob matches have one owner: by what follows its wildcards."""
     labels = glob.partition(":")[0].split(".")
     wild = [number for number, label in enumerate(labels, 1) if set("*?[]").intersection(label)]
     return not wild or not is_anybodys(".".join(labels[wild[-1] :]))
@@ -223,7 +223,7 @@ def _toml(text: str, path: str) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        # Of what it says, some quotes the file, where a secret can stand.
+        # Its message can quote the file, which may contain a secret.
         reason = str(error)
     except ValueError:
         raise BadConfiguration(f"{path}: not TOML: a number has too many digits") from None

@@ -12,8 +12,8 @@ _HELPER_PREFIX = "docker-credential-"  # of all helpers' executables
 _OWN_NAME = "ecr-login"
 _DEFAULT_PORT = "443"
 
-# Of host, and of port if it is given. What no name can hold, no glob needs; a name has at most
-# 253 characters (RFC 1035), and fnmatch takes minutes for some globs of 40,000.
+# Globs for the host, and for the port if it is given, of characters that a name can have. A name
+# has at most 253 (RFC 1035), and fnmatch takes minutes for some globs of 40,000.
 GLOB = re.compile(r"[\w.*?!\[\]-]{1,512}(?::[0-9*?!\[\]-]{1,64})?", re.ASCII)
 _FALLBACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLACEHOLDER = r"\{(?:registry_id|region|namespace|service_account)\}"
@@ -37,7 +37,7 @@ ACCESS = ("pull", "push")
 """What the session of a role can be restricted to."""
 
 Check = Callable[[object], str]
-"""Returns a value as it is kept, or raises what `checked` makes a message of."""
+"""Returns a value as it is kept, or raises `_Unfit`, which `checked` makes a message of."""
 
 
 def checked(value: object, check: Check, where: str) -> str:
@@ -115,7 +115,7 @@ def _timeout(value: object) -> str:
 
 
 def glob(value: object) -> str:
-    """Return a glob, as is to be matched: in the form of a canonical name."""
+    """Return a glob in the form of the canonical names that it is compared with."""
     allowed = "a host, with * for any part of it, or a list of hosts, each in quotes"
     if not isinstance(value, str):
         raise _Unfit(allowed)
@@ -245,7 +245,7 @@ REGISTRY: dict[str, Check] = {
 
 
 def shown(value: object) -> str:
-    """Return a value from the file as a message quotes it: in short, and no secret."""
+    """Return a value from the file as a message quotes it: short, and without secrets."""
     if isinstance(value, str):
         start, at, end = value.rpartition("@")
         if at and ":" in start:  # user and password, whatever is wrong with the URL

@@ -25,15 +25,15 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     def elapsed(self) -> float:
-        """Return the seconds since it began, without those that it was put off by."""
+        """Return the seconds since it began, less those by which it was extended."""
         return self.seconds - (self._end - time.monotonic())
 
     def extend(self, seconds: float) -> None:
-        """Put the end off, for it was a person who took that long."""
+        """Move the end, because a person took that long."""
         self._end += seconds
 
     def exceeded(self) -> "EndpointUnreachable":
-        """Return the error for work that is not done in time."""
+        """Return the error for work that does not end in time."""
         from .errors import EndpointUnreachable
 
         return EndpointUnreachable(

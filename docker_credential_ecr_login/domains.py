@@ -1,4 +1,4 @@
-"""Whose the names below a domain are: one owner's, or anybody's who asks for one."""
+"""Whether all names below a domain have one owner, or anybody can get one."""
 
 import os
 
@@ -9,7 +9,7 @@ LIST = os.path.join(os.path.dirname(__file__), "public_suffixes.txt")
 
 
 def is_anybodys(domain: str) -> bool:
-    """Say whether anybody can have a name below ``domain``, or below a domain that is below it."""
+    """Say whether anybody can get a name below ``domain``, or below one of its subdomains."""
     parent = domain.partition(".")[2]
     if not parent or is_of_aws(domain):
         return True
@@ -22,5 +22,5 @@ def is_anybodys(domain: str) -> bool:
 
 
 def is_of_aws(domain: str) -> bool:
-    """Say whether it is a domain in which AWS names what its customers make."""
+    """Say whether it is a domain in which AWS gives names to what its customers create."""
     return f".{domain}".endswith(tuple(f".{suffix}" for suffix in (*SUFFIXES, "aws")))

@@ -12,9 +12,9 @@ _MARKS = {
 
 
 def foreign(content: bytes, path: str) -> tuple[str, str] | None:
-    """Return in what the ``content`` of the file at ``path`` is, and the command that converts it.
+    """Return the encoding of the ``content`` of the file at ``path``, and what converts it.
 
-    None if that is plain UTF-8.
+    That is a phrase and a command. None if it is plain UTF-8.
     """
     is_nul = [byte == 0 for byte in content[:2]]
     marked = next((mark for mark in _MARKS if content.startswith(mark)), None)
@@ -34,7 +34,7 @@ def foreign(content: bytes, path: str) -> tuple[str, str] | None:
 
 
 def _conversion(encoding: str, path: str) -> str:
-    """Return a command that leaves the file's owner and mode, and all of it if it fails."""
+    """Return a command that keeps owner and mode, and leaves the file alone if it fails."""
     if os.name == "nt":
         file = "'{}'".format(path.replace("'", "''"))
         text = f"[IO.File]::ReadAllText({file}, [Text.Encoding]::GetEncoding('{encoding}'))"

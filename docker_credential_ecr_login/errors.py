@@ -89,14 +89,14 @@ class UnusableAnswer(AwsFailure):
 
 
 def unusable_answer(reason: str) -> UnusableAnswer:
-    """Return what to say of an answer that is none of AWS, or not one to use."""
+    """Return the error for an answer that AWS did not give, or that cannot be used."""
     return UnusableAnswer(
         f"AWS's answer makes no sense: {reason}",
         "check AWS_ENDPOINT_URL and the proxy settings, and try again",
     )
 
 
-# What `threading`, the loader of shared libraries, OpenSSL and `codecs` say without memory.
+# What `threading`, the loader of shared libraries, OpenSSL and `codecs` say if memory is missing.
 _WANTS = (
     "can't start new thread",
     "failed to map segment",
@@ -105,7 +105,7 @@ _WANTS = (
     "unknown encoding: idna",
 )
 
-_SPARE_MEMORY = 4 * 2**20  # bytes that a process can still have that does not lack memory
+_SPARE_MEMORY = 4 * 2**20  # bytes that a process can still get unless it lacks memory
 
 
 def printable(text: str) -> str:
@@ -114,11 +114,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in words)
 
 
-def is_for_want_of_resources(error: BaseException) -> bool:
-    """Say whether it comes from a system that gives no more memory, processes or open files.
+def is_lack_of_resources(error: BaseException) -> bool:
+    """Say whether ``error`` means that the system gives no more memory, processes or open files.
 
-    What lacks memory can fail with any words, as OpenSSL, which then knows no ciphers; or it has
-    given back already what it could not do with.
+    Whoever lacks memory can fail with any message: OpenSSL, for example, then knows no ciphers.
+    So this also tries whether there is memory; but by now, some may have been freed.
     """
     from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 

@@ -1,7 +1,7 @@
 """The credential helper that the config file names for registries that are not ECR.
 
-What it prints and its exit code are passed on as they are, and it has our stderr. It is not
-asked about ECR.
+Its output and its exit code are passed on unchanged, and it has our stderr. It is not asked about
+ECR.
 """
 
 import json
@@ -14,14 +14,14 @@ from .errors import BadConfiguration, HelperError
 from .log import logger
 from .subprocesses import TooMuchOutput, run_to_end
 
-_MARK = "ECR_LOGIN_FALLBACK"  # set where a fallback runs, to notice one that is ourselves
+_MARK = "ECR_LOGIN_FALLBACK"  # set while a fallback runs, to notice if it is this helper itself
 
 
 def ask(helper: str, action: str, frame: bytes, timeout: float) -> tuple[str, int]:
     """Return what ``docker-credential-<helper>`` prints for ``action``, and its exit code.
 
     ``frame`` is its stdin, ``timeout`` is in seconds. Raises `BadConfiguration` if it is
-    missing, cannot be run, hangs, prints too much, or comes back to this program.
+    missing, cannot be run, hangs, prints too much, or calls this program again.
     """
     program = f"docker-credential-{helper}"
     if _MARK in os.environ:
@@ -61,7 +61,7 @@ def list_registries(
 ) -> tuple[dict[str, str], str]:
     """Return the registries that ``docker-credential-<helper>`` lists, with their user names.
 
-    There are none if it fails: why, is the second, which the log has, too. ``timeout`` is in
+    If it fails, there are none, and the second value says why, as the log does. ``timeout`` is in
     seconds.
     """
     registries, failure = None, f"list: the fallback {helper} gave an answer that makes no sense"

@@ -1,4 +1,4 @@
-"""A token that the cache does not have: one call of AWS for however many callers."""
+"""A token that is not in the cache: one call to AWS for any number of callers."""
 
 import time
 
@@ -25,9 +25,8 @@ def fetch(
 ) -> "Entry":
     """Return a token, from AWS unless another process was faster.
 
-    In time for a call that ``started`` then (of `time.monotonic`), and is not to take longer than
-    the ``limit`` (seconds). A person is asked for an MFA code only if they ``may_ask``.
-    Raises `HelperError`.
+    The time limit counts from ``started`` on (of `time.monotonic`), and is at most ``limit``
+    (seconds). A person is asked for an MFA code only if this ``may_ask``. Raises `HelperError`.
     """
     deadline = Deadline(min(limit, answer_timeout(request)), started)
     cache = _writable_cache(request)
@@ -64,7 +63,7 @@ def refresh(request: Request) -> None:
         if turn.wait(is_done):
             return
         entry = _ask(turn, may_ask=False).entry
-        if cache.token(request) is not None:  # `docker logout` meanwhile means it
+        if cache.token(request) is not None:  # unless `docker logout` has removed it meanwhile
             _keep(cache, request, entry)
 
 
@@ -78,11 +77,10 @@ def fetch_all(
 ) -> "tuple[set[str], list[tuple[Request, Exception]]]":
     """Return the hosts for which there is a token now, and what failed for others.
 
-    Of the ``requests``, asked all at once within ``timeout`` (seconds), without asking a person;
-    ``with_own``, also of the caller's own registry in the configured region. Without a region, nor
-    of ECR Public: who has none may have no account.
-    ``general`` is the request of no registry; ``resolve`` says what is asked by a name, None if
-    that is not answered by a token.
+    All ``requests`` are made at once, within ``timeout`` (seconds), without asking a person. With
+    ``with_own``, the caller's own registry in the configured region is added. If no region is
+    configured, ECR Public is left out: there may be no AWS account. ``general`` is a request for
+    no registry; ``resolve`` returns the request for a name, None if no token is the answer.
     """
     complete_python()
     from concurrent.futures import ThreadPoolExecutor
@@ -97,7 +95,9 @@ def fetch_all(
             own = _own_request(general, None, deadline)
         except Exception as error:
             failures.append((general, error))
-    if not own or own.ecr.partition != "aws":  # whose principals ECR Public does not know
+    if (
+        not own or own.ecr.partition != "aws"
+    ):  # ECR Public does not know principals of other partitions
         requests = [each for each in requests if each.signer or not each.ecr.is_public]
 
     def ask(request: Request) -> None:
@@ -116,7 +116,7 @@ def fetch_all(
     try:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(ask, each_scope.values()))
-    except RuntimeError as error:  # there can be no further thread
+    except RuntimeError as error:  # no further thread can be started
         failures += [(request, error) for request in each_scope.values()]
     return found, failures
 
@@ -145,8 +145,8 @@ def fetch_own(
 ) -> "tuple[Request, Entry] | None":
     """Fetch the token of the caller's own registry in ``region``; return its request, too.
 
-    None if the config file wants others to ask for that one. ``general`` and ``resolve`` are as
-    for `fetch_all`. Raises `HelperError`.
+    None if the config file names other credentials for that one. ``general`` and ``resolve`` are
+    as for `fetch_all`. Raises `HelperError`.
     """
     deadline = Deadline(answer_timeout(general))
     request = _own_request(general, region, deadline)
@@ -160,7 +160,7 @@ def fetch_own(
 def _own_request(general: Request, region: str | None, deadline: Deadline) -> Request | None:
     """Return the request for the caller's own registry, whose account and host are not known.
 
-    Anyone else's settings do not apply to it. None where no region is configured.
+    No settings of a registry apply to it. None if no region is configured.
     """
     complete_python()
     from .aws.session import default_registry
@@ -180,14 +180,14 @@ def _fetch_own(
     registry, host = identify(token.proxy_host)
     own = resolve(host) if registry else None
     if own is None or own.scope != turn.request.scope:
-        return None  # by the config file, others are to ask for that one
+        return None  # the config file names other credentials for that one
     if turn.cache:
         _keep(turn.cache, own, token.entry)
     return own, token.entry
 
 
 def _ask(turn: Turn, *, may_ask: bool) -> "AuthorizationToken":
-    """Ask AWS; a person, too, for an MFA code, if they ``may_ask``. Raises `HelperError`."""
+    """Ask AWS, and if this ``may_ask``, a person for an MFA code. Raises `HelperError`."""
     complete_python()
     from .aws.worker import Worker
     from .errors import HelperError, MfaCodeNeeded, MfaCodeRefused
@@ -205,8 +205,8 @@ def _ask(turn: Turn, *, may_ask: bool) -> "AuthorizationToken":
         token = worker.run(ask)
     except HelperError as error:
         if turn.cache is None or (isinstance(error, MfaCodeNeeded) and not may_ask):
-            raise  # of the next one, who may, a code can be had
-        # Who mistyped a code is to type it again at once; it is those who wait that are answered.
+            raise  # the next caller may be allowed to ask for a code
+        # A mistyped code can be typed again at once; only those who already wait get the failure.
         memory = 0 if isinstance(error, MfaCodeRefused) else FAILURE_MEMORY
         try:
             remember_failure(turn.cache, request, str(error), time.time() + memory)
@@ -232,7 +232,7 @@ def _writable_cache(request: Request) -> Cache | None:
 
 def _keep(cache: Cache, request: Request, entry: "Entry") -> None:
     if configured_identity(request.environ) != cache.identity:
-        return  # the configuration changed while AWS was asked: nobody knows whose token it is
+        return  # the configuration changed while AWS was asked: whose token it is, is not known
     try:
         cache.store_token(request, entry)
         cache.store_settings(request.host, request.settings)

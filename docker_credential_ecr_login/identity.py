@@ -65,13 +65,13 @@ jobs. None of them holds a secret, but for the user part or query of a URL, of w
 is taken."""
 
 SECRETS = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_SECRET_ACCESS_KEY")
-"""Those that must not be written down, but whose presence selects, too."""
+"""The variables that must not be written down, but whose presence makes a difference, too."""
 
 PROFILE_OPTION = "--profile"
-"""Where an environment says that this option, and no variable, has named the profile in effect."""
+"""The key of an environment for the profile that this option, and no variable, has named."""
 
 PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-"""Those that name a profile, in botocore's order."""
+"""The variables that name a profile, in botocore's order."""
 
 _FILES = (
     ("AWS_CONFIG_FILE", "~/.aws/config"),
@@ -87,8 +87,8 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
 
     Holds the user, the selecting environment variables that are set, and for each configuration
     file its path, mode, inode, times of modification and of change (nanoseconds), and a digest
-    of its content, which can be another one at the same times. Raises `BadConfiguration` if a
-    file is there, or may be, and cannot be read.
+    of its content, which can change while the times do not. Raises `BadConfiguration` if a
+    file exists, or may exist, and cannot be read.
     """
     parts = [f"{name}={without_secret(environ[name])}" for name in SELECTORS if name in environ]
     # A key whose secret is missing is another configuration than a whole one.
@@ -96,7 +96,7 @@ def configured_identity(environ: "Mapping[str, str]") -> str:
     # One address gives out the credentials of each of several containers, by their tokens.
     if token := environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"):
         parts.append(f"container={_digest_of_text(token)}")
-    if hasattr(system, "geteuid"):  # files of other users are not believed, nor ours by them
+    if hasattr(system, "geteuid"):  # users do not trust each other's files
         parts.append(f"user={system.geteuid()}")
     parts += [_file_state(path) for path in configuration_files(environ)]
     return "\0".join(parts)  # the one character that no environment variable holds
@@ -117,10 +117,10 @@ def configuration_files(environ: "Mapping[str, str]") -> list[str]:
 
 
 def config_file(environ: "Mapping[str, str]") -> str | None:
-    """Return the path of the helper's own config file in effect, None if there is none.
+    """Return the path of the config.toml in effect, None if there is none.
 
-    The first that exists; what ``AWS_ECR_CONFIG`` names is expected to. Raises
-    `BadConfiguration` if it cannot be told whether one exists.
+    That is the first that exists, or what ``AWS_ECR_CONFIG`` names even if it does not. Raises
+    `BadConfiguration` if it is not known whether one exists.
     """
     for path in _own_files(environ):
         try:
@@ -132,15 +132,15 @@ def config_file(environ: "Mapping[str, str]") -> str | None:
 
 
 def users_config_file(environ: "Mapping[str, str]") -> str:
-    """Return the path of the helper's config file for this user, whether it exists or not."""
+    """Return the path of this user's config.toml, whether it exists or not."""
     return _own_files(environ)[0]
 
 
 def _own_files(environ: "Mapping[str, str]") -> list[str]:
-    """Return where the helper's own config file can be.
+    """Return where config.toml can be.
 
-    ``AWS_ECR_CONFIG``, else in platformdirs' directories for the configuration of a user and
-    of a site, without the import of platformdirs, which would cost more than a cached answer.
+    That is ``AWS_ECR_CONFIG``, or else in platformdirs' directories for the configuration of a
+    user and of a site. (Importing platformdirs would take longer than a cached answer.)
     """
     if path := environ.get("AWS_ECR_CONFIG"):
         return [expand(path, environ)]
@@ -149,7 +149,7 @@ def _own_files(environ: "Mapping[str, str]") -> list[str]:
     else:
         is_mac = sys.platform == "darwin"
         user = environ.get("XDG_CONFIG_HOME", "")
-        if user[:1] != "/":  # which the XDG Base Directory Specification has ignored
+        if user[:1] != "/":  # the XDG Base Directory Specification says to ignore it
             user = expand("~/Library/Application Support" if is_mac else "~/.config", environ)
         sites = [each for each in environ.get("XDG_CONFIG_DIRS", "").split(":") if each[:1] == "/"]
         default = "/Library/Application Support" if is_mac else "/etc/xdg"
@@ -184,7 +184,7 @@ def _digest_of_text(text: str) -> str:
 def is_absent(path: str) -> bool:
     """Say whether nothing is at ``path``, not even a link whose target is missing.
 
-    Raises OSError if that cannot be told, also for a link on the way that leads nowhere, and
+    Raises OSError if that is not known, and for a directory that is a link without a target;
     ValueError if it cannot be a path.
     """
     try:
@@ -200,7 +200,7 @@ def is_absent(path: str) -> bool:
 
 
 def is_regular(state: "system.stat_result") -> bool:
-    """Say whether that is a file, and no directory, pipe or device."""
+    """Say whether that is a regular file: not a directory, pipe or device."""
     return state.st_mode & 0o170000 == 0o100000  # of stat(2)
 
 
@@ -209,7 +209,7 @@ def _file_state(path: str) -> str:
         if is_absent(path):
             return f"{path} absent"
         state = system.stat(path)
-        # What is no file, such as /dev/null, botocore does not read.
+        # botocore does not read what is not a file, such as /dev/null.
         content = _content(path) if is_regular(state) else b""
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
@@ -243,7 +243,7 @@ def _unreadable(path: str, error: Exception) -> "BadConfiguration":
 
 
 def _digest(content: bytes) -> str:
-    # What hashlib has in it, without the OpenSSL that it loads, which takes longer than an answer.
+    # What hashlib uses, without loading OpenSSL as it does, which takes longer than an answer.
     try:
         from _sha2 import sha256
     except ImportError:

@@ -1,6 +1,6 @@
 """``kubelet``: credentials for an image, by the protocol of kubelet's credential providers.
 
-Its reference: the types in ``k8s.io/kubelet/pkg/apis/credentialprovider``, and what calls this, in
+Reference: the types in ``k8s.io/kubelet/pkg/apis/credentialprovider``, and their caller in
 ``k8s.io/kubernetes/pkg/credentialprovider/plugin``.
 """
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     Question = tuple[str, str, str, Mapping[str, str]]
 
 ROLE_ANNOTATION = "eks.amazonaws.com/ecr-role-arn"
-"""What names the role of a service account."""
+"""The annotation that names the role of a service account."""
 
 _ROLE_VARIABLE = "AWS_ECR_ROLE_ARN"
 
 VERSIONS = tuple(
     f"credentialprovider.kubelet.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1")
 )
-"""Of the protocol, each answered in itself; the newest comes first."""
+"""The versions of the protocol, the newest first; an answer has the version of its request."""
 
 _DEFAULT_HOST = "docker.io"
 
@@ -40,8 +40,8 @@ _DEFAULT_HOST = "docker.io"
 def answer(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Answer with the credentials for the registry of an image; without any if it is not ECR.
 
-    What goes to stdout, a remark for stderr or "", and the exit code; ``frame`` is all of stdin.
-    Raises `BadInput`.
+    Returns what goes to stdout, a remark for stderr or "", and the exit code; ``frame`` is all of
+    stdin. Raises `BadInput`.
     """
     version, host, jwt, annotations = _question(frame)
     request = None
@@ -61,11 +61,11 @@ def answer(frame: bytes, environ: "Mapping[str, str]") -> tuple[str, str, int]:
 
 
 def _answer(version: str, auth: "Mapping[str, object]", seconds: int) -> str:
-    """Return the line that gives ``auth``, to be kept for that time.
+    """Return the line that gives ``auth``, which kubelet is to keep for those ``seconds``.
 
-    That ends when there is to be a newer token: then kubelet asks again, and no pull begins with
-    one that is in the second half of its life. An answer without credentials is not kept: another
-    config file may have some.
+    They end when the token is due for a refresh: then kubelet asks again, so that no pull begins
+    with a token in the second half of its life. An answer without credentials is not kept, because
+    the config file may change.
     """
     fields = {
         "apiVersion": version,
@@ -78,9 +78,9 @@ def _answer(version: str, auth: "Mapping[str, object]", seconds: int) -> str:
 
 
 def _question(frame: bytes) -> "Question":
-    """Return what stands on stdin, checked: version, registry, token and annotations.
+    """Return the request on stdin, checked: version, registry, token and annotations.
 
-    The last two are empty if kubelet asks for no service account. Raises `BadInput`.
+    The last two are empty if kubelet names no service account. Raises `BadInput`.
     """
     fields = protocol.json_object(frame, "the request is")
     version, kind = fields.get("apiVersion"), fields.get("kind")
@@ -101,7 +101,7 @@ def _question(frame: bytes) -> "Question":
 
 
 def _host(image: object) -> str:
-    """Return the registry that an image names, as it stands there. Raises `BadInput`."""
+    """Return the registry that an image names, as it is written there. Raises `BadInput`."""
     if isinstance(image, str):
         host, slash, path = image.partition("/")
         # What Docker takes for a host; all else is the beginning of a name at Docker Hub.
@@ -118,7 +118,7 @@ _EXAMPLE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1"
 def _service_account(
     jwt: str, annotations: "Mapping[str, str]", request: "Request"
 ) -> "WebIdentity":
-    """Return who asks for a pod, with the role to assume. Raises `HelperError`."""
+    """Return the service account of the pod, with the role to assume. Raises `HelperError`."""
     from .config_values import REGISTRY, checked
 
     identity, settings = web_identity(jwt), request.settings

@@ -24,8 +24,8 @@ _MAX_FETCHES = 16  # by `list`, which is over in seconds
 def list_all(environ: "Mapping[str, str]") -> tuple[str, str, int]:
     """Answer with the registries that ``get`` would answer without asking AWS.
 
-    And with what the fallback helper lists, if there is one; then AWS is asked only in what that
-    leaves of the time. The remark says what is missing, and why.
+    Those that the fallback helper lists are added, if there is one; AWS is then asked only in the
+    time that is left. The remark says what is missing, and why.
     """
     started = time.monotonic()
     identity, path = configured_identity(environ), config_file(environ)
@@ -66,10 +66,11 @@ def _list_hosts(
 ) -> tuple[list[str], str]:
     """Return the registries that ``get`` would answer without asking AWS, and a remark or "".
 
-    Those are what was asked for before and what the config file has ``named``; and where there is
-    none yet, ECR Public, and the caller's own in the configured region, for some clients use none
-    that is not listed. What they lack is fetched first, within ``timeout`` (seconds); but not each
-    time what is likely to be refused again, once there is something to list.
+    These are the registries that were used before, and those that the config file has ``named``.
+    As long as there is none, ECR Public and the caller's own registry in the configured region are
+    added, because some clients use only what is listed. Missing tokens are fetched first, within
+    ``timeout`` (seconds); but once there is something to list, not those that are likely to be
+    refused again.
     """
 
     def listed(host: str) -> Request | None:
@@ -106,6 +107,6 @@ def _list_hosts(
     for request, error in failures:
         name = f"list: {request.host or 'your own registry'}"
         line = failure_line(error, name, request.environ)
-        if request.host != PUBLIC_HOST:  # which can do without us
+        if request.host != PUBLIC_HOST:  # which also allows pulls without credentials
             remarks.append(f"{name}: {line}")
     return sorted(found | fetched), next(iter(remarks), "")

@@ -13,12 +13,12 @@ from functools import lru_cache
 from io import FileIO
 
 from .cache.storage import is_our_own, make_directory, writable_directory
-from .errors import BadInput, HelperError, RememberedFailure, is_for_want_of_resources
+from .errors import BadInput, HelperError, RememberedFailure, is_lack_of_resources
 from .protocol import NAME
 from .redaction import one_line, redact
 
 MAX_SIZE = 1024 * 1024
-"""Bytes after which a log is put aside."""
+"""Bytes after which a new log is begun."""
 
 KEPT = 3
 """How many old logs are kept."""
@@ -44,16 +44,16 @@ def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -
     """Log ``error``, with its traceback, and return the one line that tells a person."""
     if isinstance(error, BadInput):
         return str(error)
-    # Without memory, traceback's look at the source has been seen to go on for ever.
-    is_for_want = is_for_want_of_resources(error)
-    traceback = None if is_for_want or isinstance(error, RememberedFailure) else error
+    # Without memory, traceback has been seen to read the source for ever.
+    is_lack = is_lack_of_resources(error)
+    traceback = None if is_lack or isinstance(error, RememberedFailure) else error
     try:
         logger(environ).error("%s: %s", subject, error, exc_info=traceback)
     except Exception:
         pass  # an answer does not depend on the log
     if isinstance(error, HelperError):
         return str(error)
-    if is_for_want:
+    if is_lack:
         return one_line(
             "the system gives this process no more memory, processes or open files"
             f" ({type(error).__name__}: {error}); raise its limits: see ulimit -a"
@@ -64,7 +64,7 @@ def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -
 
 
 class _RedactingFormatter(logging.Formatter):
-    """ISO time in UTC, process, level and message; no secret, in tracebacks neither."""
+    """ISO time in UTC, process, level and message; no secrets, not even in tracebacks."""
 
     converter = staticmethod(time.gmtime)
 
@@ -74,7 +74,7 @@ class _RedactingFormatter(logging.Formatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text, the beginning of it if it is a book."""
+        """Return the record as text, cut off if it is very long."""
         return redact(super().format(record)[:_MAX_RECORD_LENGTH])
 
 
@@ -124,9 +124,9 @@ def _opened(path: str) -> FileIO:
 
 
 def _rotate(path: str) -> None:
-    """Put a log aside that has grown too large; processes that hold it write on in it.
+    """Rename a log that has grown too large; processes that have it open continue in it.
 
-    Of several that find it too large, one does so, and the others go on. Raises OSError.
+    If several processes find it too large, one of them renames it. Raises OSError.
     """
     with ExitStack() as held:
         with suppress(ImportError):  # Windows

@@ -8,7 +8,7 @@ from .request import Request
 
 
 def _not_ecr(url: str) -> NotAnEcrRegistry:
-    """Return what to say to somebody who signs in to the registry ``url``, which is not ECR."""
+    """Return the error for a login to the registry ``url``, which is not ECR."""
     return NotAnEcrRegistry(
         f"{protocol.NAME} keeps logins of Amazon ECR only, and {one_line(url)!r} is another "
         "registry",
@@ -19,7 +19,7 @@ def _not_ecr(url: str) -> NotAnEcrRegistry:
 
 
 def stored_entry(request: Request, url: str, username: str, secret: str, now: float) -> Entry:
-    """Return the entry to keep for the registry that somebody calls ``url``.
+    """Return the entry to keep for the registry that a client calls ``url``.
 
     ``now`` is in epoch seconds. Raises `NotAnEcrRegistry`, and `BadInput` if the user name is not
     AWS, the secret cannot be an ECR password, or its token has expired.
@@ -46,7 +46,7 @@ def stored_entry(request: Request, url: str, username: str, secret: str, now: fl
             f"{request.host}: the token has expired",
             f"get a new one: {command}",
         )
-    # Only another login can replace it, so it is never refreshed ahead.
+    # Only another login can replace it, so it is never refreshed early.
     return Entry(secret, expires_at, refresh_at=expires_at)
 
 

@@ -3,8 +3,8 @@
 import sys
 
 is_ours = False
-"""Whether the process does nothing but answer; `__main__` says so. Else it is that of a Python
-program, whose warnings, garbage and children are its own business."""
+"""Whether the process only runs this helper, as `__main__` says. Otherwise it is that of a Python
+program, whose warnings, garbage collection and children are left alone."""
 
 stdin = b""
 """What was read of standard input."""
@@ -13,9 +13,9 @@ stdin = b""
 def complete_python() -> None:
     """Give a Python that was started with -S all its site directories.
 
-    The launcher leaves them out because a cached answer needs none. From here
-    on other people's code runs, whose warnings must not reach the client, and
-    which makes so much that stays that looking for garbage would only take time.
+    The launcher leaves them out because a cached answer needs none. From here on,
+    libraries run whose warnings must not reach the client, and most of what they
+    create stays, so that garbage collection would only take time.
     """
     if not is_ours:
         return
@@ -32,15 +32,15 @@ def complete_python() -> None:
 
 
 def _leave_foreign_libraries() -> None:
-    """Become this program anew without LD_LIBRARY_PATH, if it leads to what Python cannot load.
+    """Start this program anew without LD_LIBRARY_PATH, if Python cannot load what it leads to.
 
-    Programs made by PyInstaller set it, to libraries of their own, and for all that they start.
+    Programs made by PyInstaller set it to their own libraries, also for programs that they start.
     """
     import os
 
     if "LD_LIBRARY_PATH" not in os.environ:
         return
-    try:  # those that botocore needs, and that need what is not Python's
+    try:  # the modules that botocore needs, and that need other libraries
         import pyexpat  # noqa: F401
         import ssl  # noqa: F401
         import zlib  # noqa: F401
@@ -57,7 +57,7 @@ def _leave_foreign_libraries() -> None:
 def has_terminal() -> bool:
     """Say whether a person can be asked at the controlling terminal.
 
-    Not if this process runs in its background, where to read from it would stop us.
+    Not if this process runs in its background, where reading from it would stop the process.
     """
     import os
 

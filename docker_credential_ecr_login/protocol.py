@@ -92,7 +92,7 @@ def credentials(frame: bytes) -> tuple[str, str, str]:
 
 
 def json_object(frame: bytes, subject: str) -> "Mapping[str, Any]":
-    """Return the JSON object that stands on stdin; a message begins with ``subject``.
+    """Return the JSON object on stdin; a message begins with ``subject``.
 
     Raises `BadInput`, which quotes nothing of it: not a JSON object, too large, not UTF-8, or NUL.
     """
@@ -102,7 +102,7 @@ def json_object(frame: bytes, subject: str) -> "Mapping[str, Any]":
     try:
         fields = json.loads(text)
     except ValueError as error:
-        # The position, and never the text: a secret stands in it.
+        # The position, and never the text, which contains a secret.
         position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise _bad_input(f"{subject} not valid JSON{position}") from None
     except RecursionError:
@@ -129,7 +129,7 @@ def merged_list_answer(others: "Mapping[str, str]", hosts: "Iterable[str]") -> s
     """Return the line that answers ``list`` for ``hosts`` and for those of another helper."""
     import json
 
-    # In ASCII: what others list can hold half a character, which no encoding has.
+    # In ASCII: others may list half a character, which no encoding has.
     return json.dumps({**others, **dict.fromkeys(hosts, USERNAME)}) + "\n"
 
 

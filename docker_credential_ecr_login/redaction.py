@@ -7,8 +7,8 @@ from urllib.parse import unquote
 from .errors import printable
 
 _MAX_LINE_LENGTH = 400
-_MAX_FOREIGN_LENGTH = 4000  # characters of which a line can come; a proxy may answer a book
-_MIN_PASSWORD_LENGTH = 6  # without shorter ones, a text would be none
+_MAX_FOREIGN_LENGTH = 4000  # characters that are looked at: a proxy may answer with any number
+_MIN_PASSWORD_LENGTH = 6  # replacing shorter ones would make texts unreadable
 _SECRET_VARIABLES = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -17,7 +17,7 @@ _SECRET_VARIABLES = (
     "AWS_ECR_MFA_CODE",
 )
 
-# What has the look of a key or a token, and what has it but is none.
+# What looks like a key or a token, and what looks like one but is harmless.
 _SECRETS = r"""
     (?P<harmless>
         (?<!\w) \w{1,20}://[^\s"'<>?\#]+  # the user is gone already
@@ -36,14 +36,15 @@ def redact(text: str, *, keep_queries: bool = False) -> str:
 
     Left out are the user part and the query of URLs, the values of the
     environment variables that hold secrets, JSON web tokens, and every run of
-    32 or more characters that has the look of a key or a token (base64 with both
+    32 or more characters that looks like a key or a token (base64 with both
     letters and digits, or of 40 characters). URLs, ARNs, request ids and paths of files stay.
-    To ``keep_queries`` is for a person who is to open a URL: only what has that look is left out.
+    ``keep_queries`` is for a person who is to open a URL: of queries, only what looks like a key
+    or a token is left out.
     """
     for name, value in os.environ.items():
         for secret in _secrets_in(name, value):
             text = text.replace(secret, "***")
-    # With a slash in the password of a proxy, what urllib3 takes for its host is a part of that.
+    # If a proxy's password contains a slash, urllib3 takes a part of it for the host.
     text = re.sub(r"(Failed to parse: ).*", r"\1***", text)
     text = re.sub(r"(?<!\w)(\w{1,20}://)[^/\s]*@", r"\1***@", text)
     if not keep_queries:
@@ -63,12 +64,12 @@ def redact(text: str, *, keep_queries: bool = False) -> str:
 
 
 def _secrets_in(name: str, value: str) -> list[str]:
-    """Return the secrets in an environment variable, in all forms that they can take in a text."""
+    """Return the secrets in an environment variable, in all forms in which a text can have them."""
     if name in _SECRET_VARIABLES:
         return [value] if value else []
     if "@" not in value or not re.search("_PROXY$|^AWS_ENDPOINT_URL", name.upper()):
         return []
-    # URLs are recognised in a text, but not as some of them are misspelt.
+    # In a text, URLs are recognised, but not all misspelt ones.
     user = re.sub(r"^\w+:/*", "", value.rpartition("@")[0])
     password = user.partition(":")[2]
     forms = [

@@ -1,4 +1,4 @@
-"""What is asked, under which configuration: the one object that is passed on to the call of AWS."""
+"""A request: what is asked, under which configuration. It is passed on to the call of AWS."""
 
 from .registry import fingerprint, identify, parse
 
@@ -15,9 +15,9 @@ class Settings:
     """What the config file says of a registry, checked by `config`; never changed.
 
     A text is empty, and ``anonymous`` false, where it says nothing. ``config_file`` is its path.
-    ``repositories`` are names with wildcards, and blanks between.
-    ``defaults`` are the environment variables that it sets where the environment has none of
-    its own. ``values`` is all of it by the names of the keys, as it is kept in the cache.
+    ``repositories`` are names with wildcards, separated by blanks.
+    ``defaults`` are the environment variables that it sets where the environment does not.
+    ``values`` is all of it by the names of the keys, as it is kept in the cache.
     """
 
     __slots__ = (
@@ -64,19 +64,19 @@ _VARIABLES = {
 """The keys of the config file that are defaults of environment variables."""
 
 NO_SETTINGS = Settings({})
-"""What no config file says."""
+"""The settings without a config file."""
 
 
 class Request:
     """A registry that a client asks about, and all that decides about the answer; never changed.
 
     ``host`` is its canonical name, empty if it has none; ``registry`` is what that means, None if
-    it is not of ECR. ``environ`` has the general settings of the config file where it has none of
-    its own. ``identity`` is the configured one from before that file was read: what follows from
-    its content is kept under no other, even if it is changed meanwhile. ``access`` is what the
-    role's session is restricted to: that of the settings, unless another is asked for.
-    ``web_identity`` is who signs, by a role of its own, in place of whom the configuration names;
-    None if nobody does.
+    it is not of ECR. ``environ`` has the general settings of the config file where the environment
+    has none. ``identity`` is that of the configuration before the config file was read: whatever
+    follows from the file is kept under this one, even if the file changes meanwhile. ``access`` is
+    what the role's session is restricted to: that of the settings, unless another is asked for.
+    ``web_identity`` is the service account that signs, by its own role, instead of whom the
+    configuration names; None if there is none.
     """
 
     __slots__ = (
@@ -144,10 +144,10 @@ class Request:
 
     @property
     def role_arn(self) -> str:
-        """The role to assume for this registry, or empty; in braces, what nothing fills in."""
+        """The role to assume for this registry, or empty; what nothing fills in stays in braces."""
         named = self.web_identity.role_arn if self.web_identity else self.settings.role_arn
         if not named:
-            return ""  # also of what is asked about no registry
+            return ""  # also of a request for no registry
         account, region = self.ecr.registry_id or "{registry_id}", self.ecr.region
         return named.replace("{registry_id}", account).replace("{region}", region)
 
@@ -155,7 +155,7 @@ class Request:
     def resources(self) -> list[str]:
         """The ARNs, with wildcards, of the repositories that the role's session may use.
 
-        That of a public one has an account that its name does not say: it is taken for the role's.
+        The name of a public registry does not say its account: it is taken to be the role's.
         """
         registry = parse(self.ecr.host) or self.ecr  # whose region is its own, whatever is asked
         account = registry.registry_id or self.role_arn.split(":")[4]
@@ -165,7 +165,7 @@ class Request:
 
     @property
     def signer(self) -> str:
-        """Who is to ask, where, and for what, if not the environment says so; else empty."""
+        """Who is to ask, where, and for what; empty if the environment alone decides that."""
         settings, identity = self.settings, self.web_identity
         values = {
             "access": self.access and " ".join([self.access, *self.resources]),
@@ -193,13 +193,13 @@ class Request:
     def endpoints(self) -> list[str]:
         """All API endpoints whose tokens open the registry."""
         found = self.ecr.endpoints
-        # Before the config file said otherwise, it may have been asked for by its own region's.
+        # Before the config file named another region, tokens came from its own.
         named = parse(self.host)
         return list(dict.fromkeys(found + named.endpoints)) if named else found
 
 
 def unconfigured(url: str, environ: "Mapping[str, str]", identity: str = "") -> Request:
-    """Return what is asked by ``url`` where no config file says anything."""
+    """Return the request that ``url`` means without a config file."""
     registry, host = identify(url)
     return Request(host, registry, NO_SETTINGS, environ, identity)
 

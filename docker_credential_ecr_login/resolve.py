@@ -1,4 +1,4 @@
-"""What a client asks by a ServerURL, under the configuration in effect."""
+"""ServerURL -> request: what a client asks, under the configuration in effect."""
 
 from .cache.recall import note
 from .cache.tokens import open_cache
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def resolve(url: str, environ: "Mapping[str, str]") -> Request:
-    """Return what a client asks by ``url``, under the config file if there is one.
+    """Return the request that ``url`` means, under the config file if there is one.
 
-    The file is read for a name that was not asked for since it was changed. Raises
-    `BadConfiguration` if that cannot be done.
+    The file is read only for a name that was not asked for since the file changed. Raises
+    `BadConfiguration` if it cannot be read.
     """
     identity = configured_identity(environ)
     path = config_file(environ)
@@ -37,9 +37,9 @@ def resolve(url: str, environ: "Mapping[str, str]") -> Request:
 
 
 def under(settings: "Settings", plain: Request) -> Request:
-    """Return what is asked when ``settings`` apply to a ``plain`` request, without any.
+    """Return a ``plain`` request, which has no settings, with ``settings``.
 
-    They alone can make a name that is not of ECR mean a registry of ECR.
+    Only they can make a name outside ECR mean a registry of ECR.
     """
     registry = parse(settings.registry) if settings.registry else plain.registry
     if registry and settings.region and not registry.is_public:

@@ -1,4 +1,4 @@
-"""Programs of the user's choice that are asked for something: they may hang, or print for ever."""
+"""Runs programs that the user has chosen, which may hang, or print without end."""
 
 import os
 import select
@@ -17,7 +17,7 @@ MAX_OUTPUT = 1024 * 1024
 """Bytes: what a program is asked for has some kilobytes."""
 
 _PART = 64 * 1024  # bytes: what a pipe holds
-_PAUSE = 100  # milliseconds: what ends no line, but waits for somebody, is a question
+_PAUSE = 100  # milliseconds: output that pauses within a line may be a question
 
 
 class TooMuchOutput(Exception):
@@ -38,11 +38,11 @@ def run_to_end(
 ) -> tuple[int, bytes, bytes]:
     """Return a program's exit code, what it prints, and what it says on ``stderr`` if that is PIPE.
 
-    A text is for the shell. What is not given is ours: stdin, stderr, environment. ``hear`` is
-    told at once, in another thread, what is said, by whole lines or to where it pauses. After
-    ``timeout`` (in seconds), and when it has printed too much, it is ended with all that it
-    started, or that would hold our stderr, whose end our caller may wait for. Raises OSError,
-    `subprocess.TimeoutExpired` and `TooMuchOutput`.
+    A ``command`` that is a string is run by the shell. stdin, stderr and environment are ours
+    unless they are given. ``hear`` gets what is said on stderr at once, in another thread, in whole
+    lines or up to a pause. After ``timeout`` (in seconds), or too much output, the program is ended
+    with everything that it started: that would keep our stderr open, and our caller may wait for
+    its end. Raises OSError, `subprocess.TimeoutExpired` and `TooMuchOutput`.
     """
     deadline = time.monotonic() + timeout
     # Not at a terminal: only our own process group can ask the person there.
@@ -74,7 +74,7 @@ def run_to_end(
             if any(reader.is_alive() for reader in readers):
                 raise subprocess.TimeoutExpired(command, timeout)
             process.wait(max(0.0, deadline - time.monotonic()))
-        except BaseException:  # its time is over, or ours: Ctrl-C
+        except BaseException:  # the time is over, or Ctrl-C
             end()
             raise
         finally:
@@ -85,9 +85,9 @@ def run_to_end(
 
 @contextmanager
 def _interrupts_held() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back while something is started, which nobody could end yet.
+    """Hold Ctrl-C back while a program is started, when nobody could end it yet.
 
-    Gives what lets it go on, and raises KeyboardInterrupt if it came meanwhile.
+    Yields the function that stops doing so, and raises KeyboardInterrupt if Ctrl-C came meanwhile.
     """
     heard: list[int] = []
     is_heard = (
@@ -123,7 +123,7 @@ class _Reader(Thread):
         self._hear = hear
 
     def run(self) -> None:
-        """Read; end the program if it is too much, or it would wait for one who reads on."""
+        """Read; end the program after too much output, or it would wait for it to be read."""
         heard = 0
         with self._stream:
             while len(self.output) <= MAX_OUTPUT and (part := self._stream.read(_PART)):
@@ -137,7 +137,7 @@ class _Reader(Thread):
             self._end()
 
     def _pauses(self) -> bool:
-        """Say whether nothing comes for a moment; always on Windows, where that cannot be told."""
+        """Say whether the output pauses for a moment; always on Windows, where poll is missing."""
         if os.name == "nt":
             return True
         poll = select.poll()

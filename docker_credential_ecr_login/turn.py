@@ -1,4 +1,4 @@
-"""Whose turn it is to ask AWS: that of one caller, for whose token the others wait."""
+"""Whose turn it is to ask AWS: one caller asks, and the others wait for its token."""
 
 import time
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Turn:
-    """The turn of one of all callers for a scope to ask AWS; with ``with``, it ends.
+    """The turn to ask AWS, which one of all callers for a scope has at a time; used by ``with``.
 
-    Where there is no ``cache``, or locks do not work, each takes it: a call too many is better
-    than none. Who waits does so until the ``deadline``. ``patience`` are the seconds without a
-    sign of life after which another process may be overtaken.
+    Without a ``cache``, or where locks do not work, every caller has it: a call too many is better
+    than none. The others wait until the ``deadline``. ``patience`` are the seconds without a sign
+    of life after which another process may be overtaken.
     """
 
     def __init__(self, cache: Cache | None, request: "Request", deadline: "Deadline") -> None:
@@ -43,9 +43,9 @@ class Turn:
             self._lock.release()
 
     def wait(self, look: "Callable[[], Found | None]") -> "Found | None":
-        """Return what ``look`` finds by the work of others, or None as soon as it is our turn.
+        """Return what ``look`` finds through the work of others, or None when it is our turn.
 
-        Raises `HelperError`: what kept others from it, or that the time is over.
+        Raises `HelperError`: the failure of the others, or that the time is over.
         """
         try:
             return self._wait(self.cache, look) if self.cache else None
@@ -53,7 +53,7 @@ class Turn:
             return None
 
     def _wait(self, cache: Cache, look: "Callable[[], Found | None]") -> "Found | None":
-        overtaken: set[str] = set()  # the paths of locks that somebody holds who is stopped
+        overtaken: set[str] = set()  # the paths of locks whose holders are stopped
         while True:
             path = self._next_path(overtaken)
             lock, is_for_person = Lock(path), path == self._prompt_path
@@ -102,8 +102,8 @@ class Turn:
     def _next_path(self, overtaken: set[str]) -> str:
         """Return the path of the lock to take, or to wait for.
 
-        Raises `MfaCodeNeeded` if a person is asked for a code, whom only callers with a terminal
-        wait for.
+        Raises `MfaCodeNeeded` while a person is asked for a code, if there is no terminal here:
+        only callers with a terminal wait for that.
         """
         if self._prompt_path not in overtaken and Lock(self._prompt_path).is_held():
             if has_terminal():
@@ -122,11 +122,11 @@ class Turn:
 
     @property
     def directory(self) -> str | None:
-        """The directory in which processes meet that ask a person, None if they cannot."""
+        """The directory with the locks of processes that ask a person, None if there is none."""
         return self.cache.directory if self.cache else None
 
     def give_way(self) -> None:
-        """Let others know that a person is asked for an MFA code: not all are to wait for that."""
+        """Tell others that a person is asked for an MFA code, for which not all of them wait."""
         if self._lock is None:
             return
         prompt = Lock(self._prompt_path)

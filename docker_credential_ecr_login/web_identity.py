@@ -1,4 +1,4 @@
-"""A service account of Kubernetes, as its token names it to AWS."""
+"""A service account of Kubernetes, as its token names it."""
 
 import base64
 import json
@@ -16,10 +16,10 @@ _SUBJECT = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,25
 
 
 class WebIdentity:
-    """A service account, and the role that it is to assume by its token; never changed.
+    """A service account, and the role that it is to assume with its token; never changed.
 
-    ``issuer`` and ``subject`` name it for ever; the ``token``, a secret, is another one each time.
-    ``role_source`` is what has named the role.
+    ``issuer`` and ``subject`` identify it; the ``token``, a secret, is a new one each time.
+    ``role_source`` is what named the role.
     """
 
     __slots__ = ("issuer", "role_arn", "role_source", "subject", "token")
@@ -34,9 +34,9 @@ class WebIdentity:
         self.role_source: "Final" = role_source
 
     def assuming(self, role_arn: str, source: str) -> "WebIdentity":
-        """Return the same service account with a role that ``source`` names, for it perhaps.
+        """Return the same service account with the role that ``source`` names.
 
-        The placeholders for the registry are left open.
+        Placeholders for the service account are filled in, those for the registry are not.
         """
         role_arn = role_arn.replace("{namespace}", self.namespace)
         role_arn = role_arn.replace("{service_account}", self.service_account)
@@ -49,7 +49,7 @@ class WebIdentity:
 
     @property
     def service_account(self) -> str:
-        """Its name in that."""
+        """Its name in the namespace."""
         return self.subject.split(":")[3]
 
     @property
@@ -59,7 +59,7 @@ class WebIdentity:
 
 
 def web_identity(token: str) -> WebIdentity:
-    """Return whose ``token`` that is, without a role. Whether it is genuine is for AWS to say.
+    """Return whose ``token`` that is, without a role. Whether it is genuine, only AWS can say.
 
     Raises `BadInput`, which quotes nothing of it.
     """

@@ -27,12 +27,11 @@ _MAX_PROFILES_NAMED = 8
 class Attempt:
     """What was known when a call for ``request`` failed, for the wording.
 
-    ``profiles`` is the AWS configuration, by profile, ``others`` are the names of all that is no
-    profile in it. ``phase`` is what was under
-    way: reading the configuration, getting credentials, assuming the role that our config
-    file names with them, or the call itself. ``method`` is botocore's name of the credential
-    provider. ``may_ask`` is whether a person may be asked for an MFA code. ``metadata`` is what
-    asks the metadata service of the instance.
+    ``profiles`` is the AWS configuration, by profile; ``others`` are the names of its other
+    sections. ``phase`` is what was being done: reading the configuration, getting credentials,
+    assuming with them the role that config.toml names, or the call itself. ``method`` is
+    botocore's name of the credential provider. ``may_ask`` is whether a person may be asked for an
+    MFA code. ``metadata`` is what asks the metadata service of the instance.
     """
 
     request: Request
@@ -100,7 +99,7 @@ class Attempt:
 
     @property
     def is_of_configured_role(self) -> bool:
-        """Whether it is about the role that a request has, not about what assumes it."""
+        """Whether it is about the role of the request, not about the credentials that assume it."""
         return self.phase in ("role", "call") and bool(self.request.role_arn)
 
     @property
@@ -137,7 +136,7 @@ class Attempt:
 
     @property
     def named_origin(self) -> str:
-        """The origin, and how one gets there from the profile in effect."""
+        """The origin, and how the profile in effect leads to it."""
         if self.origin == (self.profile or "default"):
             return self.named_profile
         return f'profile "{self.origin}" (source of {self.named_profile})'
@@ -205,7 +204,7 @@ class Attempt:
 
     @property
     def renewal(self) -> str:
-        """What to do about credentials that AWS no longer takes."""
+        """What to do about credentials that AWS no longer accepts."""
         if self.phase == "call" and self.is_of_configured_role:
             is_kept = self.request.web_identity is None
             return "remove its session from ~/.aws/cli/cache" if is_kept else self.see_log
@@ -226,7 +225,7 @@ class Attempt:
 
     @property
     def sso_login(self) -> str:
-        """What signs the origin in to SSO, and where, if what is got cannot be kept here."""
+        """The command that signs the origin in to SSO, and where, if it cannot be kept here."""
         directory = os.path.expanduser(SSO_DIRECTORY)
         is_read_only = os.path.isdir(directory) and not os.access(directory, os.W_OK)
         place = f" where {directory} can be written" if is_read_only else ""
@@ -236,7 +235,7 @@ class Attempt:
 
 
 def configured_region(session: Any, environ: Mapping[str, str]) -> str | None:
-    """Return the region in effect: AWS_REGION, as all SDKs but boto3 have it, or boto3's."""
+    """Return the region in effect: AWS_REGION, which all SDKs but boto3 read, or boto3's."""
     return environ.get("AWS_REGION") or session.get_config_variable("region")
 
 

@@ -1,6 +1,6 @@
 """Who asks AWS, for the command ``doctor``: profile, credentials, principal, endpoint, questions.
 
-Found with the same session, provider chain and client as a token is asked for.
+It uses the same session, provider chain and client as a request for a token.
 """
 
 from collections.abc import Callable
@@ -79,8 +79,8 @@ class Caller:
     def ask(self, operation: str, **parameters: Any) -> Reply:
         """Return what the registry's API answers; after `find_credentials`.
 
-        The ``operation`` is called by botocore's name. That AWS refuses is an answer, too; where
-        there is none, its code is `NO_ANSWER`.
+        The ``operation`` has botocore's name. A refusal by AWS is a reply, too; without any answer,
+        the reply has the code `NO_ANSWER`.
         """
 
         def ask(_: Worker) -> Reply:
@@ -139,7 +139,7 @@ class Caller:
 
 
 def _call(client: Any, operation: str, parameters: dict[str, Any]) -> Reply:
-    """Return what AWS answers. Raises what botocore raises if that is none of AWS's errors."""
+    """Return what AWS answers, an error included. Raises what botocore raises otherwise."""
     try:
         return Reply(content=getattr(client, operation)(**parameters))
     except ClientError as error:

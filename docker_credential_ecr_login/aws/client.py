@@ -31,10 +31,10 @@ class AuthorizationToken(NamedTuple):
 def get_authorization_token(
     request: Request, worker: Worker, turn: Turn, *, may_ask: bool
 ) -> AuthorizationToken:
-    """Ask AWS for a token that opens a registry; for what runs by the ``worker``.
+    """Ask AWS for a token that opens a registry; called in a thread of the ``worker``.
 
-    Throttling is tried again until its deadline. A person is asked for an MFA code if
-    they ``may_ask``, one at a time of all who meet in ``turn``. Raises `HelperError`.
+    Throttled calls are repeated until its deadline. If this ``may_ask``, a person is asked for an
+    MFA code, by one process at a time of those that share the ``turn``. Raises `HelperError`.
     """
     sent = send_ahead(request)  # before botocore is imported
     from .attempt import Attempt

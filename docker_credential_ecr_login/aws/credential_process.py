@@ -1,7 +1,7 @@
 """The programs that profiles name as credential_process: ended when their time is over.
 
-botocore waits for them without end, and reads all that they print. It is the limit that keeps our
-answer in time; but what hangs would stay behind, one more with each pull.
+botocore waits for them without end, and reads all that they print. Our time limit would end the
+wait, but programs that hang would stay behind, one more with each pull.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ..subprocesses import TooMuchOutput, run_to_end
 
 
 class Program:
-    """What botocore knows of a `subprocess.Popen`."""
+    """What botocore uses of a `subprocess.Popen`."""
 
     returncode: int | None = None
     """Its exit code."""
@@ -43,5 +43,5 @@ class Program:
 
 
 def _pass_on(said: bytes) -> None:
-    """Show a person what a program says to them: to touch a key, say, or to open a page."""
+    """Show a person what a program asks them to do: to touch a key, or to open a page."""
     show(redact(said.decode(errors="replace"), keep_queries=True))

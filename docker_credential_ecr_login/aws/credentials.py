@@ -32,9 +32,9 @@ _SESSION_NAME = "ecr-credential-provider"  # of a service account: that of kubel
 def sign_in(session: Session, attempt: Attempt, worker: Worker, turn: Turn | None) -> None:
     """Give the session the credentials to ask with, and note in the ``attempt`` whose they are.
 
-    Throttling is tried again until the deadline of the ``worker``, by which this runs. ``turn`` is
-    where processes meet that ask a person, None if they cannot. Raises `HelperError` and whatever
-    botocore raises.
+    Throttled calls are repeated until the deadline of the ``worker``, in whose thread this runs.
+    ``turn`` is shared by processes that ask a person, None if there are no others. Raises
+    `HelperError` and whatever botocore raises.
     """
     attempt.phase = "credentials"
     retry_throttling(session, worker.deadline)
@@ -75,14 +75,14 @@ def _sign_by(session: Session, credentials: Credentials, attempt: Attempt) -> No
 
 
 class _Source:
-    """Credentials to assume a role with: not looked for where there is a session of the role."""
+    """Credentials to assume a role with; not loaded if there is a valid session of the role."""
 
     def __init__(self, credentials: Credentials, attempt: Attempt) -> None:
         self._credentials = credentials
         self._attempt = attempt
 
     def get_frozen_credentials(self) -> Any:
-        """Return them; what fails from then on is to assume the role."""
+        """Return them; a later failure is one of assuming the role."""
         key: Any = self._credentials.get_frozen_credentials()
         self._attempt.access_key = key.access_key
         self._attempt.phase = "role"
@@ -90,7 +90,7 @@ class _Source:
 
 
 def _role_credentials(session: Session, source: Any, attempt: Attempt) -> Credentials:
-    """Return those of the role that the config file names; ``source`` can assume it."""
+    """Return those of the role that config.toml names; ``source`` can assume it."""
     settings = attempt.settings
     cache: Any = SessionCache(keep=not is_disabled(attempt.environ))
     fetcher = AssumeRoleCredentialFetcher(
@@ -108,7 +108,7 @@ def _role_credentials(session: Session, source: Any, attempt: Attempt) -> Creden
 def _service_account_credentials(
     session: Session, attempt: Attempt, identity: WebIdentity
 ) -> Credentials:
-    """Return those of the role of a service account. They are kept nowhere: its token is there."""
+    """Return those of a service account's role. They are not kept: the token can get new ones."""
     attempt.method = AssumeRoleWithWebIdentityProvider.METHOD
     attempt.phase = "role"
     fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
@@ -123,7 +123,7 @@ def _service_account_credentials(
 
 
 def _arguments(attempt: Attempt, **named: str) -> dict[str, str]:
-    """Return what is asked for beside the role: those of the ``named`` that are set, and a policy.
+    """Return the arguments other than the role: those of ``named`` that are set, and a policy.
 
     Raises `BadConfiguration`.
     """
@@ -132,7 +132,7 @@ def _arguments(attempt: Attempt, **named: str) -> dict[str, str]:
 
 
 def _role_arn(attempt: Attempt) -> str:
-    """Return the role to assume. Raises `BadConfiguration` if something in it is left open."""
+    """Return the role to assume. Raises `BadConfiguration` if a placeholder in it is left."""
     role_arn = attempt.request.role_arn
     if "{" in role_arn:
         raise attempt.left_open()

@@ -1,8 +1,8 @@
-"""How botocore's requests are sent: by the right way, with the right trust, for a whole answer.
+"""Sends botocore's requests: by the right proxy, with the right certificates, for a whole answer.
 
-botocore's own HTTP session takes what came before a connection broke off for an answer, and reads
-one that does not end for as long as there is memory. It knows neither SOCKS nor NO_PROXY as docker
-has it, and loads the certificates anew for each client, which takes longer than a handshake.
+botocore's own HTTP session accepts what arrived before a connection broke off as an answer, and
+reads one without end until there is no memory left. It knows neither SOCKS nor docker's forms of
+NO_PROXY, and loads the certificates for each client, which takes longer than a handshake.
 """
 
 import os
@@ -34,7 +34,7 @@ from ..log import logger
 from .proxies import pool_manager, proxy_for
 from .wire import MAX_SIZE, roots_of_aws
 
-# Of urllib3 -> of botocore; the first that fits applies.
+# urllib3's exceptions -> botocore's; the first that matches applies.
 _BOTOCORES: dict[type[Exception], type[Exception]] = {
     http.SSLError: SSLError,
     http.NewConnectionError: EndpointConnectionError,
@@ -56,9 +56,9 @@ _OF_SYSTEMS = (
 
 
 def ca_bundle(environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the file of the certificates to trust, and what names it; "" twice for those at hand.
+    """Return the file of the certificates to trust, and what names it; "" twice for the default.
 
-    ``profile`` holds the settings of the profile. As in botocore, but that empty is unset.
+    ``profile`` holds the settings of the profile. As in botocore, but an empty name counts as none.
     """
     names = ("AWS_CA_BUNDLE", "ca_bundle", "REQUESTS_CA_BUNDLE")
     for name in names:
@@ -69,12 +69,12 @@ def ca_bundle(environ: Mapping[str, str], profile: Mapping[str, Any]) -> tuple[s
 
 
 class _Trust:
-    """What servers of AWS are known by, for all who trust the same certificates.
+    """The certificates to trust, shared by all sessions with the same ``bundle``.
 
-    To load all that botocore brings takes 15 ms, and AWS needs five of them: those first, the
-    others where they do not suffice, and at last the system's, as for docker. A bundle that
-    somebody chose is all there is. ``more`` loads, one after the other, what is not trusted yet.
-    Raises OSError.
+    Loading all of botocore's takes 15 ms, and AWS needs five of them: those come first, then the
+    others if they do not suffice, and finally the system's, as in docker. A bundle that somebody
+    chose is trusted alone. ``more`` loads, one after the other, what is not trusted yet. Raises
+    OSError.
     """
 
     def __init__(self, bundle: str) -> None:
@@ -106,7 +106,7 @@ _trust = cache(_Trust)
 
 
 def _is_about_trust(error: BaseException) -> bool:
-    """Say whether a certificate, of a server or a proxy, is at the bottom of urllib3's errors."""
+    """Say whether a certificate, of a server or a proxy, is the cause of an error of urllib3."""
     return isinstance(error, ssl.SSLCertVerificationError) or any(
         _is_about_trust(each) for each in error.args if isinstance(each, BaseException)
     )
@@ -115,10 +115,10 @@ def _is_about_trust(error: BaseException) -> bool:
 class HttpSession:
     """Sends requests of botocore's, in place of its `URLLib3Session`.
 
-    ``bundle`` is the file of the certificates to trust, "" for those at hand: botocore's, and
-    where these do not suffice, the system's. ``timeout`` is in seconds, to connect and between
-    two bytes of an answer. ``proxy`` is through which the last request went, None if through
-    none; ``status`` is that of the last answer, None if there was none.
+    ``bundle`` is the file of the certificates to trust, "" for the default: botocore's, and if
+    these do not suffice, the system's. ``timeout`` is in seconds, to connect and between two bytes
+    of an answer. ``proxy`` is the one that the last request went through, None if it used none;
+    ``status`` is that of the last answer, None if there was none.
     """
 
     def __init__(self, bundle: str, timeout: tuple[float, float]) -> None:
@@ -191,8 +191,8 @@ def replace_session(
 ) -> None:
     """Put a ``session`` in place of botocore's, at the ``path`` of attributes of ``owner``.
 
-    They are botocore's own business: where a release to come has it elsewhere, it sends by its
-    own, and the log says so.
+    They are private: if a later release does not have them, botocore uses its own session, and
+    the log says so.
     """
     *way, last = path
     try:
@@ -210,7 +210,7 @@ def replace_session(
 
 
 def received(result: tuple[int, dict[str, str], bytes] | Exception, request: Any) -> AWSResponse:
-    """Return or raise, as `HttpSession.send` does, what came of a request that was sent before."""
+    """Return or raise, as `HttpSession.send` does, the result of a request sent earlier."""
     if isinstance(result, Exception):
         kind = ReadTimeoutError if isinstance(result, TimeoutError) else ConnectionClosedError
         raise kind(error=result, request=request, endpoint_url=request.url) from result
@@ -225,14 +225,14 @@ def _whole_answer(raw: Any, request: Any) -> AWSResponse:
     """Return the answer that urllib3 gives as ``raw``, its body read and looked at."""
     answer = AWSResponse(request.url, raw.status, raw.headers, _Body(raw))
     try:
-        content = answer.content  # which is read now, and kept
+        content = answer.content  # reads it
     except HelperError:
         raise
-    except Exception as error:  # as botocore has it, too
+    except Exception as error:  # as in botocore
         raise ConnectionClosedError(
             error=error, request=request, endpoint_url=request.url
         ) from error
-    # As of a portal, or of a proxy that wants somebody to sign in.
+    # From a captive portal, or a proxy that wants somebody to sign in.
     if raw.status == OK and content.lstrip()[:14].lower().startswith(_PAGE):
         raise unusable_answer("it is a web page")
     return answer

@@ -1,7 +1,7 @@
-"""The code of an MFA device: where it comes from, and that it is asked for once.
+"""The code of an MFA device, which is asked for only once for all processes.
 
-In this order: ``AWS_ECR_MFA_CODE``, the profile's ``mfa_process`` (a command that prints the
-code, as aws-vault has it), the person at the controlling terminal.
+It comes from, in this order: ``AWS_ECR_MFA_CODE``, the profile's ``mfa_process`` (a command that
+prints the code, as in aws-vault), the person at the controlling terminal.
 """
 
 import getpass
@@ -33,20 +33,20 @@ class Turn(Protocol):
 
     @property
     def directory(self) -> str | None:
-        """The directory in which processes meet, None if they cannot."""
+        """The directory with the locks of processes that ask, None if there is none."""
 
     @property
     def patience(self) -> float:
         """Seconds without a sign of life after which another process may be overtaken."""
 
     def give_way(self) -> None:
-        """Let others know that a person is asked, for whom not all of them are to wait."""
+        """Tell others that a person is asked, for whom not all of them wait."""
 
 
 class MfaCodes:
-    """botocore's prompter. With ``with``: until its end, no other process asks in that way.
+    """Gives botocore MFA codes. Used by ``with``: until its end, no other process asks likewise.
 
-    ``sessions`` is where botocore keeps what it gets for a code.
+    ``sessions`` is where botocore keeps what a code gets.
     """
 
     def __init__(self, attempt: Attempt, worker: Worker, turn: Turn | None) -> None:
@@ -76,7 +76,7 @@ class MfaCodes:
         if not attempt.may_ask or not (code or process or has_terminal()):
             raise attempt.mfa_needed()
         if not self._is_our_turn:
-            # Who needs no person does not wait for one, who takes as long as they like.
+            # Codes that need no person do not wait for one, who may take any time.
             by_person = not (code or process)
             self._worker.without(lambda: self._take_turn(by_person=by_person))
             if self.sessions and self.sessions.has_last():

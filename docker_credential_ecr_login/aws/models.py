@@ -18,7 +18,7 @@ def create_loader(data_path: str | None) -> loaders.Loader:
 
 class _Loader(loaders.Loader):
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
-        """Return the names of all that can be the directory of a service.
+        """Return the names of everything that could be the directory of a service.
 
         botocore looks for a file of ``type_name`` in those of all its 400 services,
         only to know that one exists. If it does not, reading it will say so.
@@ -39,4 +39,4 @@ class _FileLoader(loaders.JSONFileLoader):
                     return json.loads(decompress(file.read()).decode())
             except (FileNotFoundError, NotADirectoryError):
                 pass
-        return super().load_file(file_path)  # of another kind, in a botocore to come
+        return super().load_file(file_path)  # of another kind, in a later botocore

@@ -76,7 +76,7 @@ def _endpoint_unreachable(error: Any, attempt: Attempt) -> HelperError:
 
 
 def answer_unusable(error: Exception, _attempt: Attempt) -> HelperError:
-    """Explain an answer that broke off, or that is none of AWS."""
+    """Explain an answer that broke off, or that AWS did not give."""
     # What Python says of a wrong type would help nobody; the log has it.
     said = str(error) if isinstance(error, boto.BotoCoreError | ResponseParserError) else ""
     return unusable_answer(one_line(said) or "it cannot be read")
@@ -111,7 +111,7 @@ def _innermost(error: Any) -> str:
     return one_line(re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", text))
 
 
-# The first that fits applies: derived classes stand before their bases.
+# The first that matches applies: derived classes come before their bases.
 EXPLANATIONS: tuple[Explanation, ...] = (
     (boto.SSLError, _tls_failed),
     (boto.ProxyConnectionError, _proxy_unreachable),

@@ -1,4 +1,4 @@
-"""Where there are no credentials, or none that can be any: why, and what to do."""
+"""Missing or malformed credentials: why, and what to do."""
 
 import os
 import re
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
-# What is found without a profile's name, one of each in the default profile and the environment.
+# Where credentials come from if no profile is named: keys of the default profile, and variables.
 _SOURCES = frozenset(
     {
         "aws_access_key_id",
@@ -104,7 +104,7 @@ def _said_by_instance(attempt: Attempt) -> tuple[str, str] | None:
 
 
 def malformed_key(attempt: Attempt) -> CredentialsRefused | None:
-    """Return what to say if the keys that sign cannot be any, as they are written down."""
+    """Return the error if the keys that sign contain a character that no key has."""
     if attempt.is_from_environment:
         keys: Mapping[str, str] = {n: attempt.environ.get(n.upper(), "") for n in _KEYS}
         place = "in the environment"
@@ -125,7 +125,7 @@ def malformed_key(attempt: Attempt) -> CredentialsRefused | None:
 
 
 def has_others(attempt: Attempt) -> bool:
-    """Say whether there would be credentials if no profile were named, as far as one can see."""
+    """Say whether there would be credentials if no profile were named, as far as that shows."""
     return not _SOURCES.isdisjoint(attempt.profiles.get("default", {})) or any(
         attempt.environ.get(name) for name in _SOURCE_VARIABLES
     )

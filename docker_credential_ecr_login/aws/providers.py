@@ -1,8 +1,8 @@
-"""boto3's credential providers, fit for a process that answers in time and has no stdin.
+"""boto3's credential providers, adapted to a process that answers in time and has no stdin.
 
-botocore makes the chain. Those of its providers that are to ask, run or keep something in our way
-are replaced by others of their class, made by what its constructor takes: names that are botocore's
-own business, which any release may change, are not needed for that.
+botocore makes the chain. Providers that send requests, run programs or keep sessions are replaced
+by others of the same class, which get ours through the arguments of its constructor. That needs no
+private names of botocore, which any release may change.
 """
 
 import os
@@ -39,11 +39,11 @@ def credential_chain(
 ) -> tuple[CredentialResolver, SessionCache]:
     """Return boto3's credential provider chain, and where its roles keep their sessions.
 
-    The ``prompter`` gives MFA codes, and programs end within the ``deadline``. Its STS is that of
-    the registry's region, as in boto3, where the region of the first client decides.
+    The ``prompter`` gives MFA codes, and programs end within the ``deadline``. STS is asked in the
+    registry's region, as in boto3, where the region of the first client decides.
     """
     region, profile = attempt.request.ecr.region, attempt.profile or "default"
-    # Elsewhere it is told for each call; the provider of `aws login` takes the configured one.
+    # Others get the region with each call; the provider of `aws login` reads the configured one.
     session.set_config_variable("region", configured_region(session, attempt.environ) or region)
     chain = create_credential_resolver(session, region_name=region)
     instance = chain.get_provider("iam-role")
@@ -77,7 +77,7 @@ def credential_chain(
 
 
 class _ProfileProviders:
-    """What botocore knows of a `ProfileProviderBuilder`."""
+    """What botocore uses of a `ProfileProviderBuilder`."""
 
     def __init__(self, session: "Session", attempt: Attempt, deadline: Deadline) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Which way leads to a server: through the proxy that the environment names, or straight there."""
+"""How to reach a server: through the proxy that the environment names, or directly."""
 
 import re
 import ssl
@@ -15,7 +15,7 @@ from urllib3 import PoolManager, ProxyManager, Timeout
 from ..errors import BadConfiguration
 from ..redaction import one_line
 
-# No proxy can know what they mean here: this machine, its link, and the services of EC2 beside it.
+# For a proxy, these would be its own: this machine, its local link, and EC2's services on that.
 _NEAR = ("localhost", "127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")
 _PLAIN = "%:!$&'()*+,;="  # what may stand in the user part of a URL besides letters and digits
 _PORTS = {"http": 80, "https": 443}
@@ -42,7 +42,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def way(url: str) -> str:
-    """Return what to add to ``url`` where it is asked for through a proxy: who else may answer."""
+    """Return what a message adds to ``url``: the proxy on the way, which may have answered."""
     proxy = proxy_for(url)
     return f" {one_line(f'through the proxy {proxy}')}" if proxy else ""
 
@@ -66,9 +66,9 @@ def _names(exception: str, host: str, port: int | None) -> bool:
 
 
 def pool_manager(proxy: str | None, context: ssl.SSLContext, timeout: Timeout) -> Any:
-    """Return what urllib3 opens connections with, through a ``proxy`` or, with None, straight.
+    """Return urllib3's manager of connections through a ``proxy``, or if None, without one.
 
-    Proxies of SOCKS resolve the names, as with Go: those of AWS may not be known on this side.
+    SOCKS proxies resolve the names, as in Go: this machine may not be able to resolve AWS's.
     Raises `BadConfiguration`.
     """
     options: Any = {"ssl_context": context, "cert_reqs": "CERT_REQUIRED", "timeout": timeout}

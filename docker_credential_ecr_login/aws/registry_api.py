@@ -40,11 +40,11 @@ class Answer(NamedTuple):
 
 
 class RegistryApi:
-    """Asks a registry by the same proxies, and with the same trust, as AWS is asked for a token.
+    """Asks a registry through the same proxies, with the same certificates, as AWS is asked.
 
-    ``authorization`` is the value of the header of that name, None for none. It goes to the
-    registry, and to the token server of ECR Public, and nowhere else. An answer may take
-    ``timeout`` seconds. All methods raise `HelperError` if there is none.
+    ``authorization`` is the value of that header, None for none. It goes to the registry, and to
+    the token server of ECR Public, and nowhere else. An answer may take ``timeout`` seconds. All
+    methods raise `HelperError` if there is no answer.
     """
 
     def __init__(self, request: Request, authorization: str | None, timeout: float) -> None:
@@ -84,7 +84,7 @@ class RegistryApi:
         self, session: HttpSession, method: str, url: str, headers: Mapping[str, str]
     ) -> Answer:
         own = {} if self._authorization is None else {"Authorization": self._authorization}
-        # ECR Public refuses a password with 400, where it is to be asked for the way first.
+        # ECR Public answers a password with 400: it first has to say where to get a token.
         first = {} if self._request.ecr.is_public else own
         answer = _send(session, method, url, {**headers, **first})
         if answer.status != 401:

@@ -1,4 +1,4 @@
-"""What a registry, its API or its storage answered, and whose rule a denial says it was."""
+"""What a registry, its API or its storage answered, and which policy a denial names."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _IN_XML = re.compile(r"<(Code|Message)>([^<]*)</")
 class Reply(NamedTuple):
     """An answer; ``code`` names the error, and is empty where there was none.
 
-    ``message`` is what was said of it, by somebody else: not fit to print.
+    ``message`` is the server's, and must not be printed as it is.
     """
 
     code: str = ""
@@ -31,12 +31,12 @@ class Reply(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The error in the words of whoever answered, fit to print."""
+        """The error in the server's words, without secrets, on one line."""
         return one_line(f"{self.code}: {self.message}" if self.message else self.code)
 
 
 class Denial(NamedTuple):
-    """AWS's words for a denial. ``reason`` begins with a space, or is empty in older ones."""
+    """AWS's message for a denial. ``reason`` begins with a space; older messages have none."""
 
     principal: str
     action: str
@@ -65,7 +65,7 @@ def denial_in(message: str) -> Denial | None:
 
 
 def http_reply(status: int, body: bytes) -> Reply:
-    """Return what an answer by HTTP says: of a registry, in JSON, or of S3, in XML."""
+    """Return what an HTTP answer says: that of a registry is JSON, that of S3 is XML."""
     try:
         content = json.loads(body)
     except ValueError:

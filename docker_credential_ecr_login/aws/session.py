@@ -11,7 +11,7 @@ from botocore.configprovider import ConstantProvider
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
-from ..errors import HelperError, is_for_want_of_resources
+from ..errors import HelperError, is_lack_of_resources
 from ..identity import PROFILE_VARIABLES, named_profile
 from ..protocol import NAME, __version__
 from ..registry import Registry
@@ -38,20 +38,20 @@ ATTEMPTS = 3
 def explained(attempt: Attempt) -> Iterator[None]:
     """Raise `HelperError` for whatever fails within, in words that fit the ``attempt``.
 
-    But for what this process alone lacks: that is to be told to no other.
+    An error from a lack of resources passes unchanged: it concerns only this process.
     """
     try:
         yield
     except HelperError:
         raise
     except Exception as error:  # botocore lets others' through, of processes and parsers
-        if is_for_want_of_resources(error):
+        if is_lack_of_resources(error):
             raise
         raise explain(error, attempt) from error
 
 
 def open_session(attempt: Attempt) -> Session:
-    """Return a session with the profile in effect, and note that among the ``attempt``.
+    """Return a session with the profile in effect, and note that in the ``attempt``.
 
     Raises what botocore raises.
     """
@@ -72,7 +72,7 @@ def default_registry(
 ) -> Registry | None:
     """Return the caller's own registry in ``region`` or the configured one, its account unknown.
 
-    ``profile`` wins over that of the environment. None where no region is configured. Raises
+    ``profile`` wins over the profile of the environment. None if no region is configured. Raises
     `HelperError`.
     """
     attempt = Attempt(unconfigured("", environ))
@@ -88,9 +88,10 @@ def default_registry(
 
 
 def check_profile(environ: Mapping[str, str], profile: str) -> bool:
-    """Say whether the AWS configuration has any profiles, of which this then is one.
+    """Say whether the AWS configuration has any profiles.
 
-    Raises `HelperError` if it is not, in the words that who asks for a token is told.
+    Raises `HelperError` if it has some, but not this one: with the message that a request for a
+    token would give.
     """
     attempt = Attempt(unconfigured("", environ))
     with explained(attempt):
@@ -114,7 +115,7 @@ def takes_keys_from_environment(environ: Mapping[str, str], profile: str) -> boo
     """Say whether a profile assumes a role with the keys in the environment."""
     try:
         profiles = _session(environ, profile).full_config.get("profiles", {})
-    except BotoCoreError:  # which who asks for a token is told
+    except BotoCoreError:  # a request for a token will report it
         return False
     attempt = Attempt(unconfigured("", environ), profile=profile, profiles=profiles)
     return attempt.takes_keys_from_environment
@@ -143,7 +144,7 @@ def configured_endpoint(session: Session, request: Request) -> str | None:
 
 
 class _Session(Session):
-    """botocore's, whose clients ask by an `HttpSession`."""
+    """botocore's session, but its clients send their requests by an `HttpSession`."""
 
     environ: Mapping[str, str]
 
@@ -158,7 +159,7 @@ class _Session(Session):
 
 
 def _session(environ: Mapping[str, str], profile: str) -> Session:
-    """Return a session with the profile of a registry, or else with that of the environment."""
+    """Return a session with the ``profile`` of a registry, or if "", that of the environment."""
     session = _Session(include_builtin_handlers=False, profile=profile or None)
     session.environ = environ
     _register_handlers(session)
@@ -187,7 +188,7 @@ def _session(environ: Mapping[str, str], profile: str) -> Session:
 
 
 def _register_handlers(session: Session) -> None:
-    """Register botocore's handlers of events, without nine in ten: those of other services."""
+    """Register botocore's event handlers, except nine in ten, which are for other services."""
     events = session.get_component("event_emitter")
     register = {
         (): events.register,

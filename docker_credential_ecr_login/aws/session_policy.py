@@ -32,8 +32,8 @@ _MAX_LENGTH = 2048  # characters: AssumeRole in the STS API reference, Policy
 def session_policy(request: Request) -> str:
     """Return the policy for the session of the configured role, "" if it is not restricted.
 
-    It allows to get a token, and to pull or to pull and push. Raises `BadConfiguration` if it
-    gets too long.
+    It allows getting a token, and pulling, or pulling and pushing. Raises `BadConfiguration` if
+    it is too long.
     """
     settings, service = request.settings, request.ecr.service
     if not request.access:

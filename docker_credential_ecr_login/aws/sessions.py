@@ -1,8 +1,8 @@
 """The sessions of assumed roles, and of people who signed in, where the AWS CLI keeps them.
 
-An MFA code that was typed for ``aws`` counts here, and the reverse. Directory, names and format of
+An MFA code that was typed for ``aws`` counts here, and vice versa. Directory, names and format of
 the files are those of the CLI: ``customizations/assumerole.py`` of awscli, and ``credentials.py``
-and ``utils.py`` of the botocore in it.
+and ``utils.py`` of its copy of botocore.
 """
 
 import json
@@ -23,10 +23,9 @@ _FIELDS = ("AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken")
 
 
 class SessionCache:
-    """What botocore asks of a cache; read only unless ``keep``.
+    """What botocore uses of a cache; it is only read unless ``keep``.
 
-    Unlike botocore's own, it writes whole files or none, and whatever is wrong with one is a
-    miss.
+    Unlike botocore's own, it writes whole files or none, and a file that is not valid is a miss.
     """
 
     def __init__(self, *, keep: bool) -> None:
@@ -34,7 +33,7 @@ class SessionCache:
         self._last = ""
 
     def has_last(self) -> bool:
-        """Say whether there is now what was asked for last."""
+        """Say whether the session that was last asked for exists now."""
         return self._last in self
 
     def __contains__(self, key: str) -> bool:
@@ -69,10 +68,10 @@ class SessionCache:
 
 
 class WebIdentitySessions(SessionCache):
-    """Named by the identity token too, so that nobody gets the session of another token.
+    """Sessions named by the identity token, too, so that none is used with another token.
 
-    The CLI's botocore does so; the one that is a package of its own does not. ``settings`` are
-    those of the profile, over which the variables in ``environ`` win.
+    The CLI's copy of botocore does so; botocore itself does not. ``settings`` are those of the
+    profile, over which the variables in ``environ`` win.
     """
 
     def __init__(
@@ -94,11 +93,11 @@ class WebIdentitySessions(SessionCache):
 
 
 class SignIns(JSONFileCache):
-    """Where ``aws sso login`` and ``aws login`` leave what botocore renews: read-only, perhaps.
+    """Where ``aws sso login`` and ``aws login`` keep the sessions that botocore renews.
 
-    As in a container that has the home of somebody. A new one that cannot be kept there is used
-    once. An SSO token that is good is not renewed then: AWS may take its refresh token only once,
-    and that of the home's owner would be spent.
+    It can be read-only, as in a container with somebody's home in it. Then a renewed session is
+    used once, and not kept. A valid SSO token is not renewed there: AWS may accept its refresh
+    token only once, and the owner of the home would lose it.
     """
 
     def __init__(self, directory: str, environ: Mapping[str, str]) -> None:
@@ -107,7 +106,7 @@ class SignIns(JSONFileCache):
         self._environ = environ
 
     def __getitem__(self, key: str) -> Any:
-        """Return what is kept by a ``key``, without what renews it if it should not be renewed."""
+        """Return the session for a ``key``, without its refresh token if it must not be renewed."""
         found: Any = super().__getitem__(key)
         end = found.get("expiresAt")
         if (
@@ -119,7 +118,7 @@ class SignIns(JSONFileCache):
         return found
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Keep a new one, if that can be done."""
+        """Keep a renewed session, if possible."""
         try:
             super().__setitem__(key, value)
         except OSError as error:

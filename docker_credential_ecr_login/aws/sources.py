@@ -15,7 +15,7 @@ from ..redaction import one_line
 from .attempt import Attempt, Explanation, leaves_config_unread, listed
 from .no_credentials import has_others, no_credentials, no_instance_role
 
-# What has credentials for a profile's credential_source, but for the instance.
+# Values of credential_source other than the instance's, and what to do to have credentials there.
 _CREDENTIAL_SOURCES = {
     "EcsContainer": "run it where AWS_CONTAINER_CREDENTIALS_* are set, as in an ECS task",
     "Environment": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -35,7 +35,7 @@ def _profile_missing(error: Any, attempt: Attempt) -> HelperError:
 
 
 def _heading(attempt: Attempt) -> str:
-    """How to head the section of the profile, if it is headed as the other file has it."""
+    """How to write the name of the profile's section, if it is written as in the other file."""
     name = attempt.profile or ""
     if name in attempt.others:
         return f"write [profile {name}], not [{name}], in {attempt.config_file}"
@@ -79,7 +79,7 @@ def _foreign(path: str) -> tuple[str, str] | None:
 
 
 def setting_wrong(error: Any, attempt: Attempt) -> HelperError:
-    """Explain a setting that botocore does not take."""
+    """Explain a setting that botocore does not accept."""
     return BadConfiguration(
         f"the AWS configuration of {attempt.named_profile} cannot be used: {one_line(str(error))}",
         f"correct {attempt.config_file} or the environment",

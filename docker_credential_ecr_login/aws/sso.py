@@ -1,7 +1,7 @@
 """Signing in at IAM Identity Center, as ``aws sso login`` does: a person confirms a code.
 
-The device flow of RFC 8628. What is got is kept where the AWS CLI keeps it, and as it does, so each
-counts for the other; of botocore, only the copy in the CLI can do all of this.
+The device flow of RFC 8628. The session is kept where and how the AWS CLI keeps it, so each can use
+the other's. Of this, botocore itself has only a part; the CLI's copy of it has all.
 """
 
 import os
@@ -26,14 +26,14 @@ from .session import explained, open_session
 from .sessions import written_sign_in
 
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
-_INTERVAL = 5  # seconds between two questions if AWS names none, and by how much to slow down
+_INTERVAL = 5  # seconds between two requests if AWS names none, and by how much to slow down
 _DEFAULT_SCOPE = "sso:account:access"  # without one, AWS gives nothing to renew a session with
 
 
 class Prompt(NamedTuple):
     """What a person is to do in a browser: confirm the ``code`` at ``url``, in so many seconds.
 
-    At ``complete_url`` it is typed in already. ``profile`` says for what this is, in words.
+    At ``complete_url`` it is already typed in. ``profile`` says in words what this is for.
     """
 
     profile: str

@@ -52,9 +52,9 @@ def throttling_pause(attempts: int, left: float, rand: Callable[[], float]) -> f
     """Return the seconds to wait after as many throttled ``attempts``, None to give up.
 
     ``left`` are the seconds until the time limit, ``rand`` returns a number in [0, 1).
-    A fleet that starts cold has to spread itself over the time that it has, without
-    knowing its size: pauses grow, none is close to nothing, and the last try is as
-    late as can be. tests/bench/fleet.py has what comes of it for 100 to 10,000 hosts.
+    A fleet that starts cold has to spread its calls over the time that it has, without
+    knowing its size: pauses grow, none is close to zero, and the last try is as late as
+    possible. tests/bench/fleet.py simulates that for 100 to 10,000 hosts.
     """
     left -= _CALL_DURATION
     if left <= 0:

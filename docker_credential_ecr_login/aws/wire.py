@@ -1,4 +1,4 @@
-"""What holds for each request to AWS, by whatever it is sent: limits, and the roots of AWS."""
+"""What applies to every request to AWS, however it is sent: limits, and AWS's root certificates."""
 
 import os
 import re
@@ -14,7 +14,7 @@ READ_TIMEOUT = 5
 MAX_SIZE = 1024 * 1024
 """Bytes of a body: the largest are some kilobytes, those of an error page perhaps some more."""
 
-# In certifi's file, and botocore's, which is the like of it.
+# As they are labelled in certifi's file, and in botocore's copy of it.
 _ROOTS_OF_AWS = re.compile(
     rb'# Label: "(?:Amazon Root CA|Starfield Services Root)[^"]*"\n(?:#.*\n)*'
     rb"(-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n)"
@@ -22,7 +22,7 @@ _ROOTS_OF_AWS = re.compile(
 
 
 def roots_of_aws(path: str) -> str:
-    """Return those certificates of a file in PEM that AWS needs, "" if they are not labelled.
+    """Return the certificates in a PEM file that AWS needs, "" if they are not labelled.
 
     Raises OSError.
     """
@@ -31,7 +31,7 @@ def roots_of_aws(path: str) -> str:
 
 
 def context_for_aws() -> SSLContext:
-    """Return what trusts nobody but AWS, by the certificates that botocore uses.
+    """Return a context that trusts only AWS's roots, from the file that botocore uses.
 
     Does not import botocore. Raises OSError and `ssl.SSLError`.
     """

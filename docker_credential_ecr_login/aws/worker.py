@@ -1,4 +1,4 @@
-"""Work that ends in time, but for what a person takes to type."""
+"""Work with a time limit, in which the time that a person takes does not count."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Worker:
-    """Does something in a thread until the ``deadline``; what needs a person, in the caller's."""
+    """Runs work in a thread until the ``deadline``; what needs a person, in the caller's thread."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
@@ -24,8 +24,8 @@ class Worker:
     def run(self, function: Callable[[], Result]) -> Result:
         """Return what ``function`` returns, or raise, in time: even if it hangs.
 
-        It is left behind in its thread then, and ends with the process, or when it next
-        needs a person.
+        If it hangs, it is left behind in its thread, and ends with the process, or when it
+        next needs a person.
         """
 
         def run() -> None:
@@ -52,7 +52,7 @@ class Worker:
             raise
 
     def _leave(self) -> None:
-        """Take no more calls, so that nobody waits for an answer to one, with locks perhaps."""
+        """Take no more calls, so that nobody waits for the result of one, perhaps holding locks."""
         with self._handing_over:
             self._is_left = True
         with suppress(Empty):
@@ -64,8 +64,9 @@ class Worker:
     def without(self, function: Callable[[], Result]) -> Result:
         """Return what ``function``, which waits for a person, returns; its time does not count.
 
-        For what runs by `run`, whose caller's thread it is called in: there an interrupt
-        (Ctrl-C) arrives, at which a terminal gets back its echo. Raises what it raises.
+        Called by the work that `run` runs. ``function`` runs in the thread that called `run`:
+        that is where Ctrl-C arrives, so that the terminal gets back its echo. Raises what
+        ``function`` raises.
         """
         results: list[Result] = []
         errors: list[BaseException] = []

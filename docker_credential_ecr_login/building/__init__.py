@@ -1,4 +1,4 @@
-"""What is made of the arguments when the wheel is built; itself not part of it.
+"""What is made from the arguments when the wheel is built; it is not part of the wheel.
 
 hook.py         called by hatchling
 completions.py  the scripts for shells, with the functions in completion.*

@@ -13,7 +13,7 @@ _ecr_login_registries() {
   done | _ecr_login_offer "$1"
 }
 
-# In the words of these files there can be anything; nothing may evaluate them.
+# These files can contain anything; nothing may evaluate their words.
 _ecr_login_profiles() {
   {
     sed -n -e 's/^\[profile[[:blank:]]\{1,\}"*\([^]"]*[^]"[:blank:]]\).*/\1/p' \
@@ -22,7 +22,7 @@ _ecr_login_profiles() {
   } 2>/dev/null | _ecr_login_offer "$1"
 }
 
-# Of --output=json, readline makes three words.
+# readline splits --output=json into three words.
 _ecr_login() {
   local index words=() current=0
   for index in "${!COMP_WORDS[@]}"; do

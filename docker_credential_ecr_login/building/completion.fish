@@ -5,7 +5,7 @@ function __ecr_login_registries
   string replace -r '.*/' '' -- $files | string replace -a + : | sort -u
 end
 
-# In the words of these files there can be anything; nothing may evaluate them.
+# These files can contain anything; nothing may evaluate their words.
 function __ecr_login_profiles
   set -l config $AWS_CONFIG_FILE
   test -n "$config"; or set config ~/.aws/config

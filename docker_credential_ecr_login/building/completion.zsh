@@ -4,7 +4,7 @@ _ecr_login_registries() {
   compadd "$@" -a -- found
 }
 
-# In the words of these files there can be anything; nothing may evaluate them.
+# These files can contain anything; nothing may evaluate their words.
 _ecr_login_profiles() {
   local -aU found=("${(@f)$(
     sed -n -e 's/^\[profile[[:blank:]]\{1,\}"*\([^]"]*[^]"[:blank:]]\).*/\1/p' \

@@ -1,7 +1,7 @@
-"""The scripts that complete arguments: shtab's, and what they ask when somebody presses TAB.
+"""The scripts that complete arguments: shtab's, and what they look up when somebody presses TAB.
 
-Registries are those that were asked for before, profiles those of the AWS configuration. The
-shell looks them up by itself, by ``completion.*``: to start Python takes longer than a key press
+Registries are those that were used before, profiles those of the AWS configuration. The shell
+looks them up by itself, with ``completion.*``: starting Python takes longer than a key press
 should.
 """
 
@@ -24,7 +24,7 @@ _IS_OPTION_OF_ZSH = re.compile(r'^( +"\*?--[a-z-]+)(?=\[.*\]:)', re.MULTILINE)
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return what completes the arguments of ``parser`` in ``shell``."""
+    """Return the script that completes the arguments of ``parser`` in ``shell``."""
     for action in _actions(parser):
         if action.metavar == "REGISTRY":
             action.complete = _REGISTRIES  # type: ignore[attr-defined]

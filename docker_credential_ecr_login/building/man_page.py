@@ -1,4 +1,4 @@
-"""The manual, for man(1): ``manual.1``, with the help of all commands in it."""
+"""The manual, for man(1): ``manual.1`` with the help of all commands."""
 
 import argparse
 from pathlib import Path

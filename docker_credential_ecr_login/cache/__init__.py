@@ -1,1 +1,1 @@
-"""What is kept between two answers, in private files. Nothing here logs, or starts anything."""
+"""What is kept between answers, in private files. Nothing here logs, or starts anything."""

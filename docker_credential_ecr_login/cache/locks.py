@@ -1,9 +1,9 @@
 """Locks between the processes of a user: one holds a lock, and all who wait for it wake at once.
 
-On Unix a lock is that of flock(2) on a whole file, as filelock has it; elsewhere it is filelock's.
-Who waits does not poll, and imports neither filelock nor threading, which takes longer than a
-cached answer. A holder shows that it is at work by the time of the file; one that is stopped
-(Ctrl-Z, ``docker pause``) does not, and may be overtaken.
+On Unix, a lock is that of flock(2) on a whole file, as in filelock; elsewhere it is filelock's.
+Waiting needs no polling, and imports neither filelock nor threading, which would take longer than a
+cached answer. A holder shows that it is at work by updating the time of the file; one that is
+stopped (Ctrl-Z, ``docker pause``) does not, and may be overtaken.
 """
 
 import time
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BEAT = 0.25  # seconds between two signs of life
 _GRACE = 0.5  # seconds for a new holder to give the first
 MIN_PATIENCE = 4 * _BEAT
-"""Seconds without a sign of life after which a holder may be thought of as stopped, at least."""
+"""The least number of seconds without a sign of life after which a holder counts as stopped."""
 
 _OPEN_FLAGS = (
     system.O_RDWR
@@ -33,10 +33,10 @@ _OPEN_FLAGS = (
 
 
 class Lock:
-    """The lock that a file is, which is made if need be. It ends with the process, too.
+    """A lock on a file, which is created if need be. It also ends with the process.
 
-    All methods but `release` and `is_held` raise OSError where there are no locks, or if something
-    else is in that place, or a file of somebody else, who could hold its lock for ever.
+    All methods but `release` and `is_held` raise OSError where locks do not work, or if the path
+    is not that of a file, or the file is another user's, who could hold its lock for ever.
     """
 
     def __init__(self, path: str) -> None:
@@ -67,7 +67,7 @@ class Lock:
     def acquire(self, patience: float) -> bool:
         """Wait for the lock, and hold it; say whether it is held.
 
-        It is not if its holder shows no sign of life for so many seconds.
+        It is not if its holder shows no sign of life for the seconds of ``patience``.
         """
         while not self.acquire_now():
             if not self.wait(patience, float("inf")) and self.silence() >= patience:
@@ -78,13 +78,13 @@ class Lock:
     def wait(self, patience: float, left: float) -> bool:
         """Wait until the holder lets the lock go; say whether it has.
 
-        At most for the seconds that are ``left``, and until it may have shown no sign of life for
-        the seconds of ``patience``.
+        It waits at most for the seconds ``left``, and at most until there may have been no sign of
+        life for the seconds of ``patience``.
         """
         return _wait(self._path, min(max(_GRACE, patience - self.silence()), left))
 
     def silence(self) -> float:
-        """Return the seconds since the last sign of life, by the clock of who gave it."""
+        """Return the seconds since the last sign of life, which has the time of the holder."""
         descriptor = _opened(self._path)  # which on NFS asks anew for the time
         try:
             return abs(time.time() - system.fstat(descriptor).st_mtime)
@@ -104,7 +104,7 @@ class Lock:
                 try:
                     storage.touch(self._path)
                 except OSError:
-                    pass  # then others do not wait for us as long
+                    pass  # then others do not wait as long
                 if is_held.acquire(timeout=_BEAT):
                     return
 

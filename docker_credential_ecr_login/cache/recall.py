@@ -25,7 +25,7 @@ _APPEARANCE = ("AWS_ECR_LOG_LEVEL", "AWS_ECR_STRICT")  # they change no call's o
 
 
 def recall(cache: Cache, request: "Request", now: float) -> "tuple[Entry, str] | None":
-    """Return the token to answer at ``now`` without asking AWS, if there is one, and what it is.
+    """Return the token to answer at ``now`` without asking AWS, if there is one, and its kind.
 
     It may be past its refresh time. ``now`` is in epoch seconds here and elsewhere.
     """
@@ -51,7 +51,7 @@ def stored_login(cache: Cache, request: "Request", now: float) -> "Entry | None"
 
 
 def note(cache: Cache, request: "Request") -> None:
-    """Note that a registry was asked for, and what the config file says of it, if that can be."""
+    """Note that a registry was asked for, and what the config file says of it, if possible."""
     try:
         cache.store_settings(request.host, request.settings)
     except OSError:
@@ -61,8 +61,8 @@ def note(cache: Cache, request: "Request") -> None:
 def claim_refresh(cache: Cache, request: "Request", now: float) -> bool:
     """Say whether the caller is to start the background refresh of this token.
 
-    One caller in a minute is told so, however many ask; two, if both find the same old mark
-    in the same moment, which costs a call.
+    That is one caller a minute, however many ask; two, if both find the same old mark at the
+    same moment, which costs one call.
     """
     path = f"{cache.token_path(request)}.refresh"
     try:
@@ -83,8 +83,8 @@ def claim_refresh(cache: Cache, request: "Request", now: float) -> bool:
 def remembered_failure(cache: Cache, request: "Request", since: float, now: float) -> str | None:
     """Return the failure line of the last few seconds for this scope, or None.
 
-    Or of the time ``since`` the caller asked (epoch seconds). A failure in another environment
-    is none: what people change after a failure may be the cure.
+    Also one from the time ``since`` the caller asked (epoch seconds). A failure in another
+    environment does not count: what people change after a failure may be the remedy.
     """
     text = storage.read_text(f"{cache.token_path(request)}.failure")
     until, _, rest = text.partition("\n")
@@ -103,9 +103,9 @@ def remember_failure(cache: Cache, request: "Request", message: str, until: floa
 
 
 def _digest(environ: "Mapping[str, str]") -> str:
-    """Return a digest of the environment: a secret, a proxy or a time limit may be new.
+    """Return a digest of the environment, in which a secret, a proxy or a time limit may be new.
 
-    And of whether there is somebody who can be asked for an MFA code.
+    It also depends on whether a person can be asked for an MFA code.
     """
     import hashlib
 

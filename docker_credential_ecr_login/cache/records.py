@@ -1,23 +1,23 @@
-"""What the launcher needs to give an answer of Python's once more, without Python.
+"""What the launcher needs to repeat an answer of Python without Python.
 
 ``records/<question>,<profile>,<access key id>`` in the cache directory holds, a line each:
 
-1. the version of this format, the question, and the environment that it was asked in;
-2. from when until when the answer holds (epoch seconds), and the exit status;
+1. the version of this format, the question, and the environment in which it was asked;
+2. from when until when the answer is valid (epoch seconds), and the exit status;
 3. the answer;
-4. and on: all that the answer follows from: the token and the place where a login would be, which
-   goes before it, or the module that knows the names of ECR; and the configuration files. Each is a
-   path, a bar, and what stat prints of the file. Where there is none, the path is the first that is
-   missing on the way, and nothing follows the bar;
+4. and following: the files on which the answer depends: the token, and the place of a login, which
+   would win over it, or the module that knows the names of ECR; and the configuration files. Each
+   line is a path, a bar, and what stat prints for the file. For a missing file, the path is that
+   of the first directory or file on the way that is missing, and nothing follows the bar;
 5. a full stop.
 
-The question is what stood on stdin in hexadecimal, to the byte, and a full stop for its end. The
-launcher answers if, and only if, all of this is as it was: so nothing has to be removed here
-when a token is replaced or a file is changed.
+The question is the content of stdin in hexadecimal, byte for byte, and a full stop for its end. The
+launcher answers if, and only if, all of this is unchanged: so nothing has to be removed here when a
+token is replaced or a file is changed.
 
-A file that changes twice within a tick of its file system's clock looks the same after the
-second time; git calls it racily clean. No record is left of what was changed so lately, nor of
-what has a whole second for its time: there a tick is long, or the time is made up.
+A file that changes twice within a tick of its file system's clock looks the same after the second
+change; git calls that racily clean. So no record depends on a file that has just been changed, nor
+on one whose time is a whole second: there a tick is long, or the time is made up.
 """
 
 import sys
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 MAX_RECORDS = 500
-"""How many records are kept; before one more is, all go."""
+"""How many records are kept; before another one is added, all are removed."""
 
 OUR_SELECTORS = (
     "AWS_ECR_CACHE_DIR",
@@ -78,13 +78,13 @@ def keep_record(
     absent: "Sequence[str]" = (),
     still_holds: "Callable[[], bool]" = lambda: True,
 ) -> None:
-    """Let the launcher answer ``line`` to who asks the same, ``frame`` on stdin, in ``environ``.
+    """Let the launcher answer ``line`` to the same question, ``frame`` on stdin, in ``environ``.
 
-    ``status`` is the exit status; it holds from the first of the ``times`` until the second
-    (epoch seconds). ``sources`` are the paths of what it comes from beside the configuration,
-    ``absent`` of what must not be there; whether it still comes from there, ``still_holds`` says
-    once the record is written. What cannot be kept is no failure. Raises `BadConfiguration` if a
-    configuration file cannot be read any more.
+    ``status`` is the exit status; the answer is valid between the two ``times`` (epoch seconds).
+    ``sources`` are the paths of the files that it comes from, besides the configuration, and
+    ``absent`` of those that must not exist; ``still_holds`` is asked after the record is written.
+    If no record can be kept, that is no failure. Raises `BadConfiguration` if a configuration file
+    can no longer be read.
     """
     environment = environment_line(environ)
     question = f"{frame.hex()}."
@@ -109,7 +109,7 @@ def keep_record(
 
 
 def _store(path: str, text: str) -> None:
-    """Write a record, among not too many."""
+    """Write a record, and see that there are not too many."""
     if storage.read_text(path) == text:
         return
     kept = record_paths(path.rpartition("/records/")[0])
@@ -119,7 +119,7 @@ def _store(path: str, text: str) -> None:
 
 
 def record_paths(directory: str) -> list[str]:
-    """Return the paths of the records in a cache directory, also of those being written."""
+    """Return the paths of the records in a cache directory, including those being written."""
     found = []
     for name in storage.names_here(f"{directory}/records"):
         question, *others = name.split(",", 2)
@@ -131,17 +131,17 @@ def record_paths(directory: str) -> list[str]:
 def login_elsewhere(cache: Cache, host: str, environ: "Mapping[str, str]") -> str:
     """Return where a login is when the cache's directory cannot be written (on Linux).
 
-    That is in platformdirs' directory, without its import, which takes longer than an answer.
+    That is in platformdirs' directory. (Importing platformdirs takes longer than an answer.)
     """
     directory = environ.get("XDG_CACHE_HOME") or expand("~/.cache", environ)
     return Cache(f"{directory}/ecr-login", cache.identity).login_path(host)
 
 
 def environment_line(environ: "Mapping[str, str]") -> str | None:
-    """Return all of the environment that selects an answer, as the launcher writes it.
+    """Return the part of the environment that selects an answer, as the launcher writes it.
 
-    None where it must not be written down, as a secret, or holds what the line cannot, or what
-    is to be expanded, or where the launcher does not answer.
+    None if it has a secret, a character that the line cannot hold, or something to expand, and
+    where the launcher does not answer.
     """
     if sys.platform != "linux" or SECRETS[0] in environ:
         return None
@@ -155,9 +155,9 @@ def environment_line(environ: "Mapping[str, str]") -> str | None:
 
 
 def _looks(sources: "Sequence[str]", files: "Sequence[str]") -> list[str]:
-    """Return how all files look, a line each; nothing if that cannot be relied upon.
+    """Return the state of all files, a line each; nothing if it cannot be relied on.
 
-    ``sources`` are never changed in place, so that one that was changed lately is another inode.
+    ``sources`` are never changed in place: after a change, each is another inode.
     """
     now = time.time_ns()
     lines = []

@@ -1,4 +1,4 @@
-"""What is forgotten: at ``docker logout``, and what can only belong to expired tokens."""
+"""Removes tokens at ``docker logout``, and files that can only belong to expired tokens."""
 
 from . import storage
 from .records import record_paths
@@ -31,9 +31,9 @@ _GRAVE_AGE = MAX_TOKEN_LIFETIME + 3600  # seconds after which no token can be al
 def erase(directory: str, request: "Request | None") -> tuple[int, int]:
     """Forget the login, and the tokens of every identity that serve a registry.
 
-    A token of another identity goes too: ``docker logout`` is to leave none behind that opens
-    this registry. None stands for all registries. Returns how many logins and tokens there
-    were. Raises OSError if something cannot be removed; the rest is gone then.
+    Tokens of other identities are removed, too: ``docker logout`` must leave none that opens this
+    registry. None stands for all registries. Returns how many logins and tokens there were.
+    Raises OSError if something cannot be removed; everything else is removed then.
     """
     logins = Cache(directory, "").logins
     unfinished = _unfinished(logins)  # also of writers that were killed, or are late
@@ -55,8 +55,8 @@ def erase(directory: str, request: "Request | None") -> tuple[int, int]:
                 (tokens if is_token else others).append(f"{identity}/{name}")
     failures: list[OSError] = []
     counts = [storage.remove_all(paths, failures) for paths in (login_paths, tokens, others)]
-    # Of all registries, which is simple, and costs their next answer some milliseconds. Last,
-    # because until then another process may make some.
+    # Those of all registries, which is simple, and costs the next answers some milliseconds. Last,
+    # because until then another process may write some.
     storage.remove_all(record_paths(directory), failures)
     if failures:
         raise failures[0]
@@ -66,12 +66,12 @@ def erase(directory: str, request: "Request | None") -> tuple[int, int]:
 def sweep(directory: str, now: float) -> None:
     """Remove what can only belong to expired tokens at ``now`` (epoch seconds).
 
-    That is what nobody has written for 13 hours. It is looked for once an hour. What
-    cannot be removed stays, and keeps nothing else from being removed.
+    These are files that nobody has written for 13 hours. They are looked for once an hour. What
+    cannot be removed stays, and does not keep the rest from being removed.
     """
     last = f"{directory}/swept"
     try:
-        # A clock that was put back must not keep it from being done.
+        # A clock that was set back must not prevent it.
         if abs(now - system.stat(last).st_mtime) < SWEEP_PAUSE:
             return
     except OSError:
@@ -80,7 +80,7 @@ def sweep(directory: str, now: float) -> None:
         storage.write_text(last, "")
     except OSError:
         pass  # then it is done more often
-    # Others may keep files here: what goes has the look of ours.
+    # Others may keep files here: only what looks like ours is removed.
     logins = Cache(directory, "").logins
     _sweep(_unfinished(logins) + _ours(logins) + record_paths(directory), now)
     _sweep([path for path in _unfinished(directory) if path.startswith(last)], now)
@@ -105,7 +105,7 @@ def _sweep(paths: "list[str]", now: float) -> None:
 
 
 def _bury(path: str) -> None:
-    """Remove a file, or an empty directory, if that can be."""
+    """Remove a file, or an empty directory, if possible."""
     try:
         try:
             storage.remove(path)
@@ -116,7 +116,7 @@ def _bury(path: str) -> None:
 
 
 def _unfinished(directory: str) -> list[str]:
-    """Return the paths of what is being written in a directory, or was when its writer ended."""
+    """Return the paths of unfinished files in a directory, whether or not their writers run."""
     found = []
     for name in storage.names_here(directory):
         parts = name.rsplit(".", 3)  # as `write_text` has them

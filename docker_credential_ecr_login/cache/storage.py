@@ -1,7 +1,7 @@
 """Private files: where they are, and how they are read and written.
 
-Files are 0600 and directories 0700; a file is written beside its name, flushed and renamed.
-Whatever is wrong with one (another owner, readable by others, a link, a pipe) makes it empty.
+Files are 0600 and directories 0700; a file is written under another name, flushed and renamed.
+One that is not private (another owner, readable by others, a link, a pipe) counts as empty.
 """
 
 import time
@@ -31,7 +31,7 @@ CREATE_FLAGS = (
     | getattr(system, "O_NOFOLLOW", 0)
     | getattr(system, "O_BINARY", 0)
 )
-"""To make a file that is not there yet, nor a link in its place."""
+"""For creating a file where there is neither a file nor a link."""
 
 _FILE_TYPE, _SYMBOLIC_LINK = 0o170000, 0o120000  # of stat(2)
 _OPEN_TO_OTHERS = 0o077
@@ -45,22 +45,22 @@ def is_disabled(environ: "Mapping[str, str]") -> bool:
 
 
 def default_directory(environ: "Mapping[str, str]") -> str:
-    """Return ``AWS_ECR_CACHE_DIR``, else ``~/.ecr``, for a guest in its own home."""
+    """Return ``AWS_ECR_CACHE_DIR``, else ``~/.ecr``; for a guest, the one in root's home."""
     path = environ.get("AWS_ECR_CACHE_DIR")
     if not path and is_guest(environ):
         from pwd import getpwuid
 
         try:
             return f"{getpwuid(0).pw_dir}/.ecr"
-        except KeyError:  # nobody knows where that is
+        except KeyError:  # root's home is not known
             pass
     return expand(path or "~/.ecr", environ)
 
 
 def is_guest(environ: "Mapping[str, str]") -> bool:
-    """Say whether this is root in the home of another user, as by ``sudo -E``.
+    """Say whether this is root in the home of another user, as with ``sudo -E``.
 
-    What root made there would be in that user's way.
+    What root created there, that user could not change.
     """
     if not hasattr(system, "geteuid") or system.geteuid() != 0:
         return False
@@ -73,8 +73,7 @@ def is_guest(environ: "Mapping[str, str]") -> bool:
 def directories(environ: "Mapping[str, str]") -> "Iterator[str]":
     """Yield the directories in which a cache can be.
 
-    The default one, and platformdirs' user cache directory, which is for when the former
-    cannot be used.
+    These are the default one, and platformdirs' user cache directory if that cannot be used.
     """
     yield default_directory(environ)
     if is_guest(environ):
@@ -88,14 +87,14 @@ def directories(environ: "Mapping[str, str]") -> "Iterator[str]":
 
 
 def writable_directory(environ: "Mapping[str, str]") -> str | None:
-    """Return the cache directory to write in, made if need be, or None."""
+    """Return the cache directory to write in, which is created if need be, or None."""
     return next(filter(is_writable, directories(environ)), None)
 
 
 def complaint(environ: "Mapping[str, str]", used: str | None) -> str:
-    """Return, in one line, why the default directory is not the one ``used``; "" if it is.
+    """Return, in one line, why the default directory is not the one ``used``, and what to do.
 
-    And what to do. ``used`` is what `writable_directory` gives.
+    "" if it is. ``used`` is what `writable_directory` returns.
     """
     default = default_directory(environ)
     found = obstacle(default) if used != default else None
@@ -151,12 +150,12 @@ def obstacle(directory: str) -> tuple[str, str] | None:
             return f"{closed[0]} cannot be written", remedy
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error), remedy
-    # Root has made it, by `sudo -E`.
+    # Root has created it, with `sudo -E`.
     return f"{closed[0]} belongs to user {state.st_uid}", f"sudo chown -R $(id -u) {directory}"
 
 
 def _try_file(directory: str) -> None:
-    """Make a file and remove it. Raises OSError, also if it would not be believed."""
+    """Create a file and remove it. Raises OSError, also if `read_text` would not trust it."""
     path = _temporary(f"{directory}/swept")  # which is removed even if this process is killed
     try:
         system.close(_created(path, checked=True))
@@ -184,11 +183,11 @@ def read_text(path: str) -> str:
 
 
 def write_text(path: str, text: str, *, durable: bool = False, checked: bool = True) -> None:
-    """Put a private file with ``text`` at ``path``, whole or not at all.
+    """Write a private file with ``text`` at ``path``, whole or not at all.
 
-    Only a ``durable`` one is waited for until it is on the disk, which takes longer than all else:
-    for what nobody can ask for again. Raises OSError; of what is ``checked``, also where
-    `read_text` would not believe it.
+    If ``durable``, wait until it is on the disk, which takes longer than everything else: for what
+    cannot be asked for again. Raises OSError; if ``checked``, also if `read_text` would not trust
+    the file.
     """
     make_directory(path.rpartition("/")[0])
     temporary = _temporary(path)
@@ -216,7 +215,7 @@ def _temporary(path: str) -> str:
 
 
 def _created(path: str, *, checked: bool) -> int:
-    """Make a private file, and return it open. Raises OSError; if ``checked``, as `write_text`."""
+    """Create a private file, and return it open. Raises OSError as `write_text` does."""
     descriptor = system.open(path, CREATE_FLAGS, 0o600)
     if not checked or _is_private(system.fstat(descriptor)):
         return descriptor
@@ -226,7 +225,7 @@ def _created(path: str, *, checked: bool) -> int:
 
 
 def is_our_own(state: "system.stat_result") -> bool:
-    """Say whether that is a file of this user alone, under one name: nobody put it in the way."""
+    """Say whether that is a file of this user alone, under one name: nobody else planted it."""
     return is_regular(state) and _is_of_user(state) and state.st_nlink <= 1
 
 
@@ -266,17 +265,17 @@ def remove_all(paths: "list[str]", failures: "list[OSError]") -> int:
 
 
 def _remove_answerable(path: str) -> bool:
-    """Remove a file that could be answered; say whether there was one. Raises OSError."""
+    """Remove a file that `read_text` may trust; say whether there was one. Raises OSError."""
     try:
         return remove(path)
     except OSError:
         if read_text(path):
             raise
-        return False  # what could not be answered is as good as gone
+        return False  # what it does not trust is as good as removed
 
 
 def names_here(directory: str) -> list[str]:
-    """Return what may be removed from a directory: nothing that lies elsewhere, behind a link."""
+    """Return the names in a directory; none if it is a link, to files that may be of others."""
     try:
         is_here = system.lstat(directory).st_mode & _FILE_TYPE != _SYMBOLIC_LINK
     except OSError:

@@ -8,14 +8,14 @@
       tokens/<fingerprint of the identity>/<scope>.prompt    likewise, while it asks a person
       tokens/<fingerprint of the identity>/hosts/<host>      what the config file says of it
       logins/<host>                                          a token that ``docker login`` stored
-      records/<question>,<profile>,<access key id>           an answer once more; see `records`
+      records/<question>,<profile>,<access key id>           an answer to repeat; see `records`
       mfa.lock                                               held while a person is asked
       mfa-process.lock                                       held while a program gives a code
-      swept                                                  empty: when was it swept
+      swept                                                  empty; its time is of the last sweep
       log/ecr-login.log
 
-Half a file, garbage, or another version is a miss. What a file was stored for is part of it and
-is compared whole.
+Half a file, garbage, or another version is a miss. A file also holds what it was stored for, in
+full, which is compared.
 """
 
 from ..registry import REGION_PREFIXES, fingerprint, is_fingerprint
@@ -38,10 +38,10 @@ MAX_CLOCK_SKEW = 900
 """Seconds by which AWS lets a clock be wrong."""
 
 IN_USE = (".lock", ".prompt", ".refresh")
-"""How names end of what processes that are at work now have beside a token."""
+"""How the names of files end that processes at work keep beside a token."""
 
 BESIDE = (".failure", ".tmp")
-"""How names end of what else stands beside a token and is none."""
+"""How the names of all other files end that are beside a token."""
 
 MAGIC = "ecr-login/1"
 """How a token's file begins."""
@@ -66,7 +66,7 @@ class Entry:
     @property
     def usable_between(self) -> tuple[int, int]:
         """From when to when the token may be answered (epoch seconds)."""
-        # A token with more than its 12 hours left is from another clock than now's.
+        # If a token has more than 12 hours left, the clock has been set back since.
         since = self.expires_at - MAX_TOKEN_LIFETIME - MAX_CLOCK_SKEW
         return since, self.expires_at - MIN_LIFETIME
 
@@ -83,7 +83,7 @@ class Entry:
 class Cache:
     """The tokens in one cache directory that belong to one configured identity.
 
-    Reading never raises: whatever is wrong is a miss. Writing raises OSError.
+    Reading never raises: anything that is wrong is a miss. Writing raises OSError.
     ``tokens`` is the directory of the tokens, ``logins`` that of the logins.
     """
 
@@ -100,8 +100,8 @@ class Cache:
     def login(self, request: "Request") -> Entry | None:
         """Return the token that ``docker login`` stored for a registry, or None.
 
-        That is somebody else's where a service account asks, and where it is said for what access
-        tokens are to be, it may do more.
+        None for a service account, because the login is somebody else's, and with restricted
+        access, because a login may allow more.
         """
         if request.access or request.web_identity:
             return None
@@ -149,7 +149,7 @@ class Cache:
     def entries(self) -> "Iterator[tuple[str, Entry | None]]":
         """Yield the path of each token and login of every identity, and what is in it.
 
-        That is None where the file is not believed.
+        That is None if the file is not trusted.
         """
         logins = [
             f"{self.logins}/{name}"
@@ -183,7 +183,7 @@ class Cache:
 
 
 def open_cache(request: "Request") -> Cache | None:
-    """Return the cache to look in, None if there is to be none."""
+    """Return the cache to look in, None if it is disabled."""
     if storage.is_disabled(request.environ):
         return None
     return Cache(storage.default_directory(request.environ), request.identity)
@@ -196,7 +196,7 @@ def identities(directory: str) -> list[str]:
 
 
 def token_names(directory: str) -> list[str]:
-    """Return the names of tokens in the directory of an identity, and of what is beside them."""
+    """Return the names of tokens in the directory of an identity, and of the files beside them."""
     found = []
     for name in storage.names_here(directory):
         partition, _, rest = name.partition(".")
@@ -207,7 +207,7 @@ def token_names(directory: str) -> list[str]:
 
 
 def file_name(host: str) -> str:
-    """Return a host name, which may have a port, as every file system takes it."""
+    """Return a host name, which may have a port, in a form that every file system accepts."""
     return host.replace(":", "+")
 
 

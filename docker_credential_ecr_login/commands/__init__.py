@@ -1,6 +1,6 @@
-"""What people type: ``docker-credential-ecr-login <command>``.
+"""The commands that people type: ``docker-credential-ecr-login <command>``.
 
-Imported for that only, and by nothing but `__main__`.
+Only `__main__` imports this package, and only to run one of them.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def run(arguments: list[str], environ: Mapping[str, str]) -> tuple[str, str, int
 
 
 def parser() -> "_Parser":
-    """Return what understands the arguments, and of which completions and manual are made."""
+    """Return the parser of the arguments, from which completions and manual are made, too."""
     top = _Parser(
         prog=NAME,
         description="Gives credentials for Amazon ECR to docker, podman, skopeo, buildah, Helm and "
@@ -62,5 +62,5 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help() + (f"\nexamples:\n{shown}" if shown else "")
 
     def error(self, message: str) -> NoReturn:
-        """Raise `BadInput`: it is `__main__` that writes, and whose exit code 1 says so."""
+        """Raise `BadInput`: `__main__` prints it, and exits with code 1."""
         raise BadInput(message, f"see: {' '.join(filter(None, (self.prog, self.command)))} --help")

@@ -1,4 +1,4 @@
-"""What to say of a repository or an image that is not there, or could not be imported. Pure."""
+"""Findings about a repository or an image that is missing, or could not be imported. Pure."""
 
 import json
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ _DOCKER_HUB = "registry-1.docker.io"
 
 
 def no_repository(situation: Situation) -> Finding:
-    """Return where else it is, what its name may be, or which rule should have made it."""
+    """Return where else it is, what its name may be, or which rule should have created it."""
     image, registry = situation.image, situation.registry
     if rule := situation.rule:
         return _not_made(situation, str(rule["ecrRepositoryPrefix"]))
@@ -34,7 +34,7 @@ def no_repository(situation: Situation) -> Finding:
 
 
 def no_repository_to_push_to(situation: Situation) -> Finding:
-    """Return how it is made: by a command, or by a creation template with the push."""
+    """Return how it is created: by a command, or from a creation template by the push itself."""
     name, template = situation.image.repository, situation.template
     message = f"there is no repository {name} in account {situation.account}"
     if "CREATE_ON_PUSH" in (template.get("appliedFor") or ()):
@@ -77,7 +77,7 @@ def no_image(situation: Situation) -> Finding:
 
 
 def _not_made(situation: Situation, prefix: str) -> Finding:
-    """Return what to say of a repository that a rule should have made, and did not."""
+    """Return the finding for a repository that a rule should have created, and did not."""
     upstream = situation.rule.get("upstreamRegistryUrl")
     name = situation.image.repository.removeprefix(f"{prefix}/")
     message = (
@@ -92,7 +92,7 @@ def _not_made(situation: Situation, prefix: str) -> Finding:
 
 
 def upstream_fails(situation: Situation, reply: Reply) -> Finding:
-    """Return which rule it is whose registry does not let ECR in, and how that is mended."""
+    """Return which rule's upstream registry refuses ECR, and how to correct that."""
     rule = situation.rule
     message = f"the registry cannot pull {situation.image.repository} itself: {reply.words}"
     if not rule:

@@ -21,7 +21,7 @@ _KEYS = (
     "AWS_SESSION_TOKEN",
 )
 _ACCOUNT_LENGTH = 12
-# Areas and numbers are added, points of the compass are not.
+# AWS adds areas and numbers, but no points of the compass.
 _REGION = re.compile(
     r"[a-z]+(?:-[a-z]+)?-(?:central|(?=[nsew])(?:north|south)?(?:east|west)?)-[0-9]+"
 )
@@ -58,7 +58,7 @@ def chosen_hosts(options: argparse.Namespace, environ: Mapping[str, str]) -> lis
 
 
 def own_name(name: str, environ: Mapping[str, str]) -> str:
-    """Return a name that our own config file lists as one of ECR as clients have it, or "".
+    """Return a ``name`` in its canonical form if config.toml lists it as one of ECR, else "".
 
     Raises `BadConfiguration`.
     """
@@ -71,7 +71,7 @@ def own_name(name: str, environ: Mapping[str, str]) -> str:
 def configured_regions(environ: Mapping[str, str], profile: str = "") -> list[str]:
     """Return the region that the environment or the profile names, if any.
 
-    ``profile`` wins over that of the environment. Raises `HelperError`.
+    ``profile`` wins over the profile of the environment. Raises `HelperError`.
     """
     from ..aws.session import default_registry
 
@@ -88,9 +88,9 @@ def hosts(
 ) -> list[str]:
     """Return the hosts that are meant, each once.
 
-    An argument is a host, or an account of 12 digits, which means its registry in each of the
-    ``regions``; or several of these, with commas or white space between. ``own_name`` returns a
-    name of one's own in front of ECR as clients have it, and "" for others. Raises `BadInput`.
+    An argument is a host, or an account ID of 12 digits, which means its registry in each of the
+    ``regions``; or several of these, separated by commas or white space. ``own_name`` returns the
+    canonical form of a domain name that stands for ECR, and "" for others. Raises `BadInput`.
     """
     found = []
     for name in " ".join(arguments).replace(",", " ").split():
@@ -129,7 +129,7 @@ def regions(arguments: Iterable[str]) -> list[str]:
 
 
 def check_region(region: str) -> None:
-    """Raise `BadInput` for a region that is one of AWS's misspelt; any that can come is none."""
+    """Raise `BadInput` for a misspelt region of AWS, but for none that AWS could add."""
     if _REGION.fullmatch(region):
         return
     from ..aws.session import known_regions

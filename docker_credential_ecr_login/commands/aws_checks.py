@@ -66,7 +66,7 @@ def credentials(context: CheckContext) -> Iterator[Finding]:
 
 
 def principal(context: CheckContext) -> Iterator[Finding]:
-    """Say who that is for AWS."""
+    """Say which principal of AWS these credentials belong to."""
     if context.caller is None or not context.has_credentials:
         yield _skipped("principal", context, "there are no credentials")
         return
@@ -98,7 +98,7 @@ def endpoint(context: CheckContext) -> Iterator[Finding]:
 
 
 def token(context: CheckContext) -> Iterator[Finding]:
-    """Say whether there is a token that can be used, and how long."""
+    """Say whether there is a usable token, and until when it is valid."""
     request = context.request
     if request is None or request.registry is None:
         reason = "config.toml must be corrected first" if context.registry else _NO_REGISTRY
@@ -118,7 +118,7 @@ def token(context: CheckContext) -> Iterator[Finding]:
 
 
 def registry(context: CheckContext) -> Iterator[Finding]:
-    """Say whether the registry takes the token."""
+    """Say whether the registry accepts the token."""
     if context.registry is None or context.caller is None or not context.network:
         yield _skipped("registry", context, _NO_REGISTRY if context.caller else _NO_PROFILE)
         return
@@ -152,7 +152,7 @@ def registry(context: CheckContext) -> Iterator[Finding]:
 
 
 def registry_api(context: CheckContext) -> "RegistryApi":
-    """Return what asks the registry, with the token if there is one."""
+    """Return the API of the registry, to ask with the token if there is one."""
     from ..aws.registry_api import RegistryApi
 
     request = _request(context)
@@ -173,7 +173,7 @@ def _region(context: CheckContext) -> str | None:
 
 
 def _request(context: CheckContext) -> Request:
-    """Return what is asked, as far as that is known."""
+    """Return the request for the registry, as far as it is known."""
     if context.request and context.request.registry:
         return context.request
     registry = context.registry or Registry("", "", context.region or _SDK_REGION, "aws")

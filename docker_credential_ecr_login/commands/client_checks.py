@@ -21,7 +21,7 @@ _REGISTRIES_CONF = ("~/.config/containers/registries.conf", "/etc/containers/reg
 
 
 def clients(context: CheckContext) -> Iterator[Finding]:
-    """Say which clients there are, and what counts for each."""
+    """Say which clients are installed, and which configuration each of them reads."""
     found = list(installed(context.environ))
     served = []
     for client in found:
@@ -87,14 +87,14 @@ def docker(context: CheckContext) -> Iterator[Finding]:
 
 
 def _misspelt(keys: Iterable[str]) -> str:
-    """Return what is nearly a key of docker's configuration for helpers, or ""."""
+    """Return a key that looks like a misspelt credHelpers or credsStore, or ""."""
     known = ("credhelpers", "credsstore")  # whose case docker does not mind
     unknown = (key for key in keys if key.lower() not in known)
     return next((key for key in unknown if get_close_matches(key.lower(), known, 1, 0.85)), "")
 
 
 def logins(context: CheckContext) -> Iterator[Finding]:
-    """Say which tokens of former logins can get in the way of the helper."""
+    """Say which tokens of earlier logins can get in the way of the helper."""
     environ = context.environ
     clean = True
     dockers = client_path(environ)
@@ -116,7 +116,7 @@ def logins(context: CheckContext) -> Iterator[Finding]:
                 + listed(found),
                 f"{NAME} configure --clean{option} {' '.join(found)}",
             )
-    with suppress(HelperError):  # of what is no JSON, docker itself complains
+    with suppress(HelperError):  # docker itself complains if this is not JSON
         text = environ.get("DOCKER_AUTH_CONFIG") or "{}"
         if found := logins_in(text, "DOCKER_AUTH_CONFIG"):
             clean = False
@@ -139,7 +139,7 @@ def first_host(environ: Mapping[str, str]) -> str | None:
 
 
 def _podmans(environ: Mapping[str, str], host: str | None) -> str:
-    """Return the file by which podman, skopeo and buildah use this helper, if there is one."""
+    """Return the file that makes podman, skopeo and buildah use this helper, or ""."""
     with suppress(HelperError, tomllib.TOMLDecodeError, TypeError):
         file = ClientConfiguration(client_path(environ, podman=True), environ)
         if host in file.own_hosts or (file.own_hosts and not host):

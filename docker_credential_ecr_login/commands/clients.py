@@ -31,7 +31,7 @@ def client_path(environ: Mapping[str, str], *, podman: bool = False) -> str:
 
 
 def runtime_path(environ: Mapping[str, str]) -> str:
-    """Return where podman keeps logins until the machine is started again, "" if nowhere."""
+    """Return where podman keeps logins until the machine restarts, "" if nowhere."""
     if sys.platform != "linux" or environ.get("REGISTRY_AUTH_FILE"):
         return ""
     directory = environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}"
@@ -40,13 +40,13 @@ def runtime_path(environ: Mapping[str, str]) -> str:
 
 
 def client_paths(environ: Mapping[str, str]) -> list[str]:
-    """Return where all files can be that name this helper, Docker's first, each file once."""
+    """Return the paths of all files that can name this helper, Docker's first, each file once."""
     paths = client_path(environ), client_path(environ, podman=True), runtime_path(environ)
     return list({os.path.realpath(path): path for path in paths if path}.values())
 
 
 def writers(environ: Mapping[str, str]) -> list[str]:
-    """Return the commands under way with the same home that write back what they read (Linux)."""
+    """Return the running commands of the same home that write back what they read (Linux)."""
     found = []
     for name in os.listdir("/proc") if sys.platform == "linux" else ():
         with suppress(OSError):  # no process, somebody else's, or it has just ended
@@ -93,6 +93,6 @@ def logins_in(text: str, shown: str) -> list[str]:
 
 
 def logins_of_others(fields: dict[str, Any]) -> list[str]:
-    """Return what is not of ECR, and has a login in the configuration of a client."""
+    """Return the registries other than ECR that have a login in the configuration of a client."""
     logins = json_text.field(fields, "auths")[1].items()
     return [key for key, entry in logins if json_text.is_login(entry) and not parse(key)]

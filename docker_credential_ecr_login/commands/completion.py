@@ -1,9 +1,8 @@
 """``completion``: the script that completes this program's arguments in a shell.
 
-It was made from the arguments of all commands when the wheel was built, by ``building/``,
-and is installed where a system-wide shell looks for such scripts. Not every installation is
-system-wide, so it can be had from here, too: out of a second file, for what this prints may be
-sent to where the first one is.
+It is made from the arguments of all commands when the wheel is built, by ``building/``, and
+installed where shells look for system-wide scripts. This command is for all other installations.
+It prints a second copy of the script, because its output may be redirected to the first one.
 """
 
 import argparse
@@ -22,7 +21,7 @@ SCRIPTS = {
 """Where each shell's script is, below the prefix of the installation."""
 
 OWN_SCRIPTS = {shell: f"share/{NAME}/completion.{shell}" for shell in SCRIPTS}
-"""Where the one to print is, which no shell looks for."""
+"""Where the copy to print is, for which no shell looks."""
 
 
 def add_to(commands: Any) -> None:

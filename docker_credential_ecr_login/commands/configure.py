@@ -1,6 +1,6 @@
 """``configure``: name this helper in the configuration of docker or podman, or take it out.
 
-What the files are to say is decided on their texts, before any of them is written.
+All edits are decided on the texts of the files, before any file is written.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def _run(
     if not plan.for_all:
         try:
             changes += _runtime_changes(clients[0], plan, environ)
-        except HelperError as error:  # podman's affair, and maybe nobody has podman
+        except HelperError as error:  # that of podman, which perhaps nobody uses
             warnings.append(str(error))
     warnings += [f"{file.shown}: {warning}" for file, edit in changes for warning in edit.warnings]
     changes = [(file, edit) for file, edit in changes if edit.text != file.text]
@@ -144,7 +144,7 @@ def _run(
             file.replace(edit.text)
         except WrittenMeanwhile:
             raise
-        except HelperError as error:  # what was written before it is to be told all the same
+        except HelperError as error:  # what was written before it is reported all the same
             return [*warnings, str(error)], 1
         done.update(f"{file.shown}: {line}\n" for line in edit.done)
     if changes and (others := _writers_left(environ)):
@@ -152,7 +152,7 @@ def _run(
             f"{others[0]} is running, and may undo this when it ends: check with doctor after that"
         )
     for file, _ in changes:
-        file.verify()  # which it may have done already
+        file.verify()  # it may have put back the old text already
     if not done:
         done[f"{clients[0].shown}: nothing had to be changed\n"] = 1
     return warnings, 0
@@ -168,7 +168,7 @@ def _writers_left(environ: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def _lock(environ: Mapping[str, str]) -> Iterator[None]:
-    """Have other runs of this command wait meanwhile, where there can be a lock."""
+    """Make other runs of this command wait meanwhile, where locks work."""
     directory = "" if storage.is_disabled(environ) else storage.writable_directory(environ)
     lock = Lock(f"{directory}/configure.lock")
     with suppress(OSError):
@@ -181,9 +181,9 @@ def _lock(environ: Mapping[str, str]) -> Iterator[None]:
 
 
 def _profile_warnings(who: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
-    """Return what to do about a profile that cannot be there yet.
+    """Return what to do about a profile if the AWS configuration has none yet.
 
-    Raises `HelperError` if others are there, and it is not.
+    Raises `HelperError` if it has others, but not this one.
     """
     from ..aws.session import check_profile
 
@@ -196,9 +196,9 @@ def _profile_warnings(who: Mapping[str, str], environ: Mapping[str, str]) -> lis
 def _changes(
     clients: Sequence[ClientConfiguration], plan: Plan, environ: Mapping[str, str]
 ) -> list[tuple[TextFile, Edit]]:
-    """Return the files with what is to become of them, in the order to write them in.
+    """Return the files and their edits, in the order in which to write them.
 
-    Whatever stops it halfway: a credsStore that was replaced is kept as fallback.
+    Wherever that is interrupted, a credsStore that was replaced is kept as fallback.
     """
     own_changes: list[tuple[TextFile, Edit]] = []
     restored = ""
@@ -227,9 +227,9 @@ def _changes(
 def _runtime_changes(
     client: TextFile, plan: Plan, environ: Mapping[str, str]
 ) -> list[tuple[TextFile, Edit]]:
-    """Return podman's file for logins with what is to become of it, if there is one.
+    """Return podman's temporary file of logins and its edit, if there is such a file.
 
-    What podman finds there wins over all files that stay. Raises `BadConfiguration`.
+    What podman finds there wins over its permanent files. Raises `BadConfiguration`.
     """
     path = runtime_path(environ)
     if not path or os.path.realpath(path) == client.target:
@@ -239,7 +239,7 @@ def _runtime_changes(
 
 
 def _podman_warnings(environ: Mapping[str, str]) -> list[str]:
-    """Return what to do if podman would not read the file that it ought to."""
+    """Return what to do if podman would not read the file that was edited."""
     if not environ.get("DOCKER_CONFIG") or environ.get("REGISTRY_AUTH_FILE"):
         return []
     what = "while DOCKER_CONFIG is set, podman and buildah read only config.json there"

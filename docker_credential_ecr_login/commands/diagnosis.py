@@ -1,4 +1,4 @@
-"""Whose rule keeps somebody from an image, or what else does: from replies to findings. Pure."""
+"""Why an image cannot be pulled or pushed: from the replies of a registry to findings. Pure."""
 
 import json
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def push(situation: Situation) -> Iterator[Finding]:
 
 
 def cause(situation: Situation, check: str, reply: Reply, *others: str) -> Finding:
-    """Return why the registry refuses; ``others`` may know a reason that it does not give."""
+    """Return why the registry refuses; replies to ``others`` may say what ``reply`` does not."""
     said = situation.denial(reply)
     principal = situation.principal
     if said and principal and not same_principal(said.principal, principal):
@@ -103,7 +103,7 @@ def cause(situation: Situation, check: str, reply: Reply, *others: str) -> Findi
 
 
 def denied(situation: Situation, check: str, denial: Denial) -> Finding:
-    """Return whose rule denies it, and what to do."""
+    """Return which policy denies it, and what to do."""
     repository = situation.image.repository
     actions = remedies.needed(denial.action)
     message = _denied(denial)
@@ -188,5 +188,5 @@ def _layer_kept_back(situation: Situation, host: str, storage: Reply) -> Finding
 
 
 def _host_of(layer: Reply) -> str:
-    """Return where the layer is kept, which the asking side puts into the reply."""
+    """Return the host that stores the layer, which `image_checks` puts into the reply."""
     return str(layer.content or "the registry itself")

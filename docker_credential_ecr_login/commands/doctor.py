@@ -1,6 +1,6 @@
-"""``doctor``: look at everything that an answer depends on, and say what to do.
+"""``doctor``: check everything that an answer depends on, and say what to do.
 
-It goes on after a failure, and prints each finding at once: some checks take their time.
+It continues after a failure, and prints each finding at once, because some checks take long.
 """
 
 import argparse

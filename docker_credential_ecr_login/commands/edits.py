@@ -1,4 +1,4 @@
-"""What ``configure`` makes of the texts of configuration files."""
+"""How ``configure`` edits the texts of configuration files."""
 
 from typing import Any, NamedTuple
 
@@ -11,11 +11,11 @@ from .clients import OWN_NAME, logins_of_others
 from .plans import Plan
 
 BYTE_ORDER_MARK = "\ufeff"
-"""With which editors on Windows begin a file."""
+"""What editors on Windows put at the beginning of a file."""
 
 
 class Edit(NamedTuple):
-    """What is to become of a file: its text, what was done to it, and what to warn of."""
+    """The new text of a file, what was done to it, a line each, and what to warn of."""
 
     text: str
     done: list[str]
@@ -23,9 +23,9 @@ class Edit(NamedTuple):
 
 
 def edit_client(text: str, path: str, plan: Plan, restored: str) -> Edit:
-    """Return what becomes of ``text``, the configuration of docker or podman.
+    """Return the edit of ``text``, the configuration of docker or podman.
 
-    ``path`` is for messages; ``restored`` is what was credsStore before this helper, or "".
+    ``path`` is for messages; ``restored`` is what credsStore was before this helper, or "".
     Raises `BadConfiguration`.
     """
     fields = json_text.load(text, path)
@@ -38,7 +38,7 @@ def edit_client(text: str, path: str, plan: Plan, restored: str) -> Edit:
 
 
 def edit_runtime(text: str, path: str, plan: Plan) -> Edit:
-    """Return what becomes of ``text``, the file that podman has for logins and reads first.
+    """Return the edit of ``text``, podman's temporary file of logins, which it reads first.
 
     ``path`` is for messages. Raises `BadConfiguration`.
     """
@@ -124,9 +124,9 @@ def _written(fields: dict[str, Any], path: str, edit: Edit) -> Edit:
 
 
 def edit_own(text: str, path: str, plan: Plan, store: str) -> Edit:
-    """Return what becomes of ``text``, our own config file at ``path``.
+    """Return the edit of ``text``, the config.toml at ``path``.
 
-    ``store`` is the credsStore of docker so far, or "". Raises `BadConfiguration`.
+    ``store`` is docker's credsStore so far, or "". Raises `BadConfiguration`.
     """
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     text = text.removeprefix(mark)

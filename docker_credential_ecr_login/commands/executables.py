@@ -13,7 +13,7 @@ from subprocess import DEVNULL, TimeoutExpired
 from .. import protocol
 from ..subprocesses import TooMuchOutput, run_to_end
 
-# What says which package a file is of, the name in its answer, and what removes a package.
+# The command that names a file's package, where its output has that name, and what removes one.
 _PACKAGE_MANAGERS = (
     (("dpkg", "-S"), r"([^\s:,]+)", "apt remove"),
     (("rpm", "-qf", "--queryformat", "%{NAME}"), r"(\S+)", "dnf remove"),
@@ -65,9 +65,9 @@ def is_this(path: str) -> bool:
 
 @lru_cache
 def version_of(path: str) -> str:
-    """Return what the executable at ``path`` says of its version, in one line; "" if nothing.
+    """Return the version that the executable at ``path`` prints, in one line; "" if none.
 
-    Or why it cannot be run.
+    If it cannot be run, return why.
     """
     try:
         _, output, _ = run_to_end([path, "version"], _TIMEOUT, stdin=b"", stderr=DEVNULL)
@@ -79,7 +79,7 @@ def version_of(path: str) -> str:
 
 
 def removal(path: str) -> str:
-    """Return the command that removes an executable: with its package, if it is of one."""
+    """Return the command that removes an executable, or the package that it belongs to."""
     real = os.path.realpath(path)
     if "/Docker.app/" in real:
         note = "each update of Docker Desktop restores it, so put this one earlier on PATH"
@@ -96,7 +96,7 @@ def removal(path: str) -> str:
 
 
 def remedy(client: str) -> str:
-    """Return how to have ``client`` find this installation on PATH."""
+    """Return how to make ``client`` find this installation on PATH."""
     if not os.path.exists(own_path()):
         return f"link the program that you have just run into a directory that {client} searches"
     if is_for_all_users(own_path()):

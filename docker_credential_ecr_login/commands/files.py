@@ -1,7 +1,7 @@
-"""Files of other programs: read, and written only as they were read.
+"""Files of other programs, which are written only if they are still as they were read.
 
-Nobody else who writes them takes a lock. So what is written is exchanged with what is there, at
-once, and what comes out is compared with what was read: if it is something else, it goes back.
+The other programs write them without a lock. So the new file is exchanged with the present one, in
+one step, and the present one is compared with what was read: if it differs, it is put back.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ from ..errors import BadConfiguration
 from ..identity import expand
 from ..redaction import one_line
 
-# In a directory of somebody else, or as a mount of its own, a file cannot be replaced.
+# A file cannot be replaced in another user's directory, or if it is a mount of its own.
 _NOT_REPLACEABLE = (errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS)
 _AT_FDCWD = -100  # of linux/fcntl.h
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h, RENAME_SWAP of macOS's stdio.h
@@ -110,7 +110,7 @@ class TextFile:
                 os.close(descriptor)
 
     def _exchange(self, temporary: str) -> None:
-        """Put the file at ``temporary`` in its place, where what was read still is."""
+        """Put the file at ``temporary`` in place of what was read, if that is still there."""
         try:
             if not self.exists:
                 os.link(temporary, self.target)
@@ -169,7 +169,7 @@ class TextFile:
 
 
 def exchange(one: str, other: str) -> None:
-    """Exchange two files, at once. Raises OSError, and others where the system cannot."""
+    """Exchange two files in one step. Raises OSError, and others where the system cannot do it."""
     libc = ctypes.CDLL(None, use_errno=True)
     paths = os.fsencode(one), os.fsencode(other)
     if sys.platform == "darwin":
@@ -195,7 +195,7 @@ def _fill(path: str, content: bytes) -> None:
 
 
 def _make_directories(path: str) -> None:
-    """Make a directory for this user only, and those above it that are missing likewise."""
+    """Make a directory, and the missing ones above it, for this user only."""
     if not os.path.isdir(path):
         _make_directories(os.path.dirname(path))
         with suppress(FileExistsError):  # of another process

@@ -1,6 +1,6 @@
-"""What ``doctor`` finds, and what it knows by then.
+"""What ``doctor`` finds, and what its checks know from the earlier ones.
 
-A check yields findings. It raises `HelperError` for what fails, and the next ones go on without it.
+A check yields findings, or raises `HelperError` for a failure; the next checks run all the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from .images import Image
 if TYPE_CHECKING:
     from ..aws.caller import Caller
 
-_SHOWN = 3  # of things that there can be many of
+_SHOWN = 3  # entries of a list that can be long
 
 Status = Literal["passed", "failed", "warned", "skipped"]
 
@@ -32,12 +32,12 @@ class Finding(NamedTuple):
 
 @dataclass
 class CheckContext:
-    """What is looked at, and what was found out about it on the way.
+    """What is checked, and what earlier checks have found out about it.
 
     ``host`` is the registry, None until it is known; ``environ`` has the general settings of
     the config file once that was read. ``secret`` is the password for the registry, or empty;
-    ``takes_token`` is whether the registry took it, or lets everybody in. ``image`` is what is to
-    be pulled, or pushed, if one was named; ``principal`` the ARN of who asks AWS, or empty.
+    ``takes_token`` is whether the registry accepted it, or lets everybody in. ``image`` is the one
+    to pull or push, if one was named; ``principal`` the ARN of who asks AWS, or empty.
     """
 
     environ: Mapping[str, str]
@@ -70,7 +70,7 @@ Check = Callable[[CheckContext], Iterator[Finding]]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first of things that there can be many of, on one line."""
+    """Return the first entries of a list on one line, and how many more there are."""
     shown = [one_line(name) for name in names[:_SHOWN]]
     others = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
     return ", ".join(shown + others)

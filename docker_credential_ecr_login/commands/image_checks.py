@@ -1,7 +1,7 @@
 """The checks of ``doctor IMAGE``: what is asked of the registry, its storage and its API.
 
-A pull is tried as clients do it, but for one byte of a layer; of a push, an upload is begun and
-cancelled. Where something is refused, more is asked, to say why.
+A pull is tried as clients do it, but with only one byte of a layer; for a push, an upload is
+started and cancelled. Where something is refused, further questions find out why.
 """
 
 import platform
@@ -78,7 +78,7 @@ class _Questions:
         self._repository = {"repositoryName": image.repository}
 
     def ask_about_pull(self, wanted: str) -> None:
-        """Ask what a client asks that pulls for the ``wanted`` platform, and the API the same."""
+        """Ask what a client asks to pull for the ``wanted`` platform, and ask the API the same."""
         manifest = self._manifest(self._image.reference)
         self.replies["manifest"] = manifest
         self._ask("describe_repositories", repositoryNames=[self._image.repository])
@@ -94,9 +94,9 @@ class _Questions:
             self._ask_why(refused)
 
     def ask_about_push(self) -> None:
-        """Ask whether the repository is there, and begin an upload only if it is.
+        """Ask whether the repository exists, and start an upload only if it does.
 
-        Else a creation template could make it; and ECR has been seen to hang up.
+        Otherwise, a creation template could create it; and ECR has been seen to hang up.
         """
         described = self._ask("describe_repositories", repositoryNames=[self._image.repository])
         if not described.code:
@@ -112,7 +112,7 @@ class _Questions:
         return self._api.ask("GET", path, Accept=MANIFESTS).reply
 
     def _ask_for_layers(self, manifest: Any, *, alone: bool) -> None:
-        """Have one byte of a layer; and the image's configuration, if that alone has a platform."""
+        """Get one byte of a layer, and the image's configuration if only that has a platform."""
         if digests := layers(manifest)[:_MOST_LAYERS]:
             self._ask("batch_check_layer_availability", **self._repository, layerDigests=digests)
             self.replies["layer"], self.replies["storage"] = self._blob(digests[0], Range=_A_BYTE)
@@ -120,7 +120,7 @@ class _Questions:
             self.replies["config"] = self._blob(digest)[1]
 
     def _blob(self, digest: str, **headers: str) -> tuple[Reply, Reply]:
-        """Return what the registry and what its storage says, to which it sends clients."""
+        """Return the replies of the registry, and of the storage to which it sends clients."""
         answer = self._api.ask("GET", f"{self._path}/blobs/{digest}", **headers)
         if not answer.location or answer.reply.code:
             return answer.reply._replace(content=None), answer.reply
@@ -131,7 +131,7 @@ class _Questions:
             return where, Reply(NO_ANSWER, error.message)
 
     def _begin_upload(self) -> Reply:
-        """Begin an upload, and cancel it at once. (Where that fails, it expires.)."""
+        """Start an upload, and cancel it at once. (If that fails, it expires.)."""
         answer = self._api.ask("POST", f"{self._path}/blobs/uploads/")
         parts = urlsplit(answer.location)
         if not answer.reply.code and parts.hostname == urlsplit(f"//{self._image.host}").hostname:
@@ -198,7 +198,7 @@ class _Questions:
         return Reply(content=entries)
 
     def _call(self, operation: str, **parameters: Any) -> Reply:
-        """Return what the API answers; where it gives no answer, it is not asked any more."""
+        """Return the API's reply. If the API does not answer, it is not asked again."""
         if self._caller is None:
             return NOT_ASKED
         reply = self._caller.ask(operation, **parameters)

@@ -68,8 +68,8 @@ def wanted_platform(environ: Mapping[str, str], machine: str) -> str:
 def platforms(index: Any) -> dict[str, str]:
     """Return the platforms that a manifest list is for, and the digest for each.
 
-    Empty for a manifest that is none. Attestations, of "unknown", are left out, and what is no
-    name of a platform: these names get into commands.
+    Empty for other manifests. Attestations, which are for "unknown", are left out, and so is what
+    is not the name of a platform: these names get into commands.
     """
     found = {}
     for entry in _list(index, "manifests"):
@@ -93,7 +93,7 @@ def layers(manifest: Any) -> list[str]:
 
 
 def config_digest(manifest: Any) -> str:
-    """Return the digest of what says for which platform an image is, empty if nothing does."""
+    """Return the digest of the image's configuration, which has its platform; empty if none."""
     config = manifest.get("config") if isinstance(manifest, dict) else None
     if not isinstance(config, dict) or "image" not in str(config.get("mediaType", "")):
         return ""  # of a chart, for example
@@ -101,7 +101,7 @@ def config_digest(manifest: Any) -> str:
 
 
 def _digest(entry: dict[str, Any]) -> str:
-    """Return the digest in a descriptor, empty for what is none: it gets into a URL."""
+    """Return the digest in a descriptor, empty if it is not valid: it gets into a URL."""
     digest = str(entry.get("digest", ""))
     return digest if _DIGEST.fullmatch(digest) else ""
 

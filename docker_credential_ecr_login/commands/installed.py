@@ -1,4 +1,4 @@
-"""The container clients on PATH: which file counts for each, and where it looks for helpers."""
+"""The container clients on PATH: which file each of them reads, and where it looks for helpers."""
 
 import os
 import re
@@ -15,12 +15,12 @@ REGISTRIES_CONF = (
     'write credential-helpers = ["containers-auth.json", "ecr-login"]'
     " into /etc/containers/registries.conf"
 )
-"""How to have podman ask this helper for all registries."""
+"""How to make podman ask this helper for all registries."""
 
 _IN_A_MACHINE = "a virtual machine, with its own home and PATH"
 
-# Of those that neither read what `configure` writes nor find a helper on this PATH: a pattern of
-# the executable, what it is, and what to do.
+# Clients that do not read what `configure` writes, or do not look for helpers on this PATH: a
+# pattern for the executable, what it is, and what to do.
 _OTHERS = (
     (  # https://github.com/canonical/docker-snap/issues/18 and /10
         r"/snap/bin/docker$",
@@ -92,9 +92,9 @@ def installed(environ: Mapping[str, str]) -> Iterator[Client]:
 
 
 def misled(environ: Mapping[str, str], name: str, *, for_all: bool) -> list[str]:
-    """Return what to say to who has just configured the client ``name``, and has another.
+    """Return the warnings if what was configured for the client ``name`` does not reach it.
 
-    ``for_all`` is whether it was its credsStore that was set.
+    ``for_all`` is whether credsStore was set.
     """
     found = list(installed(environ))
     named = [client for client in found if client.name == name]
@@ -123,7 +123,7 @@ def is_podman(client: Client) -> bool:
 
 
 def described(client: Client, environ: Mapping[str, str]) -> str:
-    """Return which file counts for a client, and to what it talks if that is configured."""
+    """Return which file a client reads, and which daemon it talks to if that is configured."""
     podmans = is_podman(client)
     file = ClientConfiguration(client_path(environ, podman=podmans), environ)
     is_another = ", which is podman," if podmans and client.name != "podman" else ""

@@ -1,7 +1,7 @@
-"""The configuration of container clients, as JSON: read, and written in the layout it had.
+"""The configuration of container clients, in JSON: read, and written in the layout that it has.
 
-Those are Go programs, for which the names of fields are the same in upper and lower case; the
-keys within a field are not.
+The clients are Go programs: for them, the case of a field's name makes no difference, but the case
+of the keys within a field does.
 """
 
 import json
@@ -26,7 +26,7 @@ _TEXT = r'"(?:[^"\\]|\\.)*+"'
 
 
 class _Number:
-    """A number, whose digits stay as they are: json writes it as a text, which begins so."""
+    """A number whose digits stay as they are: `dump` has it written as a string with a mark."""
 
     def __init__(self, digits: str) -> None:
         self.marked = _MARK + digits
@@ -35,8 +35,8 @@ class _Number:
 def load(text: str, path: str) -> dict[str, Any]:
     """Return the fields in ``text``, a configuration of docker or podman; it may be empty.
 
-    Raises `BadConfiguration`, which names ``path``, for what docker does not take, and for a
-    key that stands twice in one object.
+    Raises `BadConfiguration`, which names ``path``, for what docker does not accept, and for a
+    key that occurs twice in one object.
     """
 
     def as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def is_login(entry: object) -> bool:
 def dump(fields: dict[str, Any], text: str, path: str) -> str:
     """Return ``fields`` as JSON in the layout of ``text``; in docker's if that has none.
 
-    What `json` cannot write is lost of it, as it is when docker writes: blank lines, columns,
+    Layout that `json` cannot write is lost, as it is when docker writes: blank lines, columns,
     short lists on one line. Raises `BadConfiguration`, which names ``path``, for what is nested
     too deeply.
     """

@@ -8,7 +8,7 @@ from ..kubelet import ROLE_ANNOTATION, VERSIONS
 from ..protocol import NAME
 from ..registry import PUBLIC_HOSTS, SUFFIXES, parse
 
-# Each answer says how long it is to be kept, none leaves it to the default.
+# Every answer says how long it is to be kept, so the default does not matter.
 _TEXT = f"""\
 apiVersion: kubelet.config.k8s.io/v1
 kind: CredentialProviderConfig
@@ -31,7 +31,7 @@ providers:
 def text(environ: Mapping[str, str]) -> str:
     """Return a CredentialProviderConfig, in YAML, for all hosts of ECR.
 
-    And for the names of one's own that our config file lists. Raises `BadConfiguration`.
+    It is also for the domain names that the config file lists. Raises `BadConfiguration`.
     """
     images = "".join(f'      - "{glob}"\n' for glob in [*_ecr(), *_own(environ)])
     return _TEXT.replace("@IMAGES@\n", images)
@@ -48,7 +48,7 @@ def _ecr() -> list[str]:
 
 
 def _own(environ: Mapping[str, str]) -> list[str]:
-    """Return the names in front of ECR that our config file lists without a wildcard."""
+    """Return the domain names for ECR that the config file lists without a wildcard."""
     path = config_file(environ)
     if path is None:
         return []

@@ -1,6 +1,6 @@
 """``login``: get tokens into the cache, and hand them to other programs.
 
-A person is at hand, so one who has to type an MFA code is asked for it.
+A person runs it, and may therefore be asked for an MFA code.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
         tokens, failures = _tokens(options, environ)
     else:
         tokens, failures = _own_tokens(options, environ), []
-    # Who runs this in a script is not to go on with half of what was asked for.
+    # A script must not continue with only some of the tokens that it asked for.
     is_for_people = options.output in output.WITHOUT_SECRETS
     is_whole = tokens and (is_for_people or not failures)
     remarks = _unkept(environ) if is_for_people else []
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, s
 
 
 def _unkept(environ: Mapping[str, str]) -> list[str]:
-    """Return what to say if tokens cannot be kept, or not where they are looked for first."""
+    """Return a remark if tokens are not kept, or not in the default directory."""
     if is_disabled(environ):
         return ["AWS_ECR_DISABLE_CACHE is set: the tokens are not kept"]
     return list(filter(None, [complaint(environ, writable_directory(environ))]))
@@ -153,7 +153,7 @@ def _tokens(
 def _own_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> list[IssuedToken]:
     """Fetch a token for the caller's own registry in each region. Raises `HelperError`.
 
-    Not where the config file wants others to ask for it.
+    Not where the config file names other credentials for that registry.
     """
     if options.access:
         raise BadInput("--access needs a registry with a role", "name the registry")
@@ -173,12 +173,12 @@ def _own_tokens(options: argparse.Namespace, environ: Mapping[str, str]) -> list
 
 
 def _issued(host: str, options: argparse.Namespace, environ: Mapping[str, str]) -> IssuedToken:
-    """Return a token that is good for a while for ``host``. Raises `HelperError`."""
+    """Return a token for ``host``, a new one if it is due for a refresh. Raises `HelperError`."""
     request = _request(host, options.profile, environ)
     if options.access:
         request = _restricted(request, options.access)
     request = _with_token(request)
-    with suppress(HelperError):  # then the old one must do, if there is one
+    with suppress(HelperError):  # then the old one is used, if there is one
         refresh(request)
     return _as_issued(request, actions.token(request))
 
@@ -198,7 +198,7 @@ def _as_issued(request: Request, entry: Entry) -> IssuedToken:
 def _request(host: str, profile: str | None, environ: Mapping[str, str]) -> Request:
     """Return what ``host`` means with ``profile`` in effect, also for botocore's environment.
 
-    Raises `BadConfiguration` if the config file says another.
+    Raises `BadConfiguration` if the config file names another profile.
     """
     request = resolve(host, with_environment(environ))
     settings = request.settings
@@ -213,7 +213,7 @@ def _request(host: str, profile: str | None, environ: Mapping[str, str]) -> Requ
 
 
 def _restricted(request: Request, access: str) -> Request:
-    """Return the request for a token that is good for some ``access`` only.
+    """Return the request for a token that is restricted to an ``access``.
 
     Raises `BadConfiguration` if there is no role that could be restricted, or it is already.
     """

@@ -27,7 +27,7 @@ _RECENTLY = 24 * 3600  # seconds
 
 
 def version(_: CheckContext) -> Iterator[Finding]:
-    """Say which program this is, and whether it is whole."""
+    """Say which program this is, and whether it is complete."""
     try:
         libraries = [
             f"{name} {importlib.metadata.version(name)}"
@@ -93,7 +93,7 @@ def program(context: CheckContext) -> Iterator[Finding]:
 
 
 def own_config(context: CheckContext) -> Iterator[Finding]:
-    """Say what the helper's own config file says of the registry."""
+    """Say what config.toml says about the registry."""
     path = config_file(context.environ)
     if path is None:
         message = f"there is no {users_config_file(context.environ)}, and none is needed"
@@ -198,7 +198,7 @@ def log(context: CheckContext) -> Iterator[Finding]:
 
 
 def _described(entries: Iterable[tuple[str, Entry | None]], now: float) -> str:
-    """Return how many tokens there are that are alive, which, how old, and until when."""
+    """Return how many valid tokens there are, which ones, how old, and until when."""
     alive = [(path, entry) for path, entry in entries if entry and entry.usable(now)]
     ages = [int(now - os.stat(path).st_mtime) // 60 for path, _ in alive if os.path.exists(path)]
     if not ages:

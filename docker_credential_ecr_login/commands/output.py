@@ -1,4 +1,4 @@
-"""Tokens in the forms in which others want them: text in, text out."""
+"""Tokens in the forms that other programs take. Pure."""
 
 import base64
 import json
@@ -82,7 +82,7 @@ def variables(tokens: Sequence[IssuedToken]) -> dict[str, str]:
 def github_masks(tokens: Sequence[IssuedToken]) -> str:
     """Return the workflow commands that keep each password out of GitHub's log."""
     secrets = dict.fromkeys(token.secret for token in tokens)
-    escaped = [secret.replace("%", "%25") for secret in secrets]  # what else they escape is none
+    escaped = [secret.replace("%", "%25") for secret in secrets]  # there are no line breaks
     return "".join(f"::add-mask::{secret}\n" for secret in escaped)
 
 

@@ -32,7 +32,7 @@ def planned(
 ) -> Plan:
     """Return what the arguments ask for. Raises `HelperError`.
 
-    ``ours`` are further names that can be removed, whatever they mean.
+    ``ours`` are further names that can be removed, whether they are valid or not.
     """
     if options.all:
         return _removal(options, ours)
@@ -87,7 +87,7 @@ def planned(
 
 
 def _who(options: argparse.Namespace) -> dict[str, str]:
-    """Return who is to ask. Raises `HelperError`."""
+    """Return the profile, role_arn and access that are given. Raises `HelperError`."""
     given = {"profile": options.profile, "role_arn": options.role_arn, "access": options.access}
     who = {
         key: checked(value, REGISTRY[key], f"--{key.replace('_', '-')}")
@@ -100,7 +100,7 @@ def _who(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _removal(options: argparse.Namespace, ours: Iterable[str]) -> Plan:
-    """Return what takes out ``ours`` and all else. Raises `BadInput`."""
+    """Return the plan to remove ``ours`` and all else that `configure` wrote. Raises `BadInput`."""
     if not options.remove:
         raise BadInput("--all needs --remove")
     if options.registries or options.public or options.profile or options.role_arn:
@@ -109,7 +109,7 @@ def _removal(options: argparse.Namespace, ours: Iterable[str]) -> Plan:
 
 
 def _check_existence(hosts: Iterable[str], who: Mapping[str, str]) -> None:
-    """Refuse what no token could be got with. Raises `BadInput`."""
+    """Refuse registries and roles that cannot give a token. Raises `BadInput`."""
     registries = [registry for registry in map(parse, hosts) if registry]
     for registry in registries:
         check_region(registry.region)

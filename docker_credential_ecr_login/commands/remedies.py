@@ -1,4 +1,4 @@
-"""What to do about what keeps somebody from an image: commands and statements of policies. Pure."""
+"""What to do about a pull or push that is denied: commands and policy statements. Pure."""
 
 import json
 import re
@@ -15,13 +15,13 @@ PUSH = tuple(f"ecr:{name}" for name in session_policy.PUSH)
 """What a push needs."""
 
 CACHE = ("ecr:CreateRepository", "ecr:BatchImportUpstreamImage")
-"""What makes an image of what a cache rule brings: the registry's policy can allow it, too."""
+"""What imports an image by a pull-through cache rule; the registry's policy can allow it, too."""
 
 IMPORT = (*CACHE, *PULL)
 """What the first pull through a cache rule needs."""
 
 _SETS = {"pull": PULL, "push": PUSH, "import": IMPORT}
-# A name in an ARN of IAM or STS: of characters that a shell takes as they are.
+# A name in an ARN of IAM or STS; a shell needs no quotes for any of these characters.
 _NAME = r"[\w+=,.@-]+"
 _USER = re.compile(rf"arn:[\w-]+:iam::\d+:user/(?:{_NAME}/)*({_NAME})", re.ASCII)
 _ROLE = re.compile(rf"arn:[\w-]+:sts::\d+:assumed-role/({_NAME})/\S*", re.ASCII)
@@ -59,7 +59,7 @@ def allow(situation: Situation, principal: str, actions: Sequence[str]) -> str:
 
 
 def let_in(situation: Situation, denial: Denial) -> str:
-    """Return the statement that lets an account into the repository, or has the registry import."""
+    """Return the statement that allows an account into the repository, or allows its import."""
     registry, image = situation.registry, situation.image
     actions, resource = needed(denial.action), {}
     place = f"the policy of the repository {image.repository}"

@@ -1,4 +1,4 @@
-"""What was asked about an image, and what was answered: from which a diagnosis is made. Pure."""
+"""The questions about an image and the replies to them, from which `diagnosis` starts. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -21,9 +21,9 @@ ANY = "ROOT"
 class Situation:
     """An image, who wants it, and the replies, by the question.
 
-    ``principal`` is the ARN by STS, or empty; ``platform`` is the one that is wanted. Questions to
-    the registry are "manifest", "config", "layer", "storage" and "upload", the others operations
-    of the API by botocore's names. ``regions`` are the others in which there is the repository.
+    ``principal`` is the ARN that STS gives, or empty; ``platform`` is the one that is wanted. The
+    questions to the registry are "manifest", "config", "layer", "storage" and "upload"; all others
+    are operations of the API, by botocore's names. ``regions`` are others with that repository.
     """
 
     image: Image
@@ -63,7 +63,7 @@ class Situation:
     def lacks_repository(self, reply: Reply) -> bool:
         """Say whether there is no repository, by that reply or by what DescribeRepositories says.
 
-        Who may not look into a repository is denied that also where there is none.
+        A principal that may not look into a repository is denied that even if there is none.
         """
         described = self.reply("describe_repositories").code
         return reply.code in _NO_REPOSITORY or described in _NO_REPOSITORY
@@ -105,7 +105,7 @@ class Situation:
 
     @property
     def tag_is_fixed(self) -> bool:
-        """Whether the image is there under its tag, and that cannot be given to another one."""
+        """Whether the tag exists, and is immutable."""
         found = (self.content("describe_repositories") or {}).get("repositories") or [{}]
         mutability = str(found[0].get("imageTagMutability", ""))
         filters = found[0].get("imageTagMutabilityExclusionFilters") or ()
@@ -118,7 +118,7 @@ class Situation:
 
 
 def lacks_image(reply: Reply) -> bool:
-    """Say whether a reply is that the repository holds no such tag or digest."""
+    """Say whether a reply means that the repository has no such tag or digest."""
     return reply.code in _NO_IMAGE
 
 

@@ -12,7 +12,7 @@ from ..protocol import NAME
 from .arguments import with_profile
 from .output import iso_time
 
-_BROWSERS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")  # on Unix, one of these says that there is
+_BROWSERS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")  # on Unix, one is set if there is a browser
 _OPEN = "import sys, webbrowser; webbrowser.open_new_tab(sys.argv[1])"
 
 
@@ -38,10 +38,10 @@ def sign_in(profile: str | None, environ: Mapping[str, str]) -> str:
         with suppress(OSError):
             os.write(2, told.encode(errors="replace"))
         if has_browser and prompt.complete_url.startswith(("https://", "http://")):
-            # Of its own, so that it neither writes among passwords nor keeps anybody waiting.
+            # A separate process, which neither writes between passwords nor keeps anybody waiting.
             command = [sys.executable, "-I", "-c", _OPEN, prompt.complete_url]
             no = subprocess.DEVNULL
-            with suppress(OSError):  # it is only for comfort
+            with suppress(OSError):  # it only saves typing
                 subprocess.Popen(  # noqa: S603
                     command, stdin=no, stdout=no, stderr=no, start_new_session=True
                 )

@@ -1,7 +1,7 @@
-"""Edits of our own config file as text: all that was not written here stays, to the byte.
+"""Edits of config.toml as text: whatever was not written here stays, byte for byte.
 
-What is written here has one form, by which it is found again. What comes of an edit is compared
-with what was meant: in a file where a line is not what it looks like, the edit is refused.
+What is written here has one form, by which it is found again. The result of an edit is parsed and
+compared with what was meant: where a line is not what it looks like, the edit is refused.
 """
 
 import json
@@ -39,7 +39,7 @@ def with_registry(
     others = _without_table(text, path, hosts)
     table = {"match": hosts[0] if len(hosts) == 1 else list(hosts), **who}
     lines = [f"{key} = {_quoted(value)}" for key, value in table.items()]
-    # Of all tables the first that fits applies, so it is the first.
+    # The first table that matches applies, so this one comes first.
     start = _start_of_tables(others)
     edited = _with_block(others, start, "".join(line + _newline(text) for line in [_HEAD, *lines]))
     data = tomllib.loads(others)
@@ -51,8 +51,8 @@ def with_registry(
 def without_registry(text: str, path: str, hosts: Sequence[str] | None) -> tuple[str, str]:
     """Return ``text`` without the table that was written for exactly these ``hosts``, or all of it.
 
-    And a warning, or "": what was written for more of them, or what somebody has written into it
-    since, is not removed. Raises `BadConfiguration`.
+    Also return a warning, or "": a table that was written for more hosts, or that somebody has
+    edited since, is not removed. Raises `BadConfiguration`.
     """
     parse_text(text, path)
     edited = _without_table(text, path, hosts)
@@ -121,9 +121,9 @@ def _start_of_tables(text: str) -> int:
 
 
 def _with_block(text: str, start: int, block: str) -> str:
-    """Return ``text`` with lines at ``start``, which a blank line parts from those below or above.
+    """Return ``text`` with lines at ``start``, and a blank line between them and the others.
 
-    `_without_table` takes that out again.
+    `_without_table` removes both.
     """
     before, after, newline = text[:start], text[start:], _newline(text)
     if before and not before.endswith("\n"):
