@@ -270,7 +270,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     """Return as soon as a condition holds; fail the test if it does not within 30 seconds."""
     deadline = time.monotonic() + 30
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.002)  # for what is waited for needs the processor
 
 

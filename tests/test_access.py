@@ -1,4 +1,4 @@
-"""Tokens that are good for some access only, by a session policy for the role."""
+"""Tokens that are restricted to an access, by a session policy for the role."""
 
 import json
 import re
@@ -30,13 +30,13 @@ def builder(signed_in: HelperProcess, aws: AwsEmulator) -> HelperProcess:
 
 
 def restrict(helper: HelperProcess, access: str, repositories: str = "") -> None:
-    """Say in the config file what the role is to be used for."""
+    """Set the access of the role in the config file."""
     named = f"repositories = {json.dumps(repositories.split())}\n" if repositories else ""
     helper.write_own_config(f'{TABLE}access = "{access}"\n{named}')
 
 
 def may(aws: AwsEmulator, secret: str, name: str = "team/app") -> set[str]:
-    """Return which of the two a token is good for in a repository of the first account."""
+    """Return whether a token allows pulls and pushes in a repository of the first account."""
     first = {"pull": "BatchGetImage", "push": "PutImage"}
     return {
         access
@@ -59,7 +59,7 @@ def permissions() -> list[str]:
 
 @pytest.mark.parametrize(("host", "access"), [(HOST, "pull"), (HOST, "push"), (PUBLIC, "push")])
 def test_a_policy_allows_what_is_documented(host: str, access: str) -> None:
-    """It is for the token, and for pulling, or also for pushing, by what docs/config.md names."""
+    """It allows getting a token, and pulls, or pulls and pushes, as docs/config.md lists them."""
     settings = Settings({"role_arn": ROLE, "access": access, "repositories": "team/*"})
     policy = json.loads(session_policy(under(settings, asked(host))))
     assert {each["Effect"] for each in policy["Statement"]} == {"Allow"}
@@ -78,14 +78,14 @@ def test_a_policy_allows_what_is_documented(host: str, access: str) -> None:
 
 
 def test_a_pull_from_ecr_public_needs_nothing_but_the_token() -> None:
-    """Everybody may pull from there: the policy has one statement."""
+    """Everybody may pull from there, so the policy has only the statement for the token."""
     settings = Settings({"role_arn": ROLE, "access": "pull", "repositories": "team/*"})
     (statement,) = json.loads(session_policy(under(settings, asked(PUBLIC))))["Statement"]
     assert statement["Action"] == ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"]
 
 
 def test_a_policy_that_is_too_long() -> None:
-    """AWS takes 2,048 characters, and what is longer is not sent."""
+    """AWS accepts 2,048 characters; a longer policy is not sent."""
     for count, is_taken in ((20, True), (60, False)):
         names = " ".join(f"team/app-{number}" for number in range(count))
         values = {"role_arn": ROLE, "access": "pull", "repositories": names, "config_file": "c"}
@@ -105,7 +105,7 @@ def test_a_policy_that_is_too_long() -> None:
 def test_each_access_has_its_own_tokens_and_sessions(
     builder: HelperProcess, aws: AwsEmulator
 ) -> None:
-    """A token is good for what the config file says now, and no session serves another access."""
+    """A token has the access that the config file sets now, and no session is used for another."""
     found = []
     cases = [("pull", ""), ("push", ""), ("push", "team/*"), ("push", "base")]
     builder.write_own_config(TABLE)
@@ -124,7 +124,7 @@ def test_each_access_has_its_own_tokens_and_sessions(
 
 
 def test_repositories_are_those_of_the_account(builder: HelperProcess, aws: AwsEmulator) -> None:
-    """Accounts share a token for all their repositories, but not one for some of them."""
+    """Accounts share a token for all their repositories, but not a token for some of them."""
     restrict(builder, "pull")
     assert builder.get(HOST).secret == builder.get(SECOND_ACCOUNT).secret
     restrict(builder, "pull", "team/*")
@@ -149,7 +149,7 @@ def test_what_is_too_long_is_said_without_asking(builder: HelperProcess, aws: Aw
 
 
 def test_login_with_access(builder: HelperProcess, aws: AwsEmulator) -> None:
-    """It hands out what is good for no more, and leaves docker the token of the config file."""
+    """It prints a token with that access, and docker still gets the token of the config file."""
     builder.write_own_config(TABLE)
     usual = builder.get().secret
     for access, expected in (("pull", {"pull"}), ("push", {"pull", "push"})):
@@ -161,7 +161,7 @@ def test_login_with_access(builder: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_login_narrows_and_never_widens(builder: HelperProcess, aws: AwsEmulator) -> None:
-    """Where the config file says push, pull can be had in its repositories; not the reverse."""
+    """If the config file says push, login can restrict it to pull, but not the other way round."""
     restrict(builder, "push", "team/*")
     outcome = builder.run("login", HOST, "--access", "pull", "--output", "password")
     assert may(aws, outcome.stdout.strip()) == {"pull"}
@@ -199,7 +199,7 @@ def test_login_with_access_needs_a_role(
 
 
 def test_a_login_is_not_used(builder: HelperProcess, aws: AwsEmulator) -> None:
-    """What docker login left before may do more: it is not answered, and not kept any more."""
+    """With restricted access, an earlier docker login is not answered, and a new one is refused."""
     builder.write_own_config(TABLE)
     everything = builder.run("login", HOST, "--output", "password").stdout.strip()
     builder.write_own_config("")
@@ -220,7 +220,7 @@ def test_a_login_is_not_used(builder: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_configure_and_doctor(builder: HelperProcess, aws: AwsEmulator) -> None:
-    """The one writes it into the config file, the other says that it is there."""
+    """``configure`` writes the access into the config file, and ``doctor`` shows it."""
     assert builder.run("configure", HOST, "--role-arn", ROLE, "--access", "pull").status == 0
     assert (
         (builder.home / PLACE)
@@ -239,7 +239,7 @@ def test_configure_and_doctor(builder: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_the_example(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Its config file has one repository to push to, and all others to pull from."""
+    """The example in docs/config.md allows pushes to one repository, and pulls from all others."""
     text = section(CONFIG, "A token that can only pull")
     (config,) = blocks(text, "toml")
     (command,) = (

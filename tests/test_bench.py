@@ -1,4 +1,4 @@
-"""The benchmark measures what it says, checks what it measures, and leaves nothing behind."""
+"""The benchmark measures what it says, checks what it measures, and cleans up."""
 
 import json
 import os
@@ -119,7 +119,7 @@ def test_the_json_has_all_numbers() -> None:
 
 
 def test_each_process_of_a_herd_is_heard(helper: HelperProcess, tmp_path: Path) -> None:
-    """All get the same input, and what each of them gives is returned."""
+    """Each process gets the same input, and the output of each is returned."""
     script = 'read -r line; echo "$line"; echo "$HOME" >&2; exit 3'
     herd = run(tmp_path, ["/bin/sh", "-c", script], helper, "input\n", processes=5)
     assert herd.outcomes == [Outcome("input\n", f"{helper.home}\n", 3)] * 5
@@ -133,7 +133,7 @@ def test_a_program_that_cannot_be_started_is_named(helper: HelperProcess, tmp_pa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper")
 def test_memory_is_that_of_the_program(helper: HelperProcess, tmp_path: Path) -> None:
-    """A shell needs less than the Python that starts it, and is measured to need less."""
+    """A shell that is started by Python is measured to need less memory than Python."""
     command = ["/bin/sh", "-c", "exit 4"]
     floor = run(tmp_path, command, helper, "")
     exact = run(tmp_path, command, helper, "", for_memory=True)
@@ -189,7 +189,7 @@ def test_a_row_is_measured(temporary: Path) -> None:
 
 
 def test_a_wrong_answer_ends_the_benchmark(temporary: Path, tmp_path: Path) -> None:
-    """A peer that answers nonsense is not measured: the message has the row and the answer."""
+    """A peer that gives a wrong answer is not measured; the message has the row and the answer."""
     nonsense = tmp_path / "docker-credential-nonsense"
     nonsense.write_text("#!/bin/sh\necho '{}'\n")
     nonsense.chmod(0o755)
@@ -204,12 +204,12 @@ def test_a_wrong_answer_ends_the_benchmark(temporary: Path, tmp_path: Path) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 def test_leaves_nothing_when_it_is_stopped(temporary: Path, number: signal.Signals) -> None:
-    """Ctrl-C or a kill during a refresh in the background: no file and no process is left."""
+    """Ctrl-C or a kill during a background refresh leaves no file and no process."""
     process = start(temporary, PEER=str(EXECUTABLE), ROWS="later callers")
     deadline = time.monotonic() + 60
     while not any(is_refresh(pid) for pid in processes_of(temporary)):
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "waited too long"
     process.send_signal(number)
     output, complaint = process.communicate()
     assert (process.returncode, output, complaint) == (128 + number, "", "")

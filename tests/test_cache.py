@@ -1,4 +1,4 @@
-"""Token files: what is kept, what is trusted, and what becomes of the rest."""
+"""Token files: what is kept, what is trusted, and what is removed."""
 
 import errno
 import json
@@ -74,7 +74,7 @@ def test_what_is_stored_is_found(cache: Cache) -> None:
 
 
 def test_identities_never_share(cache: Cache) -> None:
-    """A token of one identity is a miss for another, even in the place of its own file."""
+    """A token of one identity is a miss for another, even under the name of its own file."""
     cache.store_token(asked(), TOKEN)
     other = Cache(cache.directory, "another identity")
     assert other.token(asked()) is None
@@ -85,7 +85,7 @@ def test_identities_never_share(cache: Cache) -> None:
 
 
 def test_settings_are_those_of_one_identity(cache: Cache) -> None:
-    """What the config file says of a registry comes back to whom it was noted for, and no other."""
+    """What was noted of the config file is read under the same identity only."""
     noted = Settings({"profile": "prod", "role_arn": "arn:aws:iam::111111111111:role/a=b"})
 
     def found(cache: Cache, host: str = HOST) -> Mapping[str, str] | None:
@@ -224,7 +224,7 @@ def _later_version(path: Path) -> None:
 def test_untrustworthy_files_are_a_miss(
     signed_in: HelperProcess, aws: AwsEmulator, spoil: Callable[[Path], None]
 ) -> None:
-    """A file that may not be ours is not believed: AWS is asked, and the caller gets a token."""
+    """A file that may not be ours is not trusted: AWS is asked, and the caller gets a token."""
     signed_in.get()
     (path,) = signed_in.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
     spoil(path)
@@ -234,7 +234,7 @@ def test_untrustworthy_files_are_a_miss(
 
 @pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o601])
 def test_a_file_that_is_open_to_others_is_a_miss(cache: Cache, mode: int) -> None:
-    """A token file that a group or others may read, write or run is not believed."""
+    """A token file that a group or others may read, write or run is not trusted."""
     cache.store_token(asked(), TOKEN)
     token_file(cache).chmod(mode)
     assert cache.token(asked()) is None
@@ -243,7 +243,7 @@ def test_a_file_that_is_open_to_others_is_a_miss(cache: Cache, mode: int) -> Non
 def test_a_file_that_the_disk_does_not_give_back_is_a_miss(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token file that cannot be read, though it could be opened, is not there."""
+    """A token file that can be opened but not read is a miss."""
 
     def fail(descriptor: int, length: int) -> bytes:
         raise OSError(errno.EIO, f"{length} bytes of {descriptor}")
@@ -258,7 +258,7 @@ def test_a_file_that_the_disk_does_not_give_back_is_a_miss(
 def test_owners_are_compared(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, difference: int
 ) -> None:
-    """A file of any other user, be it root, is neither believed nor our own."""
+    """A file of another user, even of root, is neither trusted nor our own."""
     cache.store_token(asked(), TOKEN)
     state = token_file(cache).stat()
     user = state.st_uid + difference
@@ -268,7 +268,7 @@ def test_owners_are_compared(
 
 
 def test_a_file_of_another_owner_is_a_miss(cache: Cache) -> None:
-    """A token file that another user owns is not believed."""
+    """A token file that another user owns is not trusted."""
     cache.store_token(asked(), TOKEN)
     _of_another_owner(token_file(cache))
     assert cache.token(asked()) is None
@@ -287,7 +287,7 @@ def test_a_file_of_another_owner_is_a_miss(cache: Cache) -> None:
     ],
 )
 def test_what_is_our_own(spoil: Callable[[Path], None], is_ours: bool, tmp_path: Path) -> None:
-    """A file that others may hold for ever, or look at under another name, is not our own."""
+    """A file that others may lock for ever, or read under another name, is not our own."""
     path = tmp_path / "file"
     path.touch(0o600)
     spoil(path)
@@ -295,7 +295,7 @@ def test_what_is_our_own(spoil: Callable[[Path], None], is_ours: bool, tmp_path:
 
 
 def test_a_file_that_was_just_removed_is_our_own(tmp_path: Path) -> None:
-    """A file that another process removed, since this one opened it, was nobody else's."""
+    """A file that another process removed after this one opened it still counts as our own."""
     path = tmp_path / "file"
     with path.open("w") as file:
         path.unlink()
@@ -316,8 +316,8 @@ def test_modes(signed_in: HelperProcess) -> None:
     assert len(paths) > 6
 
 
-def test_modes_of_all_that_is_kept(tmp_path: Path) -> None:
-    """Also what stands beside tokens is for nobody else, and so are missing parent directories."""
+def test_modes_of_other_files(tmp_path: Path) -> None:
+    """Files beside tokens, and parent directories that were missing, are private, too."""
     top = tmp_path / "missing"
     cache = Cache(f"{top}/too/cache", "identity")
     previous = os.umask(0)
@@ -338,7 +338,7 @@ def test_modes_of_all_that_is_kept(tmp_path: Path) -> None:
 def test_a_directory_that_another_process_makes_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where another process makes the same directory just before, it serves both."""
+    """If another process creates the same directory first, both use it."""
     path = tmp_path / "parent" / "cache"
     mkdir = os.mkdir
 
@@ -355,7 +355,7 @@ def test_a_directory_that_another_process_makes_too(
 def test_a_file_replaced_while_it_is_read_is_good(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that opened the token just before a refresh replaced it has that token."""
+    """A reader that opened the token just before a refresh replaced it reads the old token."""
     cache.store_token(asked(), TOKEN)
     newer = Entry("bmV3ZXI=", TOKEN.expires_at, TOKEN.refresh_at)
     fstat = os.fstat
@@ -371,7 +371,7 @@ def test_a_file_replaced_while_it_is_read_is_good(
 
 
 def test_no_temporary_file_stays(signed_in: HelperProcess) -> None:
-    """After a token is stored, nothing but whole files is there."""
+    """After a token is stored, only whole files are left."""
     signed_in.get()
     assert list(signed_in.cache_directory.rglob("*.tmp")) == []
 
@@ -412,7 +412,7 @@ def test_a_token_at_its_end_is_not_answered(
     ],
 )
 def test_a_token_of_another_clock_is_not_answered(left: int, usable: bool) -> None:
-    """A token has a minute left, and not more than its 12 hours and a clock's 15 minutes."""
+    """A token with under a minute, or over 12 hours and 15 minutes left, is not answered."""
     assert TOKEN.usable(TOKEN.expires_at - left) == usable
 
 
@@ -442,7 +442,7 @@ def test_a_configuration_changed_meanwhile_is_not_cached(
 
 
 def test_disabled(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """With AWS_ECR_DISABLE_CACHE nothing is read and nothing but the log is written."""
+    """With AWS_ECR_DISABLE_CACHE nothing is read, and only the log is written."""
     signed_in.get()
     signed_in.get(AWS_ECR_DISABLE_CACHE="false")
     assert aws.count("GetAuthorizationToken") == 2
@@ -456,7 +456,7 @@ def test_disabled(signed_in: HelperProcess, aws: AwsEmulator) -> None:
 
 @pytest.mark.parametrize("value", ["{home}/a/b/c", "~/d", "$HOME/e"])
 def test_another_directory(signed_in: HelperProcess, aws: AwsEmulator, value: str) -> None:
-    """AWS_ECR_CACHE_DIR is used, made with its parents if need be, and ~ is expanded."""
+    """AWS_ECR_CACHE_DIR is used and, with its parents, created if need be; ~ is expanded."""
     signed_in.environ["AWS_ECR_CACHE_DIR"] = value.format(home=signed_in.home)
     signed_in.get()
     signed_in.get()
@@ -467,7 +467,7 @@ def test_another_directory(signed_in: HelperProcess, aws: AwsEmulator, value: st
 
 @pytest.mark.parametrize("obstacle", ["file", "dangling link"])
 def test_fall_back_directory(signed_in: HelperProcess, aws: AwsEmulator, obstacle: str) -> None:
-    """Where ~/.ecr cannot be a directory, the user cache directory serves, for every action."""
+    """If ~/.ecr cannot be a directory, every action uses the user cache directory."""
     if obstacle == "file":
         signed_in.cache_directory.write_text("in the way")
     else:
@@ -487,7 +487,7 @@ def test_fall_back_directory(signed_in: HelperProcess, aws: AwsEmulator, obstacl
 def test_a_directory_that_cannot_be_made(
     signed_in: HelperProcess, directory: str, action: str
 ) -> None:
-    """Under a dangling link, or where no directory can be, every action answers as it should."""
+    """Below a dangling link, or where no directory can be created, every action still answers."""
     (signed_in.home / "link").symlink_to("/nonexistent/place")
     signed_in.environ["AWS_ECR_CACHE_DIR"] = str(signed_in.home / directory)
     frame = json.dumps({"ServerURL": HOST, "Username": "AWS", "Secret": "c2VjcmV0"})
@@ -503,7 +503,7 @@ def test_a_directory_that_cannot_be_made(
 def test_a_directory_that_is_closed_to_its_user(
     signed_in: HelperProcess, aws: AwsEmulator, mode: int
 ) -> None:
-    """Where ~/.ecr cannot be listed, written in or searched, the user caches elsewhere."""
+    """If ~/.ecr cannot be listed, written in or searched, another cache directory is used."""
     elsewhere = signed_in.home / "xdg"
     signed_in.environ["XDG_CACHE_HOME"] = str(elsewhere)
     signed_in.cache_directory.mkdir()
@@ -515,7 +515,7 @@ def test_a_directory_that_is_closed_to_its_user(
 
 
 def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Where nothing can be written there is no cache, and no complaint either."""
+    """If nothing can be written, there is no cache, and no complaint."""
     signed_in.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/x"
     signed_in.environ["XDG_CACHE_HOME"] = "/dev/null"
     assert aws.accepts(signed_in.get().secret)
@@ -526,7 +526,7 @@ def test_no_directory_at_all(signed_in: HelperProcess, aws: AwsEmulator) -> None
 
 
 def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
-    """A failure is known for some seconds, and a token or an erase ends it at once."""
+    """A failure is remembered for some seconds; a new token or an erase ends that at once."""
     until = NOW + FAILURE_MEMORY
 
     def failure(host: str, now: float, **environ: str) -> str | None:
@@ -546,7 +546,7 @@ def test_a_failure_is_remembered_for_seconds(cache: Cache) -> None:
 
 
 def test_a_failure_is_that_of_all_who_waited(cache: Cache) -> None:
-    """A failure that is not to be remembered is still that of those who came before it."""
+    """Callers that were already waiting get a failure even if it is not remembered for others."""
     remember_failure(cache, asked(), "it failed", NOW + 0.5)
     later = NOW + 60
     assert remembered_failure(cache, asked(), NOW + 0.4, later) == "it failed"
@@ -554,7 +554,7 @@ def test_a_failure_is_that_of_all_who_waited(cache: Cache) -> None:
 
 
 def test_one_caller_starts_the_refresh(cache: Cache) -> None:
-    """However many ask, one in a minute is told to start the refresh of a token."""
+    """Only one caller a minute is told to start the refresh of a token."""
     cache.store_token(asked(), TOKEN)
     now = time.time()
     assert [claim_refresh(cache, asked(), now) for _ in range(3)] == [True, False, False]
@@ -566,7 +566,7 @@ def test_one_caller_starts_the_refresh(cache: Cache) -> None:
 def test_one_of_two_that_ask_at_once_starts_the_refresh(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two that looked before either of them was told to start it, one is told so."""
+    """Of two callers that look at the same time, only one is told to start the refresh."""
     cache.store_token(asked(), TOKEN)
 
     def not_there(path: str) -> os.stat_result:
@@ -593,8 +593,8 @@ def test_hosts_that_would_be_answered(cache: Cache) -> None:
     assert cache.answerable(requests, NOW) == set()
 
 
-def test_all_that_is_kept_is_found(cache: Cache) -> None:
-    """Every token and login of every identity is found, also what is not believed, and no more."""
+def test_everything_that_is_kept_is_found(cache: Cache) -> None:
+    """Every token and login of every identity is found, trusted or not, and nothing else."""
     other = Cache(cache.directory, "another identity")
     for each in (cache, other):
         each.store_token(asked(), TOKEN)
@@ -615,7 +615,7 @@ def test_all_that_is_kept_is_found(cache: Cache) -> None:
 
 
 def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
-    """What erase is told to forget is gone for every identity, and nothing else is."""
+    """What erase is told to forget is removed for every identity, and nothing else is."""
     other = Cache(cache.directory, "another identity")
     for each in (cache, other):
         each.store_token(asked(), TOKEN)
@@ -636,8 +636,8 @@ def test_erase_forgets_the_scope_under_every_identity(cache: Cache) -> None:
     assert other.token(asked(OTHER_REGION)) is not None
 
 
-def test_sweep_removes_what_is_dead(cache: Cache) -> None:
-    """What nobody has written for 13 hours goes, but locks and names of hosts in use."""
+def test_sweep_removes_expired_files(cache: Cache) -> None:
+    """What nobody has written for 13 hours is removed, except locks and hosts in use."""
     now = time.time()
     others = [Cache(cache.directory, f"another identity {number}") for number in range(3)]
     for each in (cache, *others):
@@ -687,7 +687,7 @@ def files(directory: Path) -> set[Path]:
 
 
 def test_erase_removes_what_a_killed_writer_left(cache: Cache) -> None:
-    """A token that was being written when its writer was killed is erased as well."""
+    """The unfinished token of a writer that was killed is erased, too."""
     cache.store_token(asked(), TOKEN)
     half = Path(f"{cache.token_path(asked())}.123.456.tmp")
     other = Path(f"{cache.token_path(asked(OTHER_REGION))}.123.456.tmp")
@@ -698,7 +698,7 @@ def test_erase_removes_what_a_killed_writer_left(cache: Cache) -> None:
 
 
 def test_erase_removes_what_a_killed_login_left(cache: Cache) -> None:
-    """A login that was being stored when its writer was killed is erased with its host's own."""
+    """The unfinished login of a writer that was killed is erased with the login of its host."""
     logins = Path(cache.directory, "logins")
     logins.mkdir(parents=True)
     half = logins / f"{HOST}.123.456.tmp"
@@ -711,16 +711,16 @@ def test_erase_removes_what_a_killed_login_left(cache: Cache) -> None:
     assert files(logins) == set()
 
 
-def test_what_could_not_be_answered_counts_as_erased(cache: Cache) -> None:
-    """A directory in the place of a token or a login is no failure of erase, and is not counted."""
+def test_a_directory_in_place_of_a_token_counts_as_erased(cache: Cache) -> None:
+    """A directory in place of a token or a login does not make erase fail, and is not counted."""
     for path in (cache.token_path(asked()), cache.login_path(HOST)):
         Path(path, "deeper").mkdir(parents=True)
     assert removal.erase(cache.directory, asked()) == (0, 0)
     assert removal.erase(cache.directory, None) == (0, 0)
 
 
-def test_what_is_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A login that is erased in the middle of its writing is as if it had been erased after."""
+def test_a_login_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that is erased while it is being written is erased."""
     fsync = os.fsync
 
     def erase_first(descriptor: int) -> None:
@@ -734,7 +734,7 @@ def test_what_is_erased_while_it_is_written(cache: Cache, monkeypatch: pytest.Mo
 
 
 def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
-    """A directory with another in it, wherever it lies, keeps nothing else from being removed."""
+    """A directory that cannot be removed does not keep anything else from being removed."""
     cache.store_token(asked(), TOKEN)
     directory = Path(cache.directory)
     places = [directory / "logins", Path(cache.tokens)]
@@ -757,7 +757,7 @@ def test_sweep_goes_on_after_what_cannot_be_removed(cache: Cache) -> None:
 
 
 def test_files_of_others_stay(cache: Cache) -> None:
-    """Whatever a user keeps in the same directories is not swept, nor erased with all tokens."""
+    """Other files that a user keeps in these directories are neither swept nor erased."""
     cache.store_token(asked(), TOKEN)
     places = ("", "log/", "logins/", "records/", "tokens/", "tokens/prod/", f"{cache.tokens}/")
     names = ("accounts.csv", "api-key.txt", "report.pdf", "aws.txt", "x.1.tmp", "swept.csv", HOST)
@@ -775,7 +775,7 @@ def test_files_of_others_stay(cache: Cache) -> None:
 
 @pytest.mark.parametrize("jump", [-1, 1])
 def test_sweep_after_a_clock_that_jumped(cache: Cache, jump: int) -> None:
-    """A mark of another time, past or future, or a directory in its place, puts no search off."""
+    """A mark from another time, past or future, or a directory in its place delays no sweep."""
     now = time.time()
     mark, dead = Path(cache.directory, "swept"), Path(cache.directory, "logins", HOST)
     removal.sweep(cache.directory, now)
@@ -791,7 +791,7 @@ def test_sweep_after_a_clock_that_jumped(cache: Cache, jump: int) -> None:
 
 
 def test_a_fetch_sweeps(signed_in: HelperProcess) -> None:
-    """Whoever fetches a token also removes what is dead."""
+    """Fetching a token also removes expired files."""
     dead = signed_in.cache_directory / "tokens" / ("0" * 32) / "aws.us-east-1.ecr"
     dead.parent.mkdir(parents=True)
     dead.touch()

@@ -230,7 +230,7 @@ class TestOffers:
     def test_no_program_is_started(
         self, shell: Shell, helper: HelperProcess, tmp_path: Path
     ) -> None:
-        """Neither Python nor the program is started, nor anything that a profile is named."""
+        """Completion starts neither Python nor the program, and runs no part of a name."""
         helper.write_config("[profile $(touch started)]\n[profile `touch started`]\n")
         programs = tmp_path / "programs"
         programs.mkdir()
@@ -247,7 +247,7 @@ class TestCommand:
     """``completion``, which prints the script."""
 
     def test_it_is_the_installed_one(self, helper: HelperProcess) -> None:
-        """The script is that which the installation put where shells look for it."""
+        """It prints the script that was installed where shells look for it."""
         for name, path in completion.SCRIPTS.items():
             outcome = helper.run("completion", name)
             assert (outcome.stderr, outcome.status) == ("", 0)
@@ -266,7 +266,7 @@ class TestCommand:
     def test_it_is_missing(
         self, files: list[PackagePath] | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """If there is no script, by an incomplete installation, the error says what to do."""
+        """If the script is missing from the installation, the error says what to do."""
 
         class Distribution:
             def __init__(self, name: str) -> None:
@@ -279,7 +279,7 @@ class TestCommand:
             commands.run(["completion", "zsh"], {})
 
     def test_nothing_is_needed_for_it(self) -> None:
-        """What understands the arguments imports no AWS library, so it can be had for a build."""
+        """The parser of the arguments imports no AWS library, so that a build can use it."""
         code = (
             "import sys; from docker_credential_ecr_login import commands; commands.parser();"
             "print({'boto3', 'botocore', 'filelock', 'platformdirs', 'shtab'} & set(sys.modules))"
@@ -299,7 +299,7 @@ class TestManual:
         return Path(sys.prefix, man_page.PATH)
 
     def test_holds_all_that_help_says(self, path: Path) -> None:
-        """Every command and option is in it, and every name that docs/config.md has in a table."""
+        """It contains every command and option, and every name in the tables of docs/config.md."""
         plain = path.read_text().replace(r"\-", "-")
         sections = dict(re.findall(r"^\.SH (.*)\n((?:(?!\.SH ).*\n)*)", plain, re.MULTILINE))
         assert list(sections) == [
@@ -331,12 +331,12 @@ class TestManual:
         ids=lambda command: command[0],
     )
     def test_is_without_faults(self, command: list[str], path: Path) -> None:
-        """The programs that show it do not complain, but for a date, which would have to lie."""
+        """The programs that show it complain only of the date, which is left out on purpose."""
         complaints = checked(*command, path).splitlines()
         assert [line for line in complaints if "missing date" not in line] == []
 
     def test_shows_any_text_as_it_is(self) -> None:
-        """What troff would take for its own is shown as it is written."""
+        """Characters that mean something to troff are shown as they are written."""
         parser = argparse.ArgumentParser()
         commands = parser.add_subparsers()
         command = commands.add_parser("try", description=".so /etc/passwd \\n it's ~^`…")

@@ -1,4 +1,4 @@
-"""The config file: what it says of a registry, and what is said of its mistakes."""
+"""The config file: the settings of a registry, and the messages about its mistakes."""
 
 import os
 import re
@@ -105,7 +105,7 @@ def test_a_table_applies_to_what_it_matches(name: str, settings: dict[str, str])
 
 
 def test_an_empty_file_says_where_it_is() -> None:
-    """A file without settings is right, and says its path alone."""
+    """A file without settings is valid, and only its path is known of it."""
     assert parse_text("", PATH).settings(HOST).values == {"config_file": PATH}
 
 
@@ -179,7 +179,7 @@ def test_the_first_match_wins(matches: list[list[str]], name: str) -> None:
     ],
 )
 def test_settings_for_all(line: str, value: str) -> None:
-    """Each setting for all is told as the text that its environment variable would have."""
+    """Each general setting becomes the text that its environment variable would have."""
     assert said(line) == {line.partition(" ")[0]: value}
 
 
@@ -203,7 +203,7 @@ def test_settings_for_all(line: str, value: str) -> None:
     ],
 )
 def test_settings_of_a_table(line: str, value: str) -> None:
-    """Each setting of a table is told as it stands there, and a registry by its canonical host."""
+    """Each setting of a table is kept as it is written, but a registry by its canonical host."""
     assert said_in_table(line) == {line.partition(" ")[0]: value}
 
 
@@ -249,7 +249,7 @@ def test_settings_of_a_table(line: str, value: str) -> None:
     ],
 )
 def test_whose_names_mean_a_registry(glob: str, is_accepted: bool) -> None:
-    """What is matched with ``registry`` gets its token, so no glob there spans others' domains."""
+    """A match beside ``registry`` may not cover other owners' domains: they would get the token."""
     text = f'[[registry]]\nmatch = ["a.example.com", "{glob}"]\nregistry = "{HOST}"\n'
     if is_accepted:
         assert parse_text(text, PATH).settings("a.example.com").registry == HOST
@@ -259,7 +259,7 @@ def test_whose_names_mean_a_registry(glob: str, is_accepted: bool) -> None:
 
 
 def test_what_is_not_anonymous_is_not_mentioned() -> None:
-    """``anonymous = false`` is as if it was not there."""
+    """``anonymous = false`` is the same as no such line."""
     assert said_in_table('anonymous = false\nprofile = "x"') == {"profile": "x"}
 
 
@@ -268,7 +268,7 @@ RESTRICTED = f'{ROLE}access = "push"\n'
 
 
 def test_repositories() -> None:
-    """They are one name or several, with the wildcards of IAM; what is no name is refused."""
+    """They are one name or several, with the wildcards of IAM; anything else is refused."""
     for text in ("*", "a", "team/app", "team/*", "a-b_c.d/?", "x" * 256):
         assert said_in_table(f'{RESTRICTED}repositories = "{text}"')["repositories"] == text
     line = f'{RESTRICTED}repositories = ["base", "team/*"]'
@@ -284,7 +284,7 @@ def test_repositories() -> None:
     [("external_id", 2, 1224, "aZ09_+=,.@:/-"), ("role_session_name", 2, 64, "aZ09_+=,.@-")],
 )
 def test_what_sts_is_told(key: str, shortest: int, longest: int, characters: str) -> None:
-    """External id and session name are what AssumeRole takes, to the character."""
+    """External id and session name may have exactly the characters that AssumeRole accepts."""
     for value in ("x" * shortest, "x" * longest, characters):
         assert said_in_table(f'{ROLE}{key} = "{value}"')[key] == value
     for value in ("", "x" * (shortest - 1), "x" * (longest + 1), "xä", "x y", "xx\\n", "x*"):
@@ -387,7 +387,7 @@ def test_mistakes_in_settings_for_all(line: str, message: str) -> None:
     "text", [f'registry = "{HOST}"', "registry = 1", 'registry = ["*"]', 'registry.match = "*"']
 )
 def test_registry_is_an_array_of_tables(text: str) -> None:
-    """Whatever else ``registry`` is, the line says how it is written."""
+    """If ``registry`` is anything else, the message says how it is written."""
     assert "[[registry]], in double brackets" in complaint(text)
 
 
@@ -530,7 +530,7 @@ def test_mistakes_in_tables(line: str, message: str) -> None:
 
 
 def test_a_table_is_named_by_number_and_match() -> None:
-    """Of several tables, the line says which is wrong, also where its match is a list."""
+    """The message says which of several tables is wrong, even if its match is a list."""
     text = f'{EXAMPLE}[[registry]]\nmatch = ["a.example", "b.example"]\nprofile = 7'
     assert complaint(text) == (
         '[[registry]] 4 (match "a.example"): profile must be a string in quotes, not 7'
@@ -559,8 +559,8 @@ def test_a_table_is_named_by_number_and_match() -> None:
         ("x" * 513, ""),
     ],
 )
-def test_no_host(match: str, hint: str) -> None:
-    """What is no host name with or without wildcards is refused, also in a list."""
+def test_an_invalid_match(match: str, hint: str) -> None:
+    """A match that is not a host name, with or without wildcards, is refused, in a list, too."""
     for text in (in_quotes(match), f'["*", {in_quotes(match)}]'):
         line = complaint(f"[[registry]]\nmatch = {text}")
         number, _, rest = line.partition(": match must be a host, with * for any part of it, ")
@@ -631,8 +631,8 @@ def test_a_table_must_match_something(table: str, message: str) -> None:
         "arn:aws:iam::१२३४५६७८९०१२:role/r",
     ],
 )
-def test_no_role(role_arn: str) -> None:
-    """What is no ARN of a role, or has another placeholder, is refused."""
+def test_an_invalid_role_arn(role_arn: str) -> None:
+    """A role_arn that is not the ARN of a role, or has another placeholder, is refused."""
     assert complaint_in_table(f'role_arn = "{role_arn}"').startswith(ROLE_ARN)
 
 
@@ -659,8 +659,8 @@ def test_no_role(role_arn: str) -> None:
         "https://bücher.example",
     ],
 )
-def test_no_endpoint(url: str) -> None:
-    """What is no plain URL of HTTP with a host is refused."""
+def test_an_invalid_endpoint_url(url: str) -> None:
+    """An endpoint_url that is not a plain HTTP URL with a host is refused."""
     assert complaint_in_table(f'endpoint_url = "{url}"').startswith(ENDPOINT)
 
 
@@ -686,7 +686,7 @@ KEYS = (
     ],
 )
 def test_no_secret_is_quoted(key: str, value: str) -> None:
-    """A value that looks like a secret is not in the message, wherever it stands."""
+    """A value that looks like a secret is never in a message, whichever key it belongs to."""
     for line in (f'{key} = "{value}"', f'"{value}" = 1', f'{key} = ["{value}"]'):
         for text in (line, f"[[registry]]\n{line}", f'[[registry]]\nmatch = "*"\n{line}'):
             message = complaint(text)
@@ -718,8 +718,8 @@ def test_what_is_not_toml(text: str, line: int, column: int) -> None:
     "text",
     ["[registry]\n[registry]\n", "[registry]\n[[registry]]\n", "strict = true\nstrict = true\n"],
 )
-def test_what_stands_there_twice(text: str) -> None:
-    """A key or table that is there twice is named as such, for that is [[registry]] misspelt."""
+def test_duplicate_keys_and_tables(text: str) -> None:
+    """A key or table that occurs twice is named as such: often it is a misspelt [[registry]]."""
     assert complaint(text).endswith(
         "; a table has each key once, and the table of each registry begins with [[registry]]"
     )
@@ -736,7 +736,7 @@ def test_what_stands_there_twice(text: str) -> None:
     ],
 )
 def test_what_is_not_toml_is_not_quoted(text: str) -> None:
-    """Nothing of a line that is not TOML is in the message: a secret can stand there."""
+    """A message quotes nothing of a line that is not TOML, because it may contain a secret."""
     message = complaint(text)
     assert message.startswith("not TOML at line ")
     assert SECRET[:8] not in message
@@ -753,7 +753,7 @@ def test_what_is_not_toml_is_not_quoted(text: str) -> None:
     ],
 )
 def test_no_depth_or_length_is_too_much(text: str, message: str) -> None:
-    """What Python cannot read for its depth or length is an error like any other."""
+    """A file that is too deep or too long for Python is an error like any other."""
     assert message in complaint(text)
 
 
@@ -765,7 +765,7 @@ def complaint_about(path: Path | str) -> str:
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
-    """A file is read as UTF-8, with any line ends, and with the mark of editors on Windows."""
+    """A file is read as UTF-8, with any line ends, and with a byte order mark."""
     path = tmp_path / "config.toml"
     for text in (EXAMPLE, EXAMPLE.replace("\n", "\r\n"), "\ufeff" + EXAMPLE):
         path.write_bytes(text.replace("prod", "Zürich").encode())
@@ -776,7 +776,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 @contextmanager
 def as_another_user() -> Iterator[None]:
-    """Not be root, to whom every file is open."""
+    """Be another user than root, who can read every file."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(NOBODY)
@@ -787,7 +787,7 @@ def as_another_user() -> Iterator[None]:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """Of a file that cannot be read, the message says why, and what to do."""
+    """The message says why a file cannot be read, and what to do."""
     missing = "the config file cannot be read: No such file or directory"
     assert complaint_about(tmp_path / "x") == f"{missing}; create it, or name one that exists"
     directory = "the config file cannot be read: Is a directory; name a file"
@@ -820,7 +820,7 @@ def test_a_large_file_is_read(tmp_path: Path) -> None:
 
 
 def test_a_path_has_no_line_break() -> None:
-    """A path that would break the line that it is written on is refused."""
+    """A path with a line break is refused."""
     with pytest.raises(BadConfiguration, match="holds a control character"):
         parse_text("", "/home/a\nb/config.toml")
 
@@ -903,5 +903,5 @@ def test_no_accepted_text_has_a_control_character(key: str, text: str) -> None:
 
 @given(st.text(alphabet="ab.*?![]-^&|~\\0:", max_size=12), st.text(alphabet="ab.-0:", max_size=8))
 def test_no_glob_makes_it_fail(glob: str, name: str) -> None:
-    """Whatever brackets are in a glob, it is refused, or it matches or not."""
+    """A glob with any brackets is refused, or matches or does not; it never fails."""
     check(f"[[registry]]\nmatch = {in_quotes(glob)}", name)

@@ -1,4 +1,4 @@
-"""The config file: whose credentials for which registry, through the executable."""
+"""The config file: which credentials are used for which registry, through the executable."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def told(outcome: Outcome, host: str = HOST) -> str:
 
 @pytest.mark.parametrize("glob", ["*.co.uk", "*.amazonaws.com"])
 def test_names_that_anybody_can_have(signed_in: HelperProcess, aws: AwsEmulator, glob: str) -> None:
-    """Where anybody could make a name that gets the token, nobody gets it, and a line says why."""
+    """If anybody could get a name that matches, nobody gets the token, and a line says why."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{glob}"\nregistry = "{HOST}"\n')
     name = glob.replace("*", "evil")
     assert f'anybody can get a name that matches "{glob}", and' in told(signed_in.get(name), name)
@@ -102,7 +102,7 @@ class TestPlace:
     def test_each(
         self, two_profiles: HelperProcess, aws: AwsEmulator, path: str, environ: dict[str, str]
     ) -> None:
-        """AWS_ECR_CONFIG, and the directories for configuration by XDG, if they are absolute."""
+        """It is found by AWS_ECR_CONFIG, and in XDG's directories for configuration if absolute."""
         write(two_profiles, path, table("*", profile="one"))
         if not path.startswith("xdg"):  # below the working directory, which XDG does not mean
             write(two_profiles, "xdg/ecr-login/config.toml", "not TOML")
@@ -135,7 +135,7 @@ class TestPlace:
         assert issued_to(aws, two_profiles.get(AWS_ECR_CONFIG="")) == DEV
 
     def test_a_missing_one(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """What AWS_ECR_CONFIG names has to exist, whatever other files there are."""
+        """The file that AWS_ECR_CONFIG names must exist, even if there are others."""
         signed_in.write_own_config("")
         path = signed_in.home / "missing.toml"
         signed_in.environ["AWS_ECR_CONFIG"] = str(path)
@@ -173,7 +173,7 @@ class TestProfile:
     """A profile for a registry."""
 
     def test_each_registry_has_its_own(self, two_profiles: HelperProcess, aws: AwsEmulator) -> None:
-        """It wins over AWS_PROFILE and over keys, and tokens of two profiles are kept apart."""
+        """A profile wins over AWS_PROFILE and over keys, and two profiles have separate tokens."""
         two_profiles.write_own_config(
             f'[[registry]]\nmatch = "1*"\nprofile = "one"\n'
             f'[[registry]]\nmatch = "{SECOND_ACCOUNT}"\nprofile = "two"\n'
@@ -216,7 +216,7 @@ class TestProfile:
         environ: dict[str, str],
         with_keys: bool,
     ) -> None:
-        """Nothing in the environment that selects credentials gets in its way."""
+        """A profile wins over everything in the environment that selects credentials."""
         two_profiles.write_own_config(table(HOST, profile="one"))
         if not with_keys:
             del two_profiles.environ["AWS_ACCESS_KEY_ID"]
@@ -224,7 +224,7 @@ class TestProfile:
         assert issued_to(aws, two_profiles.get(**environ)) == ONE
 
     def test_one_that_does_not_exist(self, two_profiles: HelperProcess) -> None:
-        """The line says that the config file has it, and which profiles there are."""
+        """A missing profile is a line that names the config file and the existing profiles."""
         two_profiles.write_own_config(table(HOST, profile="prod"))
         path = two_profiles.home / PLACE
         assert told(two_profiles.get(AWS_PROFILE="one")) == (
@@ -233,7 +233,7 @@ class TestProfile:
         )
 
     def test_sso(self, helper: HelperProcess, aws: AwsEmulator) -> None:
-        """A sign-in that has expired is to be renewed for this profile, whatever AWS_PROFILE is."""
+        """If its SSO session has expired, the command in the line names this profile."""
         sso_session(aws, helper)
         del helper.environ["AWS_PROFILE"]
         helper.write_own_config(table(HOST, profile="dev"))
@@ -250,7 +250,7 @@ class TestProfile:
     def test_credentials_of_the_environment(
         self, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """A profile with ``credential_source = Environment`` takes the keys that stand there."""
+        """A profile with ``credential_source = Environment`` takes the keys in the environment."""
         aws.add_role(arn=PULL, trusted=[DEV])
         signed_in.write_config(
             f"[profile pull]\nrole_arn = {PULL}\ncredential_source = Environment\n"
@@ -267,7 +267,7 @@ class TestRole:
     def test_each_account_and_region_has_its_own(
         self, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """What stands in braces is of the registry; each role's token is kept apart."""
+        """Placeholders are filled in from the registry; each role has a separate token."""
         signed_in.write_own_config(
             table(
                 "*.dkr.ecr.*",
@@ -300,7 +300,7 @@ class TestRole:
     def test_its_session_is_shared_with_the_aws_cli(
         self, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """It is kept for its owner where the AWS CLI looks, unless the cache is disabled."""
+        """Its session is kept privately where the AWS CLI looks, unless the cache is disabled."""
         aws.add_role(arn=PULL, trusted=[DEV])
         signed_in.write_own_config(table("*", role_arn=PULL, role_session_name="docker"))
         arguments = json.dumps({"RoleArn": PULL, "RoleSessionName": "docker"}, sort_keys=True)
@@ -374,7 +374,7 @@ class TestRole:
         assert "trust policy" in line
 
     def test_keys_that_aws_does_not_know(self, helper: HelperProcess) -> None:
-        """The line says where the credentials come from that cannot assume it."""
+        """The line says where the credentials come from that cannot assume the role."""
         helper.environ |= {"AWS_ACCESS_KEY_ID": "AKIDGONE", "AWS_SECRET_ACCESS_KEY": "x"}
         helper.write_own_config(table(HOST, role_arn=PULL))
         line = told(helper.get())
@@ -384,7 +384,7 @@ class TestRole:
         )
 
     def test_a_revoked_session(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """The line says that it is the role's session that AWS does not take any more."""
+        """The line says that AWS no longer accepts the session of the role."""
         aws.add_role(arn=PULL)
         signed_in.write_own_config(table(HOST, role_arn=PULL))
         aws.fail("GetAuthorizationToken", Fault(status=400, error="ExpiredTokenException"))
@@ -399,7 +399,7 @@ class TestRole:
     def test_ecr_public_has_no_account(
         self, signed_in: HelperProcess, aws: AwsEmulator, role_arn: str
     ) -> None:
-        """A role for each account cannot be one for ECR Public, and AWS is not asked for it."""
+        """A role with {registry_id} cannot be used for ECR Public, and AWS is not asked."""
         signed_in.write_own_config(table("*", role_arn=role_arn))
         assert told(signed_in.get(PUBLIC), PUBLIC) == (
             f"{signed_in.home / PLACE}: role_arn contains {{registry_id}}, which ECR Public does "
@@ -412,7 +412,7 @@ class TestEndpoint:
     """A region and an endpoint for a registry."""
 
     def test_region(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """It is that of the one registry, and its token is that of this region's registries."""
+        """A region applies to its registry, which then shares the token of that region."""
         signed_in.write_own_config(table(HOST, region="eu-west-1"))
         secrets = [signed_in.get(host).secret for host in (HOST, SECOND_ACCOUNT, OTHER_REGION)]
         assert [call.region for call in aws.calls] == ["eu-west-1", "us-east-1"]
@@ -426,7 +426,7 @@ class TestEndpoint:
 
     @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"])
     def test_endpoint_url(self, signed_in: HelperProcess, aws: AwsEmulator, variable: str) -> None:
-        """It wins over the environment, for this registry and for ECR's API only."""
+        """endpoint_url wins over the environment, for this registry and for ECR's API only."""
         aws.add_role(arn=PULL, trusted=[DEV])
         signed_in.environ[variable] = aws.url
         url = aws.listen("127.0.0.1")
@@ -441,7 +441,7 @@ class TestEndpoint:
 
 
 class TestOwnNames:
-    """A name of one's own, in front of a registry of ECR."""
+    """A domain name of one's own, in front of a registry of ECR."""
 
     @pytest.fixture
     def named(self, signed_in: HelperProcess) -> HelperProcess:
@@ -469,7 +469,7 @@ class TestOwnNames:
         ],
     )
     def test_each_spelling(self, named: HelperProcess, aws: AwsEmulator, name: str) -> None:
-        """It is answered in every form, echoed as it was asked, with the token of its registry."""
+        """Every spelling is answered with the token of its registry, and echoed as asked."""
         secret = keep_token(aws, named, refresh_in=HOUR)
         for environ in ({}, DEBUG):
             answer = named.get(name, **environ).credentials
@@ -477,7 +477,7 @@ class TestOwnNames:
         assert aws.calls == []
 
     def test_on_its_own(self, named: HelperProcess, aws: AwsEmulator) -> None:
-        """It needs nobody to have asked for it, or for the name of ECR, to be listed."""
+        """``list`` shows it even if neither it nor the name of ECR was ever asked for."""
         assert named.list().hosts == [OWN, "localhost:5000"]
         secret = named.get(OWN).secret
         assert aws.accepts(secret)
@@ -502,7 +502,7 @@ class TestOwnNames:
     def test_one_that_is_not_listed(
         self, named: HelperProcess, aws: AwsEmulator, name: str
     ) -> None:
-        """It is not found, without a word and without AWS; so is a port that no pattern has."""
+        """A name or a port that is not listed is not found, without a message and without AWS."""
         for _ in range(2):
             assert named.get(name) == REFUSAL
         assert named.get(name, **DEBUG) == REFUSAL
@@ -542,7 +542,7 @@ class TestOwnNames:
         ],
     )
     def test_look_alikes(self, named: HelperProcess, aws: AwsEmulator, name: str) -> None:
-        """What only looks like it never gets a token, nor is a login kept for it."""
+        """A name that only looks like it never gets a token, and no login is kept for it."""
         keep_token(aws, named, refresh_in=HOUR)
         for environ in ({}, DEBUG):
             assert named.get(name, **environ) == REFUSAL
@@ -565,7 +565,7 @@ class TestOwnNames:
         assert named.get(OWN).secret != secret
 
     def test_logout_forgets_the_token(self, named: HelperProcess, aws: AwsEmulator) -> None:
-        """After ``docker logout`` no token is left that opens the registry under any name."""
+        """After ``docker logout`` of any of its names, no token is left that opens the registry."""
         secret = named.get(OWN).secret
         assert named.erase(f"https://{OWN}").status == 0
         for path in named.cache_directory.rglob("*"):
@@ -574,7 +574,7 @@ class TestOwnNames:
         assert len(aws.calls) == 2
 
     def test_with_settings_of_its_own(self, two_profiles: HelperProcess, aws: AwsEmulator) -> None:
-        """Its table, and not that of the name of ECR behind it, says with whose credentials."""
+        """Its own table, not that of the ECR name behind it, decides on the credentials."""
         two_profiles.write_own_config(
             table(OWN, registry=HOST, profile="one") + table(HOST, profile="two")
         )
@@ -583,7 +583,7 @@ class TestOwnNames:
         assert issued_to(aws, two_profiles.get(OWN)) == ONE
 
     def test_a_name_that_is_no_longer_listed(self, named: HelperProcess, aws: AwsEmulator) -> None:
-        """Its token, and a login under it, are neither answered nor listed then."""
+        """Token and login of a name that is no longer listed are neither answered nor listed."""
         named.get(OWN)
         named.store("localhost:5000", aws.password)
         named.write_own_config("")
@@ -602,7 +602,7 @@ class TestAnonymous:
 
     @pytest.mark.parametrize("host", [HOST, PUBLIC])
     def test_one(self, signed_in: HelperProcess, aws: AwsEmulator, host: str) -> None:
-        """It is not found, without a word and without AWS, and all others go on."""
+        """An anonymous registry is not found, without a message or AWS; others are answered."""
         signed_in.write_own_config(table(host, anonymous=True))
         for name in (host, f"https://{host}/v2/", host):
             assert signed_in.get(name) == REFUSAL
@@ -613,7 +613,7 @@ class TestAnonymous:
         assert signed_in.list().hosts == [SECOND_ACCOUNT]
 
     def test_a_name_for_ecr_public(self, signed_in: HelperProcess) -> None:
-        """AWS_ECR_PUBLIC_ANONYMOUS holds for a name of one's own in front of ECR Public."""
+        """AWS_ECR_PUBLIC_ANONYMOUS also applies to a domain name of one's own for ECR Public."""
         signed_in.write_own_config(table(OWN, registry=PUBLIC))
         anonymous = {"AWS_ECR_PUBLIC_ANONYMOUS": "true"}
         for _ in range(2):
@@ -640,7 +640,7 @@ class TestAnonymous:
 
 
 class TestDefaults:
-    """What stands at the top: for all registries, where the environment says nothing."""
+    """The general settings at the top, which apply if the environment has none."""
 
     def test_strict(self, helper: HelperProcess) -> None:
         """``strict`` is the default of AWS_ECR_STRICT."""
@@ -737,7 +737,7 @@ class TestChanges:
     def test_a_new_one_is_noticed(
         self, two_profiles: HelperProcess, aws: AwsEmulator, environ: dict[str, str]
     ) -> None:
-        """A file that comes into being counts from then on."""
+        """A file that is created applies from then on."""
         assert issued_to(aws, two_profiles.get()) == DEV
         assert two_profiles.get(OWN) == REFUSAL
         two_profiles.write_own_config(
@@ -750,7 +750,7 @@ class TestChanges:
     def test_another_content_of_the_same_size_and_time(
         self, two_profiles: HelperProcess, environ: dict[str, str]
     ) -> None:
-        """A file that was written anew is read, though ``cp --preserve`` gave it the old time."""
+        """A file that was rewritten is read, even if ``cp --preserve`` gave it the old time."""
         two_profiles.write_own_config(table(HOST, profile="one") + table(PUBLIC, anonymous=True))
         for name in (HOST, PUBLIC):
             two_profiles.get(name)
@@ -765,7 +765,7 @@ class TestChanges:
     def test_while_a_question_is_answered(
         self, signed_in: HelperProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A token belongs to the file that was read for it, not to one that has replaced it."""
+        """A token is kept for the file that was read for it, not for one that replaced it."""
         environ = signed_in.environment()
         signed_in.write_own_config(table(HOST, profile="one"))
         before = configured_identity(environ)
@@ -783,7 +783,7 @@ class TestChanges:
         assert configured_identity(environ) != before
 
     def test_while_a_question_is_refused(self, signed_in: HelperProcess) -> None:
-        """A refusal belongs to the file that was read for it, not to one that has replaced it."""
+        """A refusal is kept for the file that was read for it, not for one that replaced it."""
         signed_in.write_own_config("")
         environ = signed_in.environment()
         request = resolve(OWN, environ)
@@ -889,7 +889,7 @@ class TestBroken:
         assert len(list(used.cache_directory.glob("tokens/*/aws.us-east-1.ecr"))) == 1
 
     def test_a_directory_in_its_place(self, signed_in: HelperProcess) -> None:
-        """What is no file is an error, too, and not as good as nothing."""
+        """A directory in its place is an error; it does not count as no file."""
         path = signed_in.home / PLACE
         path.mkdir(parents=True)
         assert told(signed_in.get()) == (
@@ -900,7 +900,7 @@ class TestBroken:
     def test_a_link_whose_target_is_missing(
         self, signed_in: HelperProcess, aws: AwsEmulator, name: str
     ) -> None:
-        """A file that was linked to, and is not mounted, is not as good as nothing."""
+        """A link whose target is not mounted is an error; it does not count as no file."""
         assert signed_in.get().secret
         path = signed_in.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -916,7 +916,7 @@ class TestBroken:
     def test_a_directory_that_is_not_mounted(
         self, signed_in: HelperProcess, aws: AwsEmulator, name: str
     ) -> None:
-        """Behind a link whose target is missing there may be a file."""
+        """A directory that is a link without a target is an error: it may contain a file."""
         assert signed_in.get().secret
         path = signed_in.home / name
         path.parent.mkdir(exist_ok=True)
@@ -949,7 +949,7 @@ class TestBroken:
         assert aws.count("GetAuthorizationToken") == 1
 
     def test_no_secret_is_told(self, signed_in: HelperProcess) -> None:
-        """What was put into the wrong place is not repeated, nor logged."""
+        """A secret in the wrong place is neither shown nor logged."""
         secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
         for text in (
             table(HOST, endpoint_url=f"https://user:{secret}@example.com"),
@@ -962,7 +962,7 @@ class TestBroken:
     def test_a_cached_token_outlives_no_mistake(
         self, used: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """Once the file is mended, what it says is asked for again."""
+        """Once the file is corrected, its settings apply again."""
         path = used.home / PLACE
         used.write_own_config("nonsense")
         assert told(used.get())

@@ -116,7 +116,7 @@ def contents(home: Home) -> dict[str, bytes]:
 
 
 def run_in_shell(command: str, user: int | None = None) -> None:
-    """Do what an advice says."""
+    """Run the command in a hint."""
     subprocess.run(["/bin/sh", "-c", command], user=user, check=True)
 
 
@@ -239,13 +239,13 @@ class TestRegistries:
         assert not home.docker.parent.exists()
 
     @pytest.mark.parametrize("region", ["nz-north-1", "eu-northwest-3", "x"])
-    def test_a_region_of_tomorrow(self, home: Home, region: str) -> None:
-        """A region that nobody knows yet is taken."""
+    def test_a_region_that_is_not_known_yet(self, home: Home, region: str) -> None:
+        """A region that is not known yet is accepted."""
         host = f"111111111111.dkr.ecr.{region}.amazonaws.com"
         assert home.done(host) == [f"{SHOWN}: added credHelpers {host}"]
 
-    def test_a_mistake_of_yesterday(self, home: Home) -> None:
-        """What was misspelt can be taken out, also where its profile is gone."""
+    def test_a_misspelt_entry_is_removed(self, home: Home) -> None:
+        """A misspelt entry can be removed, even if its profile no longer exists."""
         host = "111111111111.dkr.ecr.us-esat-1.amazonaws.com"
         home.write(json.dumps({"credHelpers": {host: "ecr-login"}}))
         lines = home.done(host, "--profile", "gone", "--remove")
@@ -272,7 +272,7 @@ class TestOwnNames:
         return text
 
     def test_it_is_written(self, home: Home, listed: str) -> None:
-        """It becomes an entry of credHelpers, as clients have it, and --remove takes it out."""
+        """It becomes an entry of credHelpers, in canonical form, and --remove removes it."""
         assert home.done(f"{HOST},https://Images.Example.com:5000/v2/") == [
             f"{SHOWN}: added credHelpers {HOST}",
             f"{SHOWN}: added credHelpers {self.OWN}",
@@ -284,14 +284,14 @@ class TestOwnNames:
     @pytest.mark.usefixtures("listed")
     @pytest.mark.parametrize("name", ["images.example.com", "ghcr.io", "[::1]:5000"])
     def test_it_is_not_listed(self, home: Home, name: str) -> None:
-        """A name that is not listed is refused, for the helper would not answer it."""
+        """A name that is not listed is refused, because the helper would not answer it."""
         outcome = home.configure(name)
         assert (outcome.stdout, outcome.status) == ("", 1)
         assert f"'{name}' is neither the host of an ECR registry nor an" in outcome.stderr
         assert not home.docker.exists()
 
     def test_it_is_listed_no_more(self, home: Home) -> None:
-        """--remove takes out whatever names this helper, and no entry of another."""
+        """--remove removes any entry that names this helper, and none that names another."""
         home.write(json.dumps({"credHelpers": {"Odd.name/": "ecr-login", "gcr.io": "gcr"}}))
         outcome = home.configure("gcr.io", "--remove")
         assert outcome.status == 1
@@ -309,7 +309,7 @@ class TestOwnNames:
 
     @pytest.mark.usefixtures("listed")
     def test_a_former_login(self, home: Home) -> None:
-        """What docker login left for it under auths goes with --clean."""
+        """--clean removes what docker login left for it under auths."""
         home.write(json.dumps({"auths": {f"https://{self.OWN}/v1/": {"auth": "c2VjcmV0"}}}))
         assert "under auths" in home.configure(self.OWN).stderr
         home.done(self.OWN, "--clean")
@@ -320,7 +320,7 @@ class TestFile:
     """How Docker's config.json is written."""
 
     def test_remove_undoes_it(self, home: Home) -> None:
-        """--remove with the same arguments gives the file back as it was, to the byte."""
+        """--remove with the same arguments restores the file, byte for byte."""
         home.write(DOCKERS)
         home.done(HOST, "--public")
         hosts = (HOST, PUBLIC, PUBLIC_DUAL_STACK)
@@ -331,7 +331,7 @@ class TestFile:
         assert home.done(HOST, "--remove") == [NOTHING.strip()]
 
     def test_another_helper_is_replaced_but_not_removed(self, home: Home) -> None:
-        """An entry that names another helper is replaced, which is told; --remove leaves it."""
+        """An entry that names another helper is replaced, with a message; --remove leaves it."""
         text = json.dumps({"credHelpers": {HOST: "other", "gcr.io": "gcloud"}}, indent=4)
         home.write(text)
         assert home.done(HOST, "--remove") == [NOTHING.strip()]
@@ -364,7 +364,7 @@ class TestFile:
         assert mode(home.own.parent.parent) == 0o700
 
     def test_a_link_to_nothing(self, home: Home, tmp_path: Path) -> None:
-        """A symbolic link whose target is missing gets one."""
+        """If a symbolic link has no target, the target is created."""
         home.docker.parent.mkdir()
         home.docker.symlink_to(tmp_path / "new" / "docker.json")
         home.done(HOST)
@@ -402,7 +402,7 @@ class TestFile:
         assert outcome.status == 1
 
     def test_several_at_once(self, home: Home) -> None:
-        """Runs at the same time lose nothing of each other, nor what was there."""
+        """Several runs at once lose neither each other's entries nor what was there before."""
         home.write(DOCKERS)
         hosts = [f"{number:012}.dkr.ecr.us-east-1.amazonaws.com" for number in range(8)]
         home.helper.write_config("".join(f"[profile {host[:12]}]\n" for host in hosts))
@@ -420,7 +420,7 @@ class TestFile:
     def test_docker_login_beside_it(
         self, home: Home, monkeypatch: pytest.MonkeyPatch, *, is_new: bool
     ) -> None:
-        """What docker writes in the last moment stays, and what it then overwrites is done again.
+        """What docker writes at the last moment stays; an entry that it overwrites is made again.
 
         No process of docker can be made to hit that moment: here it comes before the one call.
         """
@@ -458,7 +458,7 @@ class TestFile:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
     def test_docker_login_that_had_read_it_before(self, home: Home) -> None:
-        """What another program puts back is noticed, said, and done again."""
+        """A change that another program undoes is made again, with a message."""
         home.write(DOCKERS)
         script = (
             "cp config.json read; until grep -q ecr-login config.json; do :; done; "
@@ -472,7 +472,7 @@ class TestFile:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
     def test_docker_login_that_waits_for_a_password(self, home: Home) -> None:
-        """One that can still put back what it has read is named."""
+        """A program that may still undo the change is named."""
         home.write("{}")
         with self.docker_login(home, "read password") as docker:
             outcome = home.helper.run("configure", HOST)
@@ -485,7 +485,7 @@ class TestFile:
     def test_a_file_that_is_written_again_and_again(
         self, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """After some tries it is an error: nothing of others is overwritten for that."""
+        """After some tries it is an error: changes of others are never overwritten."""
         home.write(DOCKERS)
         original = files.TextFile.verify
 
@@ -501,7 +501,7 @@ class TestFile:
     @needs_root
     @pytest.mark.parametrize("name", [".docker/config.json", ".docker"])
     def test_what_belongs_to_root(self, helper: HelperProcess, name: str) -> None:
-        """Whatever `sudo docker login` left to root, the advice is what mends it, at once."""
+        """Whatever files `sudo docker login` left to root, the command in the hint repairs that."""
         home, place = Home(helper), helper.home / name
         home.write("{}")
         home.docker.chmod(0o600)
@@ -519,7 +519,7 @@ class TestFile:
 
     @needs_root
     def test_a_directory_of_root(self, helper: HelperProcess) -> None:
-        """A file of one's own in a directory of somebody else is written in its place."""
+        """A file of one's own in another user's directory is overwritten in place."""
         home = Home(helper)
         home.write(DOCKERS)
         user = as_nobody(helper, helper.home, home.docker)
@@ -532,7 +532,7 @@ class TestFile:
 
     @needs_root
     def test_a_link_into_a_store(self, helper: HelperProcess, tmp_path: Path) -> None:
-        """A link to what is read-only, as home-manager leaves one, is to be a file first."""
+        """If it is a link to a read-only file, as with home-manager, the hint replaces the link."""
         home, store = Home(helper), tmp_path / "a store.json"
         store.write_text("{}")
         home.docker.parent.mkdir()
@@ -555,7 +555,7 @@ class TestFile:
         ],
     )
     def test_a_mount_of_its_own(self, helper: HelperProcess, options: str, words: str) -> None:
-        """A file that is mounted is written in its place, whole or not at all."""
+        """A file that is a mount is overwritten in place, whole or not at all."""
         home = Home(helper)
         home.write(DOCKERS)
         script = (
@@ -589,7 +589,7 @@ class TestAllRegistries:
     """--global."""
 
     def test_without_a_store(self, home: Home) -> None:
-        """Where there was no credsStore it is added, and --remove takes it away again."""
+        """If there was no credsStore, it is added, and --remove removes it again."""
         home.write('{\n  "currentContext": "x"\n}\n')
         assert home.done("--global") == [f"{SHOWN}: set credsStore"]
         assert home.text == '{\n  "currentContext": "x",\n  "credsStore": "ecr-login"\n}\n'
@@ -612,7 +612,7 @@ class TestAllRegistries:
     def test_the_store_becomes_the_fallback(
         self, home: Home, before: str | None, after: str
     ) -> None:
-        """The store that is replaced goes on as fallback; --remove puts both back."""
+        """The store that is replaced becomes the fallback; --remove restores both files."""
         if before is not None:
             home.own.parent.mkdir(parents=True)
             home.own.write_bytes(before.encode())
@@ -632,7 +632,7 @@ class TestAllRegistries:
         assert home.done("--global", "--remove") == [NOTHING.strip()]
 
     def test_another_fallback(self, home: Home) -> None:
-        """A fallback of one's own is not overwritten: it is an error, and nothing is written."""
+        """A fallback that somebody has set is an error: nothing is written."""
         home.write('{"credsStore": "desktop"}')
         home.helper.write_own_config('fallback = "pass"\n')
         outcome = home.configure("--global")
@@ -642,7 +642,7 @@ class TestAllRegistries:
         assert home.own.read_text() == 'fallback = "pass"\n'
 
     def test_logins_that_docker_kept_itself(self, home: Home) -> None:
-        """Logins of other registries in the file are disabled by a flag only; the way back works.
+        """Logins of other registries are disabled only with a flag; the way back works.
 
         Docker reads them no more while there is a credsStore.
         """
@@ -665,8 +665,8 @@ class TestAllRegistries:
         home.done(*command.split()[1:])
         assert home.text == DOCKERS
 
-    def test_a_store_that_is_no_name(self, home: Home) -> None:
-        """A credsStore that could not be a fallback is refused before anything is written."""
+    def test_an_invalid_store(self, home: Home) -> None:
+        """A credsStore that cannot become the fallback is refused before anything is written."""
         home.write('{"credsStore": "a/b"}')
         outcome = home.configure("--global")
         assert outcome.status == 1
@@ -693,7 +693,7 @@ class TestOwnConfigFile:
     def test_a_table_is_written(
         self, home: Home, options: list[str], lines: str, words: str
     ) -> None:
-        """A [[registry]] table says who is to ask for the hosts; --remove takes it out."""
+        """A [[registry]] table gets the profile or role for the hosts; --remove removes it."""
         assert home.done(HOST, *options) == [
             f"{OWN_SHOWN}: added [[registry]] {HOST}: {words}",
             f"{SHOWN}: added credHelpers {HOST}",
@@ -706,7 +706,7 @@ class TestOwnConfigFile:
         assert home.own.read_text() == ""
 
     def test_before_there_are_profiles(self, home: Home) -> None:
-        """Where the AWS configuration has none at all, as in an image, it is a warning."""
+        """An AWS configuration without any profile, as in an image, is only a warning."""
         home.helper.write_config("")
         outcome = home.configure(HOST, "--profile", "p")
         assert outcome.stderr == (
@@ -730,7 +730,7 @@ class TestOwnConfigFile:
         ]
 
     def test_before_what_would_hide_it(self, home: Home) -> None:
-        """It stands before all other tables, and the comment above the first of them."""
+        """The new table comes before all others, and before the comment above the first of them."""
         top = "timeout = 3\n\n"
         others = (
             '# one\'s own\n[[registry]]\nmatch = "a.example.com"\nanonymous = true\n\n'
@@ -746,7 +746,7 @@ class TestOwnConfigFile:
         assert home.own.read_text() == top + others
 
     def test_what_is_in_effect_already(self, home: Home) -> None:
-        """Where another table says the same already, none is written."""
+        """If another table already says the same, none is written."""
         text = '[[registry]]\nmatch = "*"\nprofile = "all"\n'
         home.helper.write_own_config(text)
         assert home.done(HOST, "--profile", "all") == [f"{SHOWN}: added credHelpers {HOST}"]
@@ -764,7 +764,7 @@ class TestOwnConfigFile:
         assert home.own.read_text() == f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\n{end}'
 
     def test_a_table_for_more_stays(self, home: Home) -> None:
-        """A table that was written for more registries than are removed stays, and is named."""
+        """A table that was written for more registries stays, and a warning names it."""
         home.done(HOST, SECOND_ACCOUNT, "--profile", "p")
         text = home.own.read_text()
         outcome = home.configure(HOST, "--remove")
@@ -805,7 +805,7 @@ class TestOwnConfigFile:
         ],
     )
     def test_a_refusal(self, home: Home, text: str, options: list[str], words: str) -> None:
-        """What our config file may not say is refused with its own error; nothing is written."""
+        """A value that is not allowed in the config file is an error, and nothing is written."""
         home.helper.write_own_config(text)
         outcome = home.configure(HOST, *options)
         assert (outcome.stdout, outcome.status) == ("", 1)
@@ -815,7 +815,7 @@ class TestOwnConfigFile:
         assert not home.docker.exists()
 
     def test_the_file_of_all_users(self, home: Home, tmp_path: Path) -> None:
-        """The config file for all users is neither changed nor hidden by a new one."""
+        """The config file for all users is neither changed, nor replaced by one of this user."""
         site = tmp_path / "xdg" / "ecr-login" / "config.toml"
         site.parent.mkdir(parents=True)
         site.write_text("timeout = 3\n")
@@ -830,7 +830,7 @@ class TestOwnConfigFile:
         assert site.read_text().startswith(f"timeout = 3\n\n{HEAD}")
 
     def test_a_byte_order_mark(self, home: Home) -> None:
-        """The byte order mark with which editors on Windows begin a file stays its beginning."""
+        """A byte order mark, as editors on Windows write it, stays at the beginning of the file."""
         home.helper.write_own_config("\ufefftimeout = 3\r\n")
         home.done(HOST, "--profile", "p")
         text = home.own.read_bytes().decode()
@@ -841,8 +841,8 @@ class TestOwnConfigFile:
 class TestRemovalOfAll:
     """--remove --all."""
 
-    def test_takes_out_all_that_is_ours(self, home: Home) -> None:
-        """All files are as they were before, whatever was configured, and with which arguments."""
+    def test_removes_everything_of_configure(self, home: Home) -> None:
+        """All files are restored, whatever was configured, with whatever arguments."""
         before = DOCKERS.replace("currentContext", "credsStore")
         home.write(before)
         own = 'strict = true\n\n[[registry]]\nmatch = "*"\nprofile = "p"\n'
@@ -865,7 +865,7 @@ class TestRemovalOfAll:
         assert home.done("--remove", "--all") == [NOTHING.strip()]
 
     def test_what_others_wrote_stays(self, home: Home) -> None:
-        """What somebody has written into a table of ours since is named, and stays."""
+        """A table that somebody has edited since stays, and a warning names it."""
         text = f'{HEAD}match = "{HOST}"\nrole_arn = "{ROLE}"\nexternal_id = "x1"\n'
         home.helper.write_own_config(text)
         outcome = home.configure("--remove", "--all")
@@ -896,7 +896,7 @@ class TestFormerLogins:
         home.write(json.dumps({"auths": logins}, indent=2))
 
     def test_a_warning(self, home: Home) -> None:
-        """A login for one of the hosts is warned of; one that a helper keeps is none."""
+        """A warning names a login for one of the hosts, but not one that a helper keeps."""
         self.auths(home)
         outcome = home.configure(HOST, PUBLIC)
         assert outcome.status == 0
@@ -908,7 +908,7 @@ class TestFormerLogins:
         assert len(home.settings["auths"]) == 4
 
     def test_clean(self, home: Home) -> None:
-        """--clean removes it and leaves the others."""
+        """--clean removes a login for one of the hosts, and leaves the others."""
         self.auths(home)
         assert home.done(HOST, PUBLIC, "--clean") == [
             f"{SHOWN}: added credHelpers {HOST}",
@@ -918,7 +918,7 @@ class TestFormerLogins:
         assert list(home.settings["auths"]) == ["ghcr.io", PUBLIC, SECOND_ACCOUNT]
 
     def test_clean_for_all(self, home: Home) -> None:
-        """With --global it is every login of ECR."""
+        """--clean with --global removes every login of ECR."""
         self.auths(home)
         home.configure("--global", "--clean", "--disable-logins")
         assert list(home.settings["auths"]) == ["ghcr.io", PUBLIC]
@@ -955,7 +955,7 @@ class TestDryRun:
         assert "S3cret" not in outcome.stdout
 
     def test_nothing_to_change(self, home: Home) -> None:
-        """Where nothing had to be changed, it says that."""
+        """If there is nothing to change, it says so."""
         home.done(HOST)
         assert home.done(HOST, "--dry-run") == [NOTHING.strip()]
 
@@ -964,7 +964,7 @@ class TestPodman:
     """--podman."""
 
     def test_where_it_is(self, home: Home, tmp_path: Path) -> None:
-        """It writes auth.json, where podman looks for it, in place of Docker's file."""
+        """It writes podman's auth.json, where podman looks for it, instead of Docker's file."""
         places = {
             home.helper.home / ".config" / "containers" / "auth.json": {},
             tmp_path / "xdg" / "containers" / "auth.json": {"XDG_CONFIG_HOME": f"{tmp_path}/xdg"},
@@ -984,7 +984,7 @@ class TestPodman:
         assert json.loads(path.read_text())["auths"] == {}
 
     def runtime(self, home: Home, content: object) -> Path:
-        """Write the file of ``podman login``, which is gone when the machine starts again."""
+        """Write the file of ``podman login``, which does not survive a restart of the machine."""
         path = home.helper.home / "run" / "containers" / "auth.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -992,7 +992,7 @@ class TestPodman:
 
     @pytest.mark.parametrize("option", [["--podman"], []])
     def test_a_login_of_podman(self, home: Home, option: list[str]) -> None:
-        """A login in podman's runtime file, which wins, is warned of, and goes with --clean."""
+        """A warning names a login in podman's runtime file, which would win; --clean removes it."""
         secret = {"auth": "U2VjcmV0"}
         runtime = self.runtime(home, {"auths": {f"{HOST}/team": secret, "ghcr.io": secret}})
         outcome = home.configure(HOST, *option)
@@ -1022,7 +1022,7 @@ class TestPodman:
 
     @pytest.mark.parametrize("text", ["", "{}", '{"auths": {}}'])
     def test_nothing_in_its_runtime_file(self, home: Home, text: str) -> None:
-        """A runtime file that does not get in the way is left as it is."""
+        """A runtime file that does not get in the way is not changed."""
         runtime = self.runtime(home, text)
         home.done("--podman", HOST, "--clean")
         assert runtime.read_text() == text
@@ -1037,7 +1037,7 @@ class TestPodman:
         assert runtime.read_text() == "{,}"
 
     def test_a_runtime_file_that_stays(self, home: Home) -> None:
-        """Where the runtime file is a link to the one that stays, that is written once."""
+        """If the runtime file is a link to the permanent one, the file is written once."""
         runtime = self.runtime(home, "")
         runtime.unlink()
         runtime.symlink_to(home.helper.home / ".config" / "containers" / "auth.json")
@@ -1066,7 +1066,7 @@ class TestPath:
     """Whether clients would find this program."""
 
     def test_missing(self, home: Home, tmp_path: Path) -> None:
-        """Where it is not on PATH, one line says what to do, and the rest is done."""
+        """If this program is not on PATH, one line says what to do, and the rest is done."""
         (tmp_path / "bin").mkdir()
         for program in ("sh", "readlink", "cat"):
             (tmp_path / "bin" / program).symlink_to(shutil.which(program) or "")
@@ -1079,7 +1079,7 @@ class TestPath:
         assert "sudo " in line
 
     def test_another_program(self, home: Home, tmp_path: Path) -> None:
-        """Where another program of that name comes first, one line names it."""
+        """If another program of that name comes first on PATH, one line names it."""
         other = tmp_path / EXECUTABLE.name
         other.write_text("#!/bin/sh\necho 'amazon-ecr-credential-helper 0.12.0'\n")
         other.chmod(0o755)
@@ -1091,16 +1091,16 @@ class TestPath:
         assert outcome.stderr.count("\n") == 1
 
     def test_removal_does_not_care(self, home: Home) -> None:
-        """--remove does not warn: what is taken out need not be found."""
+        """--remove does not warn: what it removes need not be on PATH."""
         assert home.done(HOST, "--remove", PATH=os.environ["PATH"]) == [NOTHING.strip()]
 
 
 class TestAnotherClient:
-    """A client that is there, and for which another file counts, or none."""
+    """A client on PATH that reads another file, or cannot run this helper."""
 
     @pytest.fixture
     def alone(self, home: Home, tmp_path: Path) -> Path:
-        """A directory that all programs on PATH are below: no client is among them."""
+        """A PATH with all programs but the clients."""
         directory = tmp_path / "programs"
         (directory / "bin").mkdir(parents=True)
         for program in ("sh", "readlink", "cat"):
@@ -1129,7 +1129,7 @@ class TestAnotherClient:
     def test_it_is_named(
         self, home: Home, alone: Path, place: str, words: str, advice: str
     ) -> None:
-        """Where another file counts, configure and doctor name it, and say what to do."""
+        """If the client reads another file, configure and doctor name it, and say what to do."""
         self.put(home, alone / place)
         outcome = home.helper.run("configure", HOST)
         (line,) = outcome.stderr.splitlines()
@@ -1142,13 +1142,13 @@ class TestAnotherClient:
         assert advice in found
 
     def test_beside_docker(self, home: Home, alone: Path) -> None:
-        """Where docker is there, which reads what is written, nobody is told of the others."""
+        """If docker is there, which reads the file, the other clients are not mentioned."""
         self.put(home, alone / "x" / "finch")
         self.put(home, alone / "x" / "docker")
         home.done(HOST)
 
     def test_podman_by_the_name_of_docker(self, home: Home, alone: Path) -> None:
-        """Podman, which reads no credsStore, is told apart from docker when that is set."""
+        """--global warns if docker is really podman, which does not read credsStore."""
         self.put(home, alone / "x" / "docker", '#!/bin/sh\nexec podman "$@"\n')
         home.done(HOST)
         outcome = home.configure("--global")
@@ -1213,7 +1213,7 @@ def edited(text: str, *hosts: str, **options: Any) -> str:
 
 @given(documents([(" ,", " :  "), ("\n,", "\t: ")]), st.sampled_from([HOST, PUBLIC]))
 def test_an_entry_of_any_object(text: str, host: str) -> None:
-    """An entry is added or replaced in any layout, at once for good, and all else is kept."""
+    """An entry is added or replaced in any layout, once is enough, and everything else is kept."""
     added = edited(text, host)
     assert edited(added, host) == added
     meant = ordered(text)
@@ -1233,7 +1233,7 @@ def test_an_entry_of_any_object(text: str, host: str) -> None:
 
 @given(documents(), st.sampled_from([HOST, PUBLIC]))
 def test_the_way_back(text: str, host: str) -> None:
-    """What was added can be removed again: whatever json can write is the same to the byte."""
+    """What was added can be removed again: a layout of json is restored, byte for byte."""
     fields = dict(ordered(text))
     names = [name for name, _ in fields.get("credHelpers", [("one", "")])]
     if fields and names and host not in names:
@@ -1286,7 +1286,7 @@ def test_a_masked_object(text: str) -> None:
     ],
 )
 def test_new_entries_look_like_those_that_are_there(text: str, expected: str) -> None:
-    """Indentation, spaces and line breaks are those of the text; those of docker if it has none."""
+    """New entries have the indentation, spaces and line breaks of the text, or else docker's."""
     assert edited(text, "h") == expected
 
 
@@ -1321,7 +1321,7 @@ def config_files(draw: st.DrawFn) -> str:
 
 @given(config_files(), st.sampled_from([[HOST], [HOST, PUBLIC]]), st.booleans())
 def test_a_table_in_any_file(text: str, hosts: list[str], with_role: bool) -> None:
-    """A table is added, changed and removed in any file, and all the rest is kept to the byte."""
+    """A table is added, changed and removed in any file, and the rest is kept, byte for byte."""
     who = {"profile": "one"} | ({"role_arn": ROLE} if with_role else {})
     added, done = toml_text.with_registry(text, "x", hosts, who)
     assert done == "added"
@@ -1340,7 +1340,7 @@ def test_a_table_in_any_file(text: str, hosts: list[str], with_role: bool) -> No
 
 @given(config_files())
 def test_a_fallback_in_any_file(text: str) -> None:
-    """A fallback is added and removed in any file, and all the rest is kept to the byte."""
+    """A fallback is added and removed in any file, and the rest is kept, byte for byte."""
     added = toml_text.with_fallback(text, "x", "desktop")
     assert toml_text.with_fallback(added, "x", "desktop") == added
     assert tomllib.loads(added) == {"fallback": "desktop", **tomllib.loads(text)}

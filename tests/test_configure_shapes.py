@@ -269,7 +269,7 @@ def _common(one: str, other: str) -> int:
 
 @pytest.mark.parametrize("name", KEPT)
 def test_a_registry(home: Home, name: str) -> None:
-    """One entry is added or changed, at one place, and --remove gives the file back as it was."""
+    """One entry is added or changed, at one place, and --remove restores the file."""
     before = KEPT[name]
     home.path.write_bytes(before.encode())
     assert "its layout has changed" not in home.configure(HOST)
@@ -293,7 +293,7 @@ def test_a_registry(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize("name", KEPT)
 def test_all_registries(home: Home, name: str) -> None:
-    """One field is added or changed, at one place, and --remove gives the file back as it was."""
+    """One field is added or changed, at one place, and --remove restores the file."""
     before = KEPT[name]
     home.path.write_bytes(before.encode())
     home.configure("--global", "--disable-logins")
@@ -312,7 +312,7 @@ def test_all_registries(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize("name", LAID_OUT_ANEW)
 def test_another_layout(home: Home, name: str) -> None:
-    """What json cannot lay out as it was says the same in another layout, and that is told."""
+    """A layout that json cannot write changes, with a message; the content stays the same."""
     before = LAID_OUT_ANEW[name]
     home.path.write_bytes(before.encode())
     said = home.configure(HOST).splitlines()
@@ -327,7 +327,7 @@ def test_another_layout(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refusal(home: Home, name: str) -> None:
-    """One line names the file, what is wrong and what to do, and the file is left as it is."""
+    """One line names the file, what is wrong and what to do, and the file is not changed."""
     content, words = REFUSED[name]
     home.path.write_bytes(content)
     line = rf"~/\.docker/config\.json: {re.escape(words)}.*; .+"
@@ -341,7 +341,7 @@ def test_a_refusal(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b" \t\r\n"])
 def test_empty(home: Home, content: bytes) -> None:
-    """An empty file, which docker takes, becomes one with the entry."""
+    """An empty file, which docker accepts, gets the entry."""
     home.path.write_bytes(content)
     home.configure(HOST)
     assert json.loads(home.path.read_text()) == {"credHelpers": {HOST: "ecr-login"}}
@@ -349,7 +349,7 @@ def test_empty(home: Home, content: bytes) -> None:
 
 @pytest.mark.parametrize("mode", [0o400, 0o444, 0o600, 0o644, 0o666])
 def test_modes(home: Home, mode: int) -> None:
-    """The mode stays, that of a file which is only to be read, too: docker does the same."""
+    """The mode stays, even that of a read-only file: docker does the same."""
     home.path.write_text("{}")
     home.path.chmod(mode)
     home.configure(HOST)

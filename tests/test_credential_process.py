@@ -45,7 +45,7 @@ def helper(helper: HelperProcess, aws: AwsEmulator) -> HelperProcess:
 def test_is_shown_at_the_terminal_at_once(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """Without secrets, in however many pieces; a question, too; and stderr stays empty."""
+    """Its stderr, and questions, are shown at the terminal at once, without secrets."""
     process = terminal.ask(helper)
     terminal.wait_for("Touch your key: ")
     (helper.home / "key").write_text("touched\n")
@@ -54,7 +54,7 @@ def test_is_shown_at_the_terminal_at_once(
 
 
 def test_is_shown_to_nobody_without_a_terminal(helper: HelperProcess) -> None:
-    """In the background it is kept for the line that says why there is no token."""
+    """Without a terminal, its stderr is kept for the line that says why there is no token."""
     process = helper.ask()
     (helper.home / "key").write_text("\n")
     assert told(outcome(process).stderr).endswith(

@@ -1,4 +1,4 @@
-"""Every source of AWS credentials, through the executable: who signs, and who is asked again."""
+"""Every source of AWS credentials, through the executable: who signs, and what is asked again."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def stored_entry(helper: HelperProcess, host: str) -> Entry:
 def test_source_signs_as_the_principal_that_it_stands_for(
     source: Source, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """Each source gives a registry password issued to its principal, in the host's region."""
+    """Each source gets a registry password for its principal, in the host's region."""
     expected = source(aws, helper)
 
     secret = helper.get(OTHER_REGION).secret
@@ -191,7 +191,7 @@ def _with_read_only_sign_in(
 def test_sso_token_that_cannot_be_kept(
     aws: AwsEmulator, helper: HelperProcess, seconds: int, renewals: int
 ) -> None:
-    """With ~/.aws read-only, an SSO token is used until it expires, and a new one once.
+    """With ~/.aws read-only, an SSO token is used until it expires, and a renewed one only once.
 
     AWS may take a refresh token only once: who can write there is to find a good one.
     """
@@ -206,7 +206,7 @@ def test_sso_token_that_cannot_be_kept(
 
 
 def test_sso_login_is_for_where_it_can_be_kept(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """With ~/.aws read-only, signing in is advised where that helps."""
+    """With ~/.aws read-only, the hint says where signing in would help."""
     reader, path = _with_read_only_sign_in(aws, helper, -60, "refresh-0")
     assert told(reader.get(PATH="/usr/bin:/bin").stderr) == (
         'the SSO session of profile "dev" (from AWS_PROFILE) has expired; run: '
@@ -234,7 +234,7 @@ def test_environment_credential_source_follows_a_source_profile(
 def test_region_of_what_renews_an_aws_login(
     configured: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its client takes the configured region, or else the registry's, without which it has none."""
+    """Its client uses the configured region, or else the registry's."""
     monkeypatch.setenv("HOME", str(tmp_path))
     region = {} if configured == REGION else {"AWS_REGION": configured}
     attempt = Attempt(asked(OTHER_REGION, {"HOME": str(tmp_path), **region}))
@@ -266,7 +266,7 @@ def test_two_profiles_never_share_a_token(aws: AwsEmulator, helper: HelperProces
 def test_two_roles_of_one_account_never_share_a_token(
     aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """Two roles that one user assumes in one account have each their own token."""
+    """Two roles that one user assumes in one account each have a separate token."""
     helper.write_credentials(f"[base]\n{keys(aws.add_user(arn=DEV))}")
     roles = {name: f"arn:aws:iam::222222222222:role/{name}" for name in ("pull", "push")}
     for arn in roles.values():
@@ -445,7 +445,7 @@ def run_scenario(name: str) -> None:
 def test_default_addresses_of_instances_and_containers(
     scenario: Callable[[AwsEmulator, HelperProcess], None],
 ) -> None:
-    """Without an endpoint in the environment AWS's link-local addresses are asked, by no proxy."""
+    """By default, AWS's link-local addresses are asked, without a proxy."""
     code = f"from {__name__} import run_scenario; run_scenario({scenario.__name__!r})"
     completed = subprocess.run(
         [*_UNSHARE, "sh", "-euc", _NAMESPACE, "sh", sys.executable, "-c", code],
@@ -460,7 +460,7 @@ def test_default_addresses_of_instances_and_containers(
 
 
 def test_what_a_switcher_serves_at_one_address(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """``aws-vault exec --ec2-server`` for one profile and then another: to each its own token.
+    """``aws-vault exec --ec2-server`` for two profiles, one after the other, gets two tokens.
 
     Both times the credentials are those of an instance at the same address; AWS_VAULT says whose.
     """

@@ -1,4 +1,4 @@
-"""The demonstration shows what it promises, can fail, and leaves nothing behind."""
+"""The demonstration shows what it promises, can fail, and cleans up."""
 
 import os
 import shutil
@@ -91,7 +91,7 @@ def steps(output: str) -> list[str]:
 
 
 def test_shows_the_helper_at_work(output: str) -> None:
-    """Every step gives what it should, says what AWS saw, and shortens passwords."""
+    """Every step has the right result, says what AWS saw, and shortens passwords."""
     first, again, second_account, known, not_ecr, expired, denied, *login = steps(output)
     assert "2 AWS calls: AssumeRole, GetAuthorizationToken" in first
     assert "0 AWS calls" in again
@@ -130,7 +130,7 @@ def test_pushes_and_pulls_an_image(output: str) -> None:
 
 
 def test_fails_if_a_step_does_not_give_what_it_should(temporary: Path, tmp_path: Path) -> None:
-    """With a helper that answers nonsense it says which steps are wrong, and exits 1."""
+    """With a helper that gives wrong answers, it says which steps are wrong, and exits 1."""
     nonsense = tmp_path / "docker-credential-ecr-login"
     nonsense.write_text("#!/bin/sh\necho '{}'\n")
     nonsense.chmod(0o755)

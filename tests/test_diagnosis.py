@@ -1,4 +1,4 @@
-"""What doctor makes of the answers about an image, in tables: no network, no process."""
+"""What doctor concludes from the answers about an image, without network or processes."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def situation(principal: str = DEV, repository: str = "team/app", /, **replies: 
 
 
 def first(found: Situation, *, push: bool = False) -> Finding:
-    """Return the first finding that is no good news, or the last of all."""
+    """Return the first finding that has not passed, or the last of all."""
     findings = list((diagnosis.push if push else diagnosis.pull)(found))
     return next((each for each in findings if each.status != "passed"), findings[-1])
 
@@ -81,7 +81,7 @@ def first(found: Situation, *, push: bool = False) -> Finding:
     ],
 )
 def test_whose_rule_it_is(reason: str, remedy: str) -> None:
-    """The remedy is for the kind of policy that AWS's words name."""
+    """The remedy is for the kind of policy that AWS's message names."""
     statements = [{"Effect": "Deny", "Sid": "NotForDev"}, {"Effect": "Allow", "Sid": "Others"}]
     policy = Reply(content={"policyText": json.dumps({"Statement": statements})})
     found = first(situation(manifest=denial(reason), get_repository_policy=policy))
@@ -105,7 +105,7 @@ def test_whose_rule_it_is(reason: str, remedy: str) -> None:
     ],
 )
 def test_who_is_allowed(principal: str, remedy: str) -> None:
-    """The remedy is for the kind of principal, and no name can bring a command into it."""
+    """The remedy fits the kind of principal, and no name can put another command into it."""
     reply = denial(unallowed("identity-based policy"), principal)
     found = first(situation(principal, manifest=reply))
     assert found.remedy.startswith(remedy)
@@ -117,7 +117,7 @@ def test_who_is_allowed(principal: str, remedy: str) -> None:
     [(DEV, True), (ROLE.replace("session-1", "s"), False), (FOREIGN, True), ("", False)],
 )
 def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
-    """A token is another's if the denial names another user or role, whatever its session."""
+    """A token is somebody else's if the denial names another user or role, in any session."""
     reply = denial(unallowed("identity-based policy"), ROLE)
     found = first(situation(principal, manifest=reply))
     assert ("the token belongs to" in found.message) == is_other
@@ -170,14 +170,14 @@ def test_a_token_of_somebody_else(principal: str, is_other: bool) -> None:
     ],
 )
 def test_other_answers(replies: dict[str, Reply], words: str) -> None:
-    """What has no known cause is told in the words of whoever answered; the API may know more."""
+    """A refusal of unknown cause is quoted, together with what the API says."""
     found = first(situation(DEV, **replies))
     assert found.status == "failed"
     assert words in found.message
 
 
 def test_what_the_token_may_and_the_principal_may_not() -> None:
-    """Where a token opens what its principal could not open anew, that is a warning."""
+    """If the token allows a pull that the principal is now denied, that is a warning."""
     replies = {
         "manifest": Reply(content={}),
         "batch_get_image": denial(unallowed("session policy")),
@@ -188,7 +188,7 @@ def test_what_the_token_may_and_the_principal_may_not() -> None:
 
 
 def test_an_image_of_one_platform() -> None:
-    """An image that is no list is pulled for any platform, so another one is a warning."""
+    """An image without a list is pulled on any platform, so a wrong one is only a warning."""
     config = Reply(content={"os": "linux", "architecture": "arm64"})
     found = first(situation(manifest=Reply(content={}), config=config))
     assert (found.check, found.status) == ("platform", "warned")
@@ -200,7 +200,7 @@ def test_an_image_of_one_platform() -> None:
     [("hub", "hub/redis", "hub/library/redis"), ("ROOT", "redis", "library/redis")],
 )
 def test_an_official_image_of_docker_hub(prefix: str, repository: str, official: str) -> None:
-    """Where a rule brings nothing of Docker Hub, the usual mistake in the name is told."""
+    """If a rule finds no image at Docker Hub, the message names the usual mistake in the name."""
     rules = Reply(content=[{**RULE, "ecrRepositoryPrefix": prefix}])
     missing = Reply("NAME_UNKNOWN", f"The repository with name '{repository}' does not exist")
     found = first(
@@ -211,7 +211,7 @@ def test_an_official_image_of_docker_hub(prefix: str, repository: str, official:
 
 @pytest.mark.parametrize("action", ["ecr:CreateRepository", "ecr:BatchImportUpstreamImage"])
 def test_the_policy_of_a_registry_of_another_account(action: str) -> None:
-    """What a cache rule needs is allowed to other accounts by the registry's policy."""
+    """For other accounts, the remedy for a cache rule is a statement for the registry's policy."""
     reply = denial(unallowed("resource-based policy", action), FOREIGN, action)
     rules = Reply(content=[RULE])
     found = first(
@@ -238,7 +238,7 @@ def test_the_policy_of_a_registry_of_another_account(action: str) -> None:
     ],
 )
 def test_creation_templates(applied_for: list[str], status: str, words: str) -> None:
-    """A template for pushes makes the repository, and any other does not."""
+    """Only a creation template for pushes creates the repository."""
     templates = Reply(content=[{"prefix": "ROOT", "appliedFor": applied_for}])
     found = first(
         situation(
@@ -252,7 +252,7 @@ def test_creation_templates(applied_for: list[str], status: str, words: str) -> 
 
 
 def test_a_push_where_nobody_may_look() -> None:
-    """Where it is not known whether there is a repository, no upload is begun, for that reason."""
+    """If it is not known whether the repository exists, no upload is started."""
     reason = unallowed("identity-based policy", "ecr:DescribeRepositories")
     reply = denial(reason, action="ecr:DescribeRepositories")
     found = first(situation(describe_repositories=reply), push=True)
@@ -273,7 +273,7 @@ def test_a_push_where_nobody_may_look() -> None:
     ],
 )
 def test_which_tags_are_fixed(mutability: str, filters: list[str], is_fixed: bool) -> None:
-    """The tags of a repository are immutable but for those excluded, or the reverse."""
+    """The tags of a repository are immutable except those excluded, or mutable except those."""
     exclusions = [{"filterType": "WILDCARD", "filter": each} for each in filters]
     repository = {
         "imageTagMutability": mutability,
@@ -306,7 +306,7 @@ def test_which_tags_are_fixed(mutability: str, filters: list[str], is_fixed: boo
     ],
 )
 def test_what_an_answer_says(status: int, body: bytes, reply: Reply) -> None:
-    """Errors of registries are in JSON, those of S3 in XML, and others have a status."""
+    """An error of a registry is JSON, one of S3 is XML, and any other is an HTTP status."""
     assert http_reply(status, body) == reply
 
 
@@ -338,7 +338,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 @given(JSON)
 def test_any_manifest(manifest: Any) -> None:
-    """Whatever is in a manifest: no name in it brings a command or a path with it."""
+    """Nothing in a manifest can get into a command or a path."""
     found = images.platforms(manifest)
     digests = [*found.values(), *images.layers(manifest), images.config_digest(manifest)]
     assert all(re.fullmatch(r"[a-z0-9_/]+", name) for name in found)
@@ -349,7 +349,7 @@ def test_any_manifest(manifest: Any) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_any_error(code: str, message: str, name: str) -> None:
-    """Whatever the registry says: there is one finding, and a remedy with no command of its own."""
+    """Any error of the registry is one finding, and cannot get a command into the remedy."""
     for words in (message, f"User: {name} is not authorized to perform: {GET}{message}"):
         (found,) = diagnosis.pull(situation(manifest=Reply(code or "x", words)))
         assert found.status == "failed"
@@ -372,7 +372,7 @@ def test_any_error(code: str, message: str, name: str) -> None:
     ],
 )
 def test_what_is_named(name: str, parts: tuple[str, str, str]) -> None:
-    """A registry alone, or an image by tag or digest; the tag is "latest" as for clients."""
+    """A name is a registry, or an image by tag or digest; the default tag is "latest"."""
     assert images.split(name) == parts
 
 
@@ -394,8 +394,8 @@ def test_what_is_named(name: str, parts: tuple[str, str, str]) -> None:
         "team/app?x=y",
     ],
 )
-def test_what_names_no_image(path: str) -> None:
-    """What is no reference is refused."""
+def test_an_invalid_name_of_an_image(path: str) -> None:
+    """A name that is not a reference of an image is refused."""
     with pytest.raises(BadInput, match="is not the name of an image"):
         images.split(f"{HOST}/{path}")
 
@@ -411,12 +411,12 @@ def test_what_names_no_image(path: str) -> None:
     ],
 )
 def test_the_wanted_platform(machine: str, variable: str, platform: str) -> None:
-    """It is that of the machine, or what DOCKER_DEFAULT_PLATFORM says, as for docker."""
+    """The wanted platform is that of the machine, or DOCKER_DEFAULT_PLATFORM, as in docker."""
     assert images.wanted_platform({"DOCKER_DEFAULT_PLATFORM": variable}, machine) == platform
 
 
 def test_the_rule_that_counts() -> None:
-    """Of several prefixes the longest that ends at a slash counts, and ROOT where no other does."""
+    """The rule with the longest prefix up to a slash applies, and ROOT if no other does."""
     entries = [{"prefix": each} for each in ("ROOT", "team", "team/web", "te")]
     cases = {"team/web/a": "team/web", "team/app": "team", "teams/a": "ROOT", "a": "ROOT"}
     for name, prefix in cases.items():

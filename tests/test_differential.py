@@ -1,4 +1,4 @@
-"""The launcher and Python give equal answers, in whatever shell, however they are asked."""
+"""The launcher and Python give equal answers, in every shell, however they are asked."""
 
 import contextlib
 import os
@@ -85,7 +85,7 @@ def check_hit(machine: Machine, question: Question) -> None:
 
 @pytest.mark.parametrize("shells", alike(INSTALLED), ids=str)
 def test_they_agree(shells: tuple[str, ...], aws: AwsEmulator, tmp_path: Path) -> None:
-    """Whatever is asked in whatever environment, both give the same answer and exit status."""
+    """For any question in any environment, both give the same answer and exit status."""
     for shell, answered in compare(shells, QUESTIONS, aws, tmp_path).items():
         assert (answered > 0) is (shell not in LEAVE_IT_TO_PYTHON)
 
@@ -97,14 +97,14 @@ def test_what_is_asked_all_the_time(machine: Machine, name: str) -> None:
 
 
 def test_children_of_somebody_else(machine: Machine) -> None:
-    """That the helper has children which it did not start changes no answer."""
+    """Children that the helper has not started itself do not change an answer."""
     for before in [*[REAPER] * 5, IGNORER]:
         check_hit(machine, asked(HOST.encode(), before=before))
 
 
 @pytest.mark.parametrize("through", ["pipe", "socket"])
 def test_in_two_pieces_without_blocking(machine: Machine, through: str) -> None:
-    """A name that comes in pieces through a stdin that does not wait is taken whole."""
+    """A name that arrives in pieces on a non-blocking stdin is read as a whole."""
     half = {"through": through, "blocking": False}
     answer, status = agree(machine, asked(HOST.encode(), b".evil.example", **half))
     assert (answer.decode(), status) == (NOT_FOUND, 1)
@@ -114,7 +114,7 @@ def test_in_two_pieces_without_blocking(machine: Machine, through: str) -> None:
 
 @pytest.mark.parametrize("through", ["pipe", "socket", "file", "terminal"])
 def test_in_two_pieces(machine: Machine, through: str) -> None:
-    """No beginning of a name is answered, and the whole of it by the launcher itself."""
+    """Only the whole name is answered, by the launcher itself, and never its beginning."""
     answer, status = agree(machine, asked(HOST.encode(), b".evil.example", through=through))
     assert (answer.decode(), status) == (NOT_FOUND, 1)
     check_hit(machine, asked(*HALVES, through=through))
@@ -122,21 +122,21 @@ def test_in_two_pieces(machine: Machine, through: str) -> None:
 
 @pytest.mark.parametrize("length", [127, 128, 129, 65537])
 def test_sizes(machine: Machine, length: int) -> None:
-    """Of input that the launcher does not read to its end, Python reads the rest."""
+    """Python reads the rest of an input that the launcher does not read to its end."""
     agree(machine, asked(HOST.encode().ljust(length)))
     agree(machine, asked(HOST.encode().ljust(length, b"x")))
 
 
 @pytest.mark.parametrize("place", [0, 12, len(HOST)])
 def test_nul(machine: Machine, place: int) -> None:
-    """A name with NUL in it is another name, also to shells whose ``read`` leaves it out."""
+    """A name with a NUL is refused, even in shells whose ``read`` would leave the NUL out."""
     answer, status = agree(machine, asked(f"{HOST[:place]}\0{HOST[place:]}".encode()))
     assert (b"contains a NUL character" in answer, status) == (True, 1)
 
 
 @pytest.mark.parametrize("name", ["BASH_VERSION", "KSH_VERSION", "ZSH_VERSION"])
 def test_a_variable_that_names_another_shell(machine: Machine, name: str) -> None:
-    """A shell is not taken for another one because of a variable in the environment."""
+    """A variable in the environment does not make a shell look like another one."""
     check_hit(machine, asked(HOST.encode(), changes=((name, "5.2.15(1)-release"),)))
 
 
@@ -150,7 +150,7 @@ def test_a_variable_that_names_another_shell(machine: Machine, name: str) -> Non
 def test_values_in_other_scripts(
     signed_in: HelperProcess, tmp_path: Path, name: str, locale: str
 ) -> None:
-    """A variable whose value a shell cannot decode counts as set: another identity is another."""
+    """A variable that a shell cannot decode counts as set, so that identities stay apart."""
     questions = [
         asked(HOST.encode(), changes=(("LC_ALL", locale), (name, value)))
         for value in ("é", "\udcff")
@@ -179,7 +179,7 @@ def test_names_in_other_scripts(signed_in: HelperProcess, machine: Machine, loca
 
 @pytest.mark.parametrize("path", ["", None, "/nonexistent"])
 def test_without_programs(machine: Machine, path: str | None) -> None:
-    """Where PATH has no program, or is not set, Python answers."""
+    """If there are no programs on PATH, or PATH is not set, Python answers."""
     agree(machine, asked(HOST.encode(), changes=(("PATH", path),)))
 
 
@@ -207,7 +207,7 @@ class TestLimits:
         return shell
 
     def test_no_process_can_be_started(self, machine: Machine) -> None:
-        """What is cached is answered where no process can be started."""
+        """A cached token is answered even if no process can be started."""
         answer, status = agree(machine, asked(HOST.encode(), before=NO_PROCESS))
         assert (b'"Secret"' in answer, status) == (True, 0)
 
@@ -223,20 +223,20 @@ class TestOptions:
 
     @pytest.mark.parametrize("option", SHELL_OPTIONS)
     def test_shellopts(self, machine: Machine, option: str) -> None:
-        """Whatever option is set in SHELLOPTS, the launcher answers as ever, or hands on."""
+        """With any option in SHELLOPTS, the launcher answers as usual, or leaves it to Python."""
         changes = (("SHELLOPTS", option),)
         check_hit(machine, asked(HOST.encode(), changes=changes))
         agree(machine, asked(f"{HOST}.evil.example".encode(), changes=changes))
 
     @pytest.mark.parametrize("option", BASH_OPTIONS)
     def test_bashopts(self, machine: Machine, option: str) -> None:
-        """Whatever option is set in BASHOPTS, the launcher answers as ever, or hands on."""
+        """With any option in BASHOPTS, the launcher answers as usual, or leaves it to Python."""
         changes = (("BASHOPTS", option),)
         check_hit(machine, asked(HOST.encode(), changes=changes))
         agree(machine, asked(HOST.upper().encode(), changes=changes))
 
     def test_a_trace(self, machine: Machine, tmp_path: Path) -> None:
-        """Where a caller traces all its shells, the password does not stand in the trace."""
+        """If a caller traces all its shells, the password is not in the trace."""
         trace = tmp_path / "trace"
         before = ("/bin/sh", "-c", f'exec "$@" 7>"{trace}"', "sh")
         changes = (("SHELLOPTS", "xtrace:verbose"), ("BASH_XTRACEFD", "7"))
@@ -264,7 +264,7 @@ def test_a_signal(
     number: signal.Signals,
     send: Callable[[int, int], None],
 ) -> None:
-    """A signal while the launcher looks at files is its end, without an answer."""
+    """A signal while the launcher looks at files ends it without an answer."""
     if not machine.can_answer:
         pytest.skip("it does not look at files in this shell")
     if shell == "ksh93" and number == signal.SIGINT:

@@ -1,4 +1,4 @@
-"""The command ``doctor``: it names what is wrong on a machine, and what to do about it."""
+"""The command ``doctor`` names what is wrong on a machine, and what to do about it."""
 
 import json
 import os
@@ -170,7 +170,7 @@ def cache_disabled(machine: Machine) -> None:
 
 
 def cache_elsewhere(machine: Machine) -> None:
-    """Have a cache directory that cannot be."""
+    """Have a cache directory that cannot exist."""
     machine.helper.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/ecr"
     machine.helper.environ["XDG_CACHE_HOME"] = str(machine.helper.home / "xdg")
 
@@ -195,7 +195,7 @@ def cache_open_to_others(machine: Machine) -> None:
 
 
 def cache_of_another(machine: Machine) -> None:
-    """Have had root in the user's cache directory."""
+    """Have files of root in the user's cache directory."""
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")
     assert machine.helper.get(SECOND_ACCOUNT).secret
@@ -232,7 +232,7 @@ def no_credentials(machine: Machine) -> None:
 
 
 def sso_expired(machine: Machine) -> None:
-    """Have an SSO session that is over."""
+    """Have an SSO session that has expired."""
     no_credentials(machine)
     sso_session(machine.aws, machine.helper)
     name, text = machine.aws.add_sso(region="eu-north-1", expired=True).cache_file("corp")
@@ -272,7 +272,7 @@ def api_unreachable(machine: Machine) -> None:
 
 
 def token_revoked(machine: Machine) -> None:
-    """Have a token that the registry no longer takes."""
+    """Have a token that the registry no longer accepts."""
     assert machine.helper.get().secret
     machine.aws.rotate_password()
 
@@ -333,7 +333,7 @@ FAULTS: list[tuple[Seed, str, str, str, str]] = [
 def test_seeded_faults(
     machine: Machine, seed: Seed, check: str, status: str, message: str, remedy: str
 ) -> None:
-    """Each fault is named by the first check that is not passed, with its remedy."""
+    """For each fault, the first check that does not pass names it, with its remedy."""
     seed(machine)
     found = [each for each in machine.unhealthy(HOST) if each["status"] != "skipped"]
     assert (found[0]["check"], found[0]["status"]) == (check, status)
@@ -344,7 +344,7 @@ def test_seeded_faults(
 
 
 def test_which_clients_there_are(machine: Machine) -> None:
-    """What each reads, to what it talks, and where it looks for helpers, is said."""
+    """It says what each client reads, which daemon it uses, and where it looks for helpers."""
     machine.helper.environ["DOCKER_HOST"] = "unix:///run/user/1000/docker.sock"
     (found,) = (each for each in machine.findings("--no-network") if each["check"] == "clients")
     docker = machine.helper.home / "first" / "docker"
@@ -358,7 +358,7 @@ def test_which_clients_there_are(machine: Machine) -> None:
 
 
 def test_it_goes_on_after_a_failure(machine: Machine) -> None:
-    """Faults in several places are all found at once."""
+    """Several faults are all found in one run."""
     for seed in (program_not_on_path, docker_configuration_broken, token_revoked):
         seed(machine)
     found = [each["check"] for each in machine.unhealthy(HOST)]
@@ -379,7 +379,7 @@ def test_the_remedy_stands_under_the_failure(machine: Machine) -> None:
 
 
 def test_without_the_network(machine: Machine) -> None:
-    """--no-network asks nobody, and says what it left out."""
+    """--no-network asks neither AWS nor the registry, and lists the checks that it skips."""
     assert [each["check"] for each in machine.unhealthy("--no-network")] == [
         "credentials",
         "principal",
@@ -394,7 +394,7 @@ def test_without_the_network(machine: Machine) -> None:
     ['{"auths": null}', '{"auths": 5}', "[]", f'{{"auths": {{"{HOST}": {{}}}}}}', "{" * 5000],
 )
 def test_no_login_in_the_environment(machine: Machine, text: str) -> None:
-    """What holds no login in DOCKER_AUTH_CONFIG is no finding, whatever it is."""
+    """A DOCKER_AUTH_CONFIG without a login is no finding, whatever it contains."""
     machine.helper.environ["DOCKER_AUTH_CONFIG"] = text
     assert machine.unhealthy() == []
 
@@ -445,7 +445,7 @@ def test_the_password_of_a_proxy_without_a_scheme(machine: Machine) -> None:
     "line", ["doctor | true", "doctor --no-network >&-", "doctor --no-network --json >&-"]
 )
 def test_nobody_reads(machine: Machine, line: str) -> None:
-    """Where nobody reads what it finds, it ends without a word."""
+    """If nobody reads its output, it ends without a message."""
     completed = subprocess.run(
         ["/bin/bash", "-c", f"'{machine.helper.executable}' {line}"],
         env=machine.helper.environment(),
@@ -458,7 +458,7 @@ def test_nobody_reads(machine: Machine, line: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /dev/full")
 def test_a_full_disk(machine: Machine) -> None:
-    """Where what it finds cannot be written, it says so."""
+    """If its output cannot be written, it says so."""
     completed = subprocess.run(
         ["/bin/sh", "-c", f"'{machine.helper.executable}' doctor --no-network >/dev/full"],
         env=machine.helper.environment(),
@@ -469,8 +469,8 @@ def test_a_full_disk(machine: Machine) -> None:
     assert (completed.stderr, completed.returncode) == (line, 1)
 
 
-def test_ones_own_registry(machine: Machine) -> None:
-    """Where no registry is named, the one of the principal's account and region is looked at."""
+def test_the_callers_own_registry(machine: Machine) -> None:
+    """If no registry is named, that of the principal's account and region is checked."""
     machine.write_docker({"credsStore": "ecr-login"})
     machine.helper.environ["AWS_REGION"] = "us-east-1"
     assert machine.unhealthy() == []
@@ -479,7 +479,7 @@ def test_ones_own_registry(machine: Machine) -> None:
 
 
 def test_no_registry_at_all(machine: Machine) -> None:
-    """Where none is named and no region is configured, what needs one is left out."""
+    """If no registry is named and no region is configured, the checks that need one are skipped."""
     machine.write_docker({"credsStore": "ecr-login"})
     skipped = machine.unhealthy()
     assert [each["check"] for each in skipped] == ["endpoint", "token", "registry"]
@@ -487,14 +487,14 @@ def test_no_registry_at_all(machine: Machine) -> None:
 
 
 def test_ecr_public(machine: Machine) -> None:
-    """ECR Public is asked by way of its token server, as docker asks it."""
+    """ECR Public is asked through its token server, as docker does it."""
     machine.write_docker({"credsStore": "ecr-login"})
     assert machine.unhealthy(PUBLIC) == []
     assert machine.asked == ["/v2/", f"/token/?service={PUBLIC}&scope=aws"]
 
 
-def test_a_name_of_ones_own(machine: Machine) -> None:
-    """A name that the config file lists is looked at as clients have it, however it is written."""
+def test_a_listed_domain_name(machine: Machine) -> None:
+    """A name that the config file lists is checked in its canonical form, however it is written."""
     machine.write_docker({"credHelpers": {OWN: "ecr-login"}})
     machine.helper.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n')
     found = {each["check"]: each for each in machine.findings(f"https://{OWN.upper()}/v2/")}
@@ -528,7 +528,7 @@ def test_a_name_of_ones_own(machine: Machine) -> None:
 def test_a_registry_that_wants_the_password_elsewhere(
     signed_in: HelperProcess, aws: AwsEmulator, challenge: str, words: str
 ) -> None:
-    """A registry cannot have the password sent to somebody else, whom the finding names."""
+    """The password is not sent to another server that a registry names; the finding says so."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n')
     names = (OWN, PUBLIC)
     with registry_under_its_own_name(
@@ -540,8 +540,8 @@ def test_a_registry_that_wants_the_password_elsewhere(
     assert words in found["message"]
 
 
-def test_ones_own_name_for_ecr_public(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Under a name of one's own, ECR Public sends clients to its token server, too."""
+def test_a_listed_domain_name_for_ecr_public(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """ECR Public may send clients to its token server under a domain name of one's own, too."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{OWN}"\nregistry = "{PUBLIC}"\n')
     realm = f'Bearer realm="https://{PUBLIC.upper()}:443/token/?x=y",service="{PUBLIC}"'
     with registry_under_its_own_name(
@@ -554,7 +554,7 @@ def test_ones_own_name_for_ecr_public(signed_in: HelperProcess, aws: AwsEmulator
 
 @pytest.mark.parametrize("place", ["profile", "REQUESTS_CA_BUNDLE"])
 def test_certificates_that_something_else_names(machine: Machine, place: str) -> None:
-    """The registry is trusted by what AWS is trusted by: the profile's, too, and requests'."""
+    """The registry is trusted by AWS's certificates, those of profile and variables included."""
     bundle = machine.helper.environ.pop("AWS_CA_BUNDLE")
     if place == "profile":
         machine.helper.environ["AWS_PROFILE"] = "dev"
@@ -567,7 +567,7 @@ def test_certificates_that_something_else_names(machine: Machine, place: str) ->
 
 
 def test_certificates_of_the_profile_of_a_table(machine: Machine) -> None:
-    """And by those of the profile that the config file names for the registry."""
+    """The ca_bundle of the profile that the config file names is trusted for the registry."""
     bundle = machine.helper.environ.pop("AWS_CA_BUNDLE")
     user = machine.aws.add_user(arn=DEV)
     machine.helper.write_config(f"[profile dev]\nca_bundle = {bundle}\n{keys(user)}")
@@ -576,7 +576,7 @@ def test_certificates_of_the_profile_of_a_table(machine: Machine) -> None:
 
 
 def test_a_registry_without_credentials(machine: Machine) -> None:
-    """One that is used anonymously needs no token, and is only looked for."""
+    """A registry that is used anonymously needs no token; only its answer is checked."""
     machine.helper.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nanonymous = true\n')
     found = {each["check"]: each for each in machine.findings(HOST)}
     assert found["token"]["status"] == "skipped"
@@ -585,7 +585,7 @@ def test_a_registry_without_credentials(machine: Machine) -> None:
 
 
 def test_podman_alone(machine: Machine) -> None:
-    """Where podman uses the helper and docker does not, that is worth a warning only."""
+    """If podman uses the helper and docker does not, that is only a warning."""
     machine.write_docker({})
     path = ".config/containers/registries.conf"
     write(machine.helper, path, 'credential-helpers = ["containers-auth.json", "ecr-login"]\n')
@@ -595,7 +595,7 @@ def test_podman_alone(machine: Machine) -> None:
 
 
 def test_podman_without_docker(machine: Machine) -> None:
-    """Where there is no docker, that podman uses the helper is all that is wanted."""
+    """If docker is not installed and podman uses the helper, the check passes."""
     machine.helper.environ["PATH"] = str(EXECUTABLE.parent)
     machine.write_docker({})
     write(
@@ -609,14 +609,14 @@ def test_podman_without_docker(machine: Machine) -> None:
 
 
 def test_account_and_region(machine: Machine) -> None:
-    """A registry can be named by account and region, and alone by the region."""
+    """A registry can be named by account and region, or by the region alone."""
     for arguments in (["111111111111", "--region", "us-east-1"], ["--region", "us-east-1"]):
         found = {each["check"]: each["message"] for each in machine.findings(*arguments)}
         assert found["registry"].endswith(f"https://{HOST}/v2/ takes the token")
 
 
 def test_a_profile_by_name(machine: Machine) -> None:
-    """--profile looks at another profile than the environment's keys are of."""
+    """--profile checks that profile, whatever keys are in the environment."""
     user = machine.aws.add_user(arn="arn:aws:iam::111111111111:user/other")
     machine.helper.write_credentials(f"[other]\n{keys(user)}")
     found = {each["check"]: each["message"] for each in machine.findings("--profile", "other")}
@@ -625,7 +625,7 @@ def test_a_profile_by_name(machine: Machine) -> None:
 
 
 def test_a_misnamed_helper(machine: Machine) -> None:
-    """An entry for a registry that names another helper is told with that registry."""
+    """The finding for an entry that names another helper also names its registry."""
     machine.write_docker({"credHelpers": {HOST: "ecr"}})
     (found, *_) = machine.unhealthy()
     assert found["message"].startswith(f"~/.docker/config.json names ecr for {HOST}: ")
@@ -633,7 +633,7 @@ def test_a_misnamed_helper(machine: Machine) -> None:
 
 
 def test_ecr_public_without_credentials(machine: Machine) -> None:
-    """ECR Public can do without credentials, so that there are none is no failure."""
+    """ECR Public works without credentials, so missing ones are no failure."""
     machine.write_docker({"credsStore": "ecr-login"})
     no_credentials(machine)
     found = {each["check"]: each for each in machine.findings(PUBLIC)}
@@ -644,7 +644,7 @@ def test_ecr_public_without_credentials(machine: Machine) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
 def test_sudo(machine: Machine) -> None:
-    """Who runs it by sudo is told that it looks at other files than without."""
+    """Under sudo, it warns that it checks the files of another user."""
     machine.helper.environ |= {"SUDO_USER": "dev", "SUDO_UID": "1000"}
     (found,) = machine.unhealthy()
     assert (found["check"], found["status"]) == ("program", "warned")
@@ -652,7 +652,7 @@ def test_sudo(machine: Machine) -> None:
 
 
 def test_what_failed_last(machine: Machine) -> None:
-    """A failure is shown if it is recent, of this registry, and the last that the log has of it."""
+    """A failure in the log is shown if it is recent, and the last entry for this registry."""
     machine.aws.fail("GetAuthorizationToken", Fault(error="AccessDeniedException"), times=2)
     assert machine.helper.get(OTHER_REGION).status == 1
     assert machine.unhealthy("--no-network")[0]["check"] == "credentials"
@@ -686,7 +686,7 @@ def test_what_failed_last(machine: Machine) -> None:
     ],
 )
 def test_what_docker_does_not_take(machine: Machine, content: object, words: str) -> None:
-    """A name of a registry, or a key, that docker leaves unused is shown."""
+    """It shows names of registries, and keys, that docker ignores."""
     machine.write_docker(content)
     found = machine.unhealthy("--no-network", HOST)[0]
     message = f"~/.docker/config.json names no helper for {HOST}{words}docker does not ask"
@@ -695,7 +695,7 @@ def test_what_docker_does_not_take(machine: Machine, content: object, words: str
 
 
 def test_a_program_for_another_processor(machine: Machine) -> None:
-    """Of a program that cannot be run it is said why."""
+    """If another program cannot be run, the finding says why."""
     machine.put_first_on_path("docker-credential-ecr-login", "").write_bytes(b"\x7fELF\x02\x01")
     assert "'Exec format error'" in machine.unhealthy("--no-network")[0]["message"]
 
@@ -726,7 +726,7 @@ def test_a_link_into_a_home(machine: Machine) -> None:
 
 
 def test_the_package_of_another_program(machine: Machine) -> None:
-    """Another program is removed by what has installed it, if that is known."""
+    """The remedy removes another program with the package manager that installed it, if known."""
     path = machine.put_first_on_path("docker-credential-ecr-login", "echo old")
     for name in ("dpkg", "rpm", "apk", "pacman"):
         machine.put_first_on_path(name, "exit 1")
@@ -754,7 +754,7 @@ def test_the_package_of_another_program(machine: Machine) -> None:
 
 
 def test_no_secret_is_shown(machine: Machine) -> None:
-    """Neither keys nor passwords nor those of a proxy are in what it prints."""
+    """Its output contains neither keys nor passwords, not even that of a proxy."""
     address = machine.helper.environ["HTTPS_PROXY"].removeprefix("http://")
     machine.helper.environ["HTTPS_PROXY"] = f"http://dev:hunter2@{address}"
     outcome = machine.helper.run("doctor")
@@ -769,7 +769,7 @@ def test_no_secret_is_shown(machine: Machine) -> None:
 
 
 def test_a_password_that_makes_a_url_invalid(machine: Machine) -> None:
-    """No part of a proxy's password is shown or logged where a slash in it breaks the URL."""
+    """If a slash in a proxy's password breaks the URL, no part of it is shown or logged."""
     machine.helper.environ["HTTPS_PROXY"] = "http://dev:hunter/2@proxy.example.com"
     outcome = machine.helper.run("doctor")
     assert outcome.status == 1
@@ -777,7 +777,7 @@ def test_a_password_that_makes_a_url_invalid(machine: Machine) -> None:
 
 
 def test_a_finding_is_one_line(machine: Machine) -> None:
-    """Paths with line breaks and escape sequences leave the terminal and the lines as they are."""
+    """Line breaks and escape sequences in a path affect neither the lines nor the terminal."""
     machine.helper.environ["AWS_ECR_CACHE_DIR"] = "/dev/null/\x1b[31m\nfailed  x"
     outcome = machine.helper.run("doctor", "--no-network")
     assert "warned  cache: /dev/null/?[31m failed x cannot hold" in outcome.stdout

@@ -1,4 +1,4 @@
-"""``doctor IMAGE``: whose rule keeps somebody from an image, and what to do about it."""
+"""``doctor IMAGE``: which policy or rule denies an image, and what to do about it."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def machine(helper: HelperProcess, aws: AwsEmulator) -> Iterator[ImageMachine]:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.seed.__name__ for case in CASES])
 def test_situations(machine: ImageMachine, case: Case) -> None:
-    """Each cause is the first failure that is told, with its remedy; nothing is made by asking."""
+    """Each cause is the first failure that is shown, with its remedy; asking creates nothing."""
     case.seed(machine)
     before = dict(machine.aws.registries.repositories)
     failures = [each for each in machine.doctor(*case.arguments) if each["status"] == "failed"]
@@ -59,7 +59,7 @@ def test_an_image_that_can_be_pulled(machine: ImageMachine) -> None:
 
 
 def test_an_image_that_can_be_pushed(machine: ImageMachine) -> None:
-    """An upload is begun and cancelled."""
+    """An upload is started and cancelled."""
     found = machine.doctor("--push", f"{HOST}/team/app:2.0")
     assert [(each["check"], each["status"]) for each in found] == [
         ("repository", "passed"),
@@ -70,7 +70,7 @@ def test_an_image_that_can_be_pushed(machine: ImageMachine) -> None:
 
 
 def test_a_list_of_platforms(machine: ImageMachine) -> None:
-    """Of a list, the image for this platform is looked at; that of another one is not."""
+    """In a list, only the image for this platform is checked."""
     machine.app.add_image("1.4", ["linux/arm64", "linux/amd64"])
     assert {each["status"] for each in machine.doctor(IMAGE)} == {"passed"}
     digest = machine.app.tags["1.4"]
@@ -79,7 +79,7 @@ def test_a_list_of_platforms(machine: ImageMachine) -> None:
 
 @pytest.mark.parametrize("keys", [True, False])
 def test_an_image_of_ecr_public(machine: ImageMachine, keys: bool) -> None:
-    """It is looked at as clients do, by way of the token server, with credentials or without."""
+    """An image of ECR Public is checked through the token server, with credentials or without."""
     machine.aws.registries.add("nginx/nginx", PUBLIC).add_image("1.27")
     if not keys:
         del machine.helper.environ["AWS_ACCESS_KEY_ID"]
@@ -96,7 +96,7 @@ def test_an_image_of_ecr_public(machine: ImageMachine, keys: bool) -> None:
 
 
 def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
-    """--no-network leaves the image out, and so does a registry that takes no token."""
+    """The image is skipped with --no-network, and if the registry accepts no token."""
     outcome = machine.helper.run("doctor", "--no-network", IMAGE)
     assert "skipped image: this needs the network\n" in outcome.stdout
     assert machine.aws.calls == []
@@ -120,7 +120,7 @@ def test_nothing_is_asked_without_the_network(machine: ImageMachine) -> None:
     ],
 )
 def test_policies_of_others(machine: ImageMachine, reason: str, remedy: str) -> None:
-    """Whose policy it is that denies is told in AWS's words (IAM's, on access denied errors)."""
+    """The finding quotes AWS (IAM's access denied messages) on which policy denies it."""
     said = f"User: {DEV} is not authorized to perform: {GET} on resource: {REPOSITORY} {reason}"
     machine.aws.fail("GetManifest", Fault(status=403, error="DENIED", message=said))
     (found,) = machine.doctor(IMAGE)
@@ -129,7 +129,7 @@ def test_policies_of_others(machine: ImageMachine, reason: str, remedy: str) -> 
 
 
 def test_what_has_no_known_cause(machine: ImageMachine) -> None:
-    """What is none of the known causes is told in the words of the registry."""
+    """For an unknown cause, the finding quotes the registry."""
     fault = Fault(status=429, error="TOOMANYREQUESTS", message="Rate exceeded")
     machine.aws.fail("GetManifest", fault)
     (found,) = machine.doctor(IMAGE)
@@ -137,7 +137,7 @@ def test_what_has_no_known_cause(machine: ImageMachine) -> None:
 
 
 def test_where_the_api_does_not_answer(machine: ImageMachine) -> None:
-    """In a network that has no way to the API, it is asked once, and the registry counts."""
+    """If the network has no route to the API, it is asked only once, and the registry decides."""
     machine.aws.fail("DescribeRepositories", Fault(drop="before"))
     assert {each["status"] for each in machine.doctor(IMAGE)} == {"passed"}
     assert machine.aws.count("BatchGetImage") == 0
@@ -147,7 +147,7 @@ def test_where_the_api_does_not_answer(machine: ImageMachine) -> None:
 
 
 def test_a_push_to_ecr_public(machine: ImageMachine) -> None:
-    """Whether a push to ECR Public would be let in is not known, and no upload is begun."""
+    """For ECR Public it is not known whether a push is allowed, and no upload is started."""
     (found,) = machine.doctor("--push", f"{PUBLIC_HOST}/team/app:1")
     assert (found["check"], found["status"]) == ("repository", "warned")
     assert found["message"].endswith("so no upload was started: its API was not asked")
@@ -155,7 +155,7 @@ def test_a_push_to_ecr_public(machine: ImageMachine) -> None:
 
 
 def test_the_example_of_the_readme(machine: ImageMachine) -> None:
-    """What the README shows of `doctor IMAGE` is what it says."""
+    """`doctor IMAGE` prints what the README shows."""
     (block,) = blocks(README, "console")
     block = block.replace("123456789012", HOST.partition(".")[0])
     for example in block.split("$ docker-credential-ecr-login ")[1:]:
@@ -187,7 +187,7 @@ def test_the_example_of_the_readme(machine: ImageMachine) -> None:
     ],
 )
 def test_bad_arguments(helper: HelperProcess, arguments: tuple[str, ...], words: str) -> None:
-    """What names no image of ECR is one line on stderr, and exit code 1."""
+    """A name that is not that of an image of ECR is one line on stderr, and exit code 1."""
     outcome = helper.run("doctor", *arguments)
     assert (outcome.stdout, outcome.status) == ("", 1)
     assert outcome.stderr.startswith("ecr-login: ")

@@ -1,4 +1,4 @@
-"""What README.md and docs/ claim, as far as text can be checked against text."""
+"""What README.md and docs/ claim, as far as a text can be compared with the program."""
 
 import json
 import re
@@ -68,7 +68,7 @@ def test_every_document_is_linked() -> None:
 
 
 def test_blocks_can_be_read() -> None:
-    """Every block has a language; JSON, TOML and YAML are that."""
+    """Every block has a language, and blocks of JSON, TOML and YAML are valid."""
     parse_as = {"json": json.loads, "toml": tomllib.loads, "ini": ini}
     for name, text in DOCUMENTS.items():
         for language in re.findall(r"^```(.*)\n(?:(?!```).*\n)*```$", text, re.MULTILINE):
@@ -88,7 +88,7 @@ def ini(text: str) -> dict[str, object]:
 
 
 def test_commands_are_understood() -> None:
-    """Every command line of this program in the documents is one that it takes."""
+    """The program accepts every command line of it in the documents."""
     text = "\n".join(each for kind in KINDS for each in blocks(EVERYTHING, kind))
     lines = re.findall(rf"\b{NAME} ([a-z]+\b[^|<>)&\n]*)", re.sub(r"\\\n\s*", "", text))
     assert len(lines) > 30
@@ -106,7 +106,7 @@ def test_every_variable_is_described() -> None:
 
 @pytest.mark.parametrize("text", [README, section(CONFIG, "By hand")], ids=["README", "config"])
 def test_the_docker_configurations_are_right(text: str) -> None:
-    """What the JSON blocks configure is this helper for ECR, or for all registries."""
+    """The JSON blocks configure this helper for ECR, or for all registries."""
     for_some, for_all = map(json.loads, blocks(text, "json"))
     for host, name in for_some["credHelpers"].items():
         assert parse(host) is not None
@@ -115,7 +115,7 @@ def test_the_docker_configurations_are_right(text: str) -> None:
 
 
 def test_the_policy_is_right() -> None:
-    """The statement under "Permissions" allows to get a token."""
+    """The statement under "Permissions" allows getting a token."""
     (policy,) = map(json.loads, blocks(section(CONFIG, "Permissions"), "json"))
     (statement,) = policy["Statement"]
     assert statement["Action"] == "ecr:GetAuthorizationToken"
@@ -172,7 +172,7 @@ def test_the_python_example_runs(signed_in: HelperProcess, aws: AwsEmulator) -> 
 def test_the_kubelet_example_runs(
     signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path
 ) -> None:
-    """What docs/ci.md has typed for kubelet leaves it a program and a configuration that answer."""
+    """The commands for kubelet in docs/ci.md set up a program and a configuration that work."""
     text = section(CI, "Kubernetes nodes")
     setup, question, annotate = blocks(text, "sh")
     config, directory = re.findall(r"`--image-credential-provider-[a-z-]+=(\S+)`", text)
@@ -208,7 +208,7 @@ def test_the_targets_exist() -> None:
 
 
 def test_no_unclaimed_name_is_installed() -> None:
-    """Whatever is installed is of a checkout or of the repository, which is named in one way."""
+    """Documents install only from a checkout or from the repository, which has one name."""
     text = "\n".join(each for kind in KINDS for each in blocks(EVERYTHING, kind))
     sources = re.findall(r"\b(?:pipx|pip|uv tool) install (?:--\S+ (?:3\.\d+ )?)*(\S+)", text)
     assert set(sources) == {".", SOURCE}
@@ -272,7 +272,7 @@ def test_the_table_of_speed_is_one_of_the_benchmark() -> None:
 
 
 def test_the_speed_in_the_readme_is_that_of_the_benchmark() -> None:
-    """The README's times stand in docs/performance.md, each in the row that it names."""
+    """The README's times are in docs/performance.md, each in the row that it names."""
     rows = {
         "cached, static keys": "hit, static keys",
         "cached, assumed role": "hit, assumed role",

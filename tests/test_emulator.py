@@ -1,4 +1,4 @@
-"""The AWS emulator, tried with the SDK of AWS: what other tests rely on."""
+"""The AWS emulator, tested with AWS's SDK, because other tests rely on it."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_proxy_endpoint_follows_the_region(aws: AwsEmulator, region: str, suffix
 
 
 def test_registry_ids_change_only_the_proxy_endpoint(aws: AwsEmulator) -> None:
-    """Asked for several registries, ECR answers one entry for each, with one and the same token."""
+    """For several registries, ECR answers one entry each, all with the same token."""
     registry_ids = ["123456789012", "210987654321"]
 
     answer = client(aws, aws.add_user()).get_authorization_token(registryIds=registry_ids)
@@ -398,7 +398,7 @@ def send(
 
 
 def test_untouched_request_is_accepted(aws: AwsEmulator) -> None:
-    """The request by hand that the next tests spoil is good before they do."""
+    """The request that the next tests spoil is accepted before they do."""
     assert send(aws, signed_request(aws, aws.add_user())) == (200, "")
 
 
@@ -413,7 +413,7 @@ def test_untouched_request_is_accepted(aws: AwsEmulator) -> None:
     ],
 )
 def test_changed_header_spoils_the_signature(aws: AwsEmulator, name: str, value: str) -> None:
-    """A header that is changed, or of AWS and added, after signing makes the request worthless."""
+    """A header that is changed after signing, or a new one of AWS, makes the signature invalid."""
     request = signed_request(aws, aws.add_user())
 
     del request.headers[name]
@@ -682,7 +682,7 @@ def test_web_identity_opens_its_role_unsigned(aws: AwsEmulator) -> None:
 
 
 def test_web_identity_opens_no_other_role(aws: AwsEmulator) -> None:
-    """A role without a web identity cannot be had by one."""
+    """A role that trusts no web identity cannot be assumed by one."""
     role = aws.add_role()
     sts = client(aws, service="sts")
 
@@ -888,7 +888,7 @@ def test_metadata_session_token_needs_a_lifetime(
 
 
 def test_machine_without_a_role_has_no_credentials(aws: AwsEmulator) -> None:
-    """Without an instance role, metadata answers 404 to who has a session token."""
+    """Without an instance role, metadata answers 404 to a caller with a session token."""
     _, issued = fetch(
         f"{aws.url}/latest/api/token", "PUT", X_aws_ec2_metadata_token_ttl_seconds="60"
     )
@@ -1052,7 +1052,7 @@ def test_fault_goes_on_with_an_answer(aws: AwsEmulator, manner: Literal["flood",
 
 
 def test_silent_address_takes_connections_and_says_nothing(aws: AwsEmulator) -> None:
-    """Who connects to it waits until the emulator is closed."""
+    """A client that connects to it waits until the emulator is closed."""
     host, port = aws.listen_silently().split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
@@ -1062,8 +1062,8 @@ def test_silent_address_takes_connections_and_says_nothing(aws: AwsEmulator) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
-def test_nobody_gets_through_to_an_address_in_vain(aws: AwsEmulator) -> None:
-    """Who connects to it is neither taken nor refused."""
+def test_a_connection_that_is_neither_accepted_nor_refused(aws: AwsEmulator) -> None:
+    """A connection to it is neither accepted nor refused."""
     host, port = aws.listen_in_vain().split(":")
     with pytest.raises(TimeoutError):
         socket.create_connection((host, int(port)), timeout=0.1)
@@ -1116,7 +1116,7 @@ def test_throttle_refills_with_time(aws: AwsEmulator) -> None:
 
 
 def test_close_cuts_hanging_and_idle_connections() -> None:
-    """A closed emulator serves nobody: not who hangs, and not who kept a connection open."""
+    """A closed emulator serves nobody, not even hanging calls and open connections."""
     aws = AwsEmulator()
     ecr = client(aws, aws.add_user())
     ecr.get_authorization_token()
@@ -1158,7 +1158,7 @@ def test_call_is_recorded_with_everything_but_secrets(aws: AwsEmulator) -> None:
 
 
 def test_refused_call_is_recorded_without_a_principal(aws: AwsEmulator) -> None:
-    """Who could not prove who they are is no principal, but their access key is written down."""
+    """A caller that could not be authenticated has no principal, but its access key is recorded."""
     error_of(client(aws, Principal("", "AKIAIOSFODNN7EXAMPLE", "secret")).get_authorization_token)
 
     [call] = aws.calls
@@ -1178,7 +1178,7 @@ def test_count_counts_one_operation(aws: AwsEmulator) -> None:
 
 
 def test_every_secret_is_remembered(aws: AwsEmulator) -> None:
-    """Whatever secret goes in or out can be searched for afterwards."""
+    """Every secret that goes in or out is remembered, to be searched for afterwards."""
     user = aws.add_user(session_token="a-session-token")
     sso = aws.add_sso(refresh_token="a-refresh-token")
     aws.add_role(web_identity_token="a-web-identity-token")
@@ -1225,7 +1225,7 @@ def test_every_call_gives_a_password_of_its_own(aws: AwsEmulator) -> None:
 
 
 def test_password_knows_whom_it_was_issued_to(aws: AwsEmulator) -> None:
-    """The emulator can say whose a password is, and refuses one that it never issued."""
+    """The emulator knows whom a password belongs to, and refuses one that it never issued."""
     user = aws.add_user(arn="arn:aws:iam::111111111111:user/other")
 
     password = password_of(client(aws, user, region="eu-west-1").get_authorization_token())

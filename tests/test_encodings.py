@@ -1,4 +1,4 @@
-"""Files in another encoding than UTF-8, as Windows has them: what is said makes them usable."""
+"""Files in another encoding than UTF-8, as on Windows: the message has the remedy."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ needs_iconv = pytest.mark.skipif(not shutil.which("iconv"), reason="there is no 
 
 
 def convert(line: str) -> None:
-    """Do what a line says."""
+    """Run the command in a line."""
     subprocess.run(["sh", "-c", line.partition("; run: ")[2]], check=True)
 
 
@@ -32,7 +32,7 @@ def convert(line: str) -> None:
 def test_of_a_configuration_file(
     encoding: str, name: str, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """It is named, with its encoding and the command that converts it, after which it is read."""
+    """The line has the file, its encoding, and the command after which it can be read."""
     user = aws.add_user()
     of_aws = f"[default]\r\n# Jörg, “ECR”\r\n{keys(user)}"
     helper.write_credentials(of_aws)
@@ -69,7 +69,7 @@ def test_of_docker(encoding: str, signed_in: HelperProcess) -> None:
 
 
 def test_of_a_web_identity(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """A token that Windows PowerShell has redirected into its file is told likewise."""
+    """A web identity token that Windows PowerShell wrote is reported in the same way."""
     web_identity_of_the_environment(aws, helper)
     path = helper.home / "token"
     path.write_text(path.read_text(), encoding="utf-16")

@@ -78,7 +78,7 @@ def test_endpoint_follows_from_the_host(
 def test_configured_region_does_not_matter(
     host: str, api_host: str, region: str, aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
-    """AWS_REGION and its like never redirect a call for a registry that names its region."""
+    """AWS_REGION and similar variables never change the region in a registry's name."""
     signed_in.write_config(f"[default]\nregion = {region}\n")
     with names_of_aws(aws, signed_in, api_host) as proxy:
         assert signed_in.get(host, AWS_REGION=region, AWS_DEFAULT_REGION=region).secret
@@ -115,7 +115,7 @@ def test_configured_region_does_not_matter(
 def test_environment_can_ask_for_a_variant(
     host: str, changes: dict[str, str], api_host: str, aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
-    """AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT add a variant, and take none away."""
+    """AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT add a variant, and remove none."""
     with names_of_aws(aws, signed_in, api_host) as proxy:
         outcome = signed_in.get(host, **changes)
     assert called(proxy) == [api_host], outcome
@@ -175,7 +175,7 @@ def test_roles_are_assumed_in_the_region_of_the_registry(
 
 
 def test_sso_is_asked_in_its_own_region(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """The SSO portal is that of sso_region, whatever the region of the registry."""
+    """The SSO portal of sso_region is asked, whatever the region of the registry."""
     name, text = aws.add_sso(region="eu-north-1").cache_file()
     cache = helper.home / ".aws/sso/cache"
     cache.mkdir(parents=True)
@@ -288,7 +288,7 @@ def test_endpoint_of_another_profile_is_not_used(
 def test_configured_endpoints_can_be_ignored(
     variables: dict[str, str], config: str, aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
-    """AWS_IGNORE_CONFIGURED_ENDPOINT_URLS leads back to AWS's own endpoint."""
+    """With AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS's own endpoint is asked."""
     with names_of_aws(aws, signed_in, API) as proxy:
         signed_in.environ |= variables
         signed_in.write_config(config)

@@ -1,4 +1,4 @@
-"""What people read when there is no token: each failure through the executable, to the letter.
+"""What people read when there is no token: the exact message of each failure.
 
 In the expected lines ``*`` stands for what differs from run to run. They leave out the
 ``ecr-login: <host>: `` that every line begins with.
@@ -48,7 +48,7 @@ def seeded(case: Case) -> Case:
 
 
 def assert_no_secret(aws: AwsEmulator, *texts: str) -> None:
-    """Check that nothing the emulator handed in or out stands in the texts."""
+    """Check that no secret of the emulator is in the texts."""
     for text in texts:
         assert not [secret for secret in aws.secrets if secret in text], text
 
@@ -1070,7 +1070,7 @@ all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name_
 
 
 @all_cases
-def test_failure_is_told_logged_and_remembered(
+def test_failure_is_reported_logged_and_remembered(
     case: Case, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
     """A failure is one line on stderr, its traceback in the log, and no second call to AWS."""
@@ -1093,7 +1093,7 @@ def test_failure_is_told_logged_and_remembered(
 def test_failure_is_forgotten_when_the_configuration_changes(
     aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """Whoever mends the configuration is not told the old failure again."""
+    """After the configuration is corrected, the old failure is not reported again."""
     assert helper.get().status == 1
     helper.write_credentials(f"[default]\n{keys(aws.add_user())}")
     assert aws.issued(helper.get().secret)
@@ -1120,7 +1120,7 @@ def test_failure_of_one_region_does_not_touch_another(
 def test_every_failure_is_asked_again_without_a_cache(
     aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
-    """With AWS_ECR_DISABLE_CACHE nothing is remembered, failures neither."""
+    """With AWS_ECR_DISABLE_CACHE nothing is remembered, not even failures."""
     aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException"))
     for _ in range(2):
         told(signed_in.get(AWS_ECR_DISABLE_CACHE="1").stderr)
@@ -1128,7 +1128,7 @@ def test_every_failure_is_asked_again_without_a_cache(
 
 
 def test_log_has_the_request_id(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """The id that AWS support asks for stands in the log of a refused call, and not in the line."""
+    """The request id that AWS support asks for is in the log of a refused call, not in the line."""
     aws.fail("GetAuthorizationToken", Fault(status=400, error="TeapotException", message="Tea."))
     line = signed_in.get().stderr
     found = re.search(r"request id: ([0-9a-f-]{36})", signed_in.log)
@@ -1158,7 +1158,7 @@ def test_mfa_is_refused_at_once_without_a_prompt(aws: AwsEmulator, helper: Helpe
 
 
 def test_name_with_a_line_break_makes_one_line(helper: HelperProcess) -> None:
-    """What the environment holds cannot break the line, nor move a terminal's cursor."""
+    """A value from the environment can neither break the line nor move a terminal's cursor."""
     line = told(helper.get(AWS_PROFILE="a\nb\x1b[2J").stderr)
     assert line.startswith('profile "a b?[2J" ')
 
@@ -1237,7 +1237,7 @@ PHASES = ("configuration", "credentials", "call")
 def test_every_exception_of_botocore_is_explained(
     kind: type[Exception], phase: Any, tmp_path: Path
 ) -> None:
-    """Whatever botocore raises becomes a HelperError in one line of plain words."""
+    """Every exception of botocore becomes a HelperError with a plain message of one line."""
     attempt = Attempt(asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)}), phase=phase)
 
     explained = explain(made_up(kind), attempt)
@@ -1303,14 +1303,14 @@ EXPLAINED: dict[str, tuple[Exception, type[HelperError]]] = {
 
 @pytest.mark.parametrize(("error", "kind"), EXPLAINED.values(), ids=EXPLAINED.keys())
 def test_family_of_an_exception(error: Exception, kind: type[HelperError], tmp_path: Path) -> None:
-    """Each family of failures becomes the class that callers can tell apart."""
+    """Each family of failures becomes a class of its own, for callers to tell apart."""
     request = asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)})
     explained = explain(error, Attempt(request, phase="credentials"))
     assert type(explained) is kind
 
 
 def test_a_host_that_has_only_ipv6(tmp_path: Path) -> None:
-    """Where there is no way to the IPv4 addresses of AWS, its dual-stack endpoints are named."""
+    """If AWS's IPv4 addresses cannot be reached, the line names the dual-stack endpoints."""
     error = botocore.exceptions.EndpointConnectionError(
         endpoint_url="https://api.ecr.us-east-1.amazonaws.com/",
         error=OSError(errno.ENETUNREACH, "Network is unreachable"),
@@ -1335,7 +1335,7 @@ def test_a_host_that_has_only_ipv6(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("phase", PHASES)
 def test_what_python_raises_is_explained_too(error: Exception, phase: Any, tmp_path: Path) -> None:
-    """Files, programs and parsers raise what is not botocore's; that is one line as well."""
+    """Exceptions of files, programs and parsers, which are not botocore's, are one line, too."""
     attempt = Attempt(asked(HOST, {"AWS_ECR_CACHE_DIR": str(tmp_path)}), phase=phase)
     explained = explain(error, attempt)
     assert type(explained) is (
@@ -1357,7 +1357,7 @@ def test_what_python_raises_is_explained_too(error: Exception, phase: Any, tmp_p
     ],
 )
 def test_profile_in_a_command_can_be_pasted(name: str | None, option: str) -> None:
-    """The command in a hint names the profile as a shell takes it."""
+    """The command in a hint quotes the name of the profile for a shell."""
     assert Attempt(asked(""), profile=name).option == option
 
 
@@ -1403,7 +1403,7 @@ def test_redact_keeps_what_helps(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "expected"), REDACTED)
 def test_redact_leaves_out_secrets(text: str, expected: str) -> None:
-    """Keys, tokens, passwords and queries of URLs go."""
+    """Keys, tokens, passwords and queries of URLs are left out."""
     assert redact(text) == expected
 
 
@@ -1413,7 +1413,7 @@ def test_redact_leaves_out_secrets(text: str, expected: str) -> None:
 def test_redact_knows_the_secrets_of_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A secret of the environment goes even where it does not look like one."""
+    """A secret of the environment is left out even if it does not look like one."""
     monkeypatch.setenv(name, "hunter2")
     assert redact("it was hunter2!") == "it was ***!"
 
@@ -1435,7 +1435,7 @@ def test_redact_knows_the_secrets_of_the_environment(
 def test_redact_knows_the_urls_of_the_environment(
     name: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password of a proxy or an endpoint goes, however the URL is misspelt or quoted."""
+    """The password of a proxy or an endpoint is left out, however its URL is misspelt or quoted."""
     monkeypatch.setenv(name, url)
     for text in (url, repr(url), " ".join(url.split()), url.replace("%68", "h")):
         assert "unter2" not in redact(f"cannot use {text}: no host")
@@ -1482,7 +1482,7 @@ def test_an_empty_variable_is_an_unset_one(signed_in: HelperProcess, name: str) 
 
 
 @pytest.mark.parametrize("url", ["foo", "http://"])
-def test_an_endpoint_that_is_no_url(signed_in: HelperProcess, url: str) -> None:
+def test_an_invalid_endpoint_url(signed_in: HelperProcess, url: str) -> None:
     """A malformed AWS_ENDPOINT_URL is a setting to correct, not an answer that makes no sense."""
     stderr = signed_in.get(AWS_ENDPOINT_URL=url).stderr
     assert f"cannot be used: Invalid endpoint: {url}" in stderr

@@ -69,7 +69,7 @@ with open(home + "/kept", "w") as file:
 
 
 def install(helper: HelperProcess, program: str) -> Path:
-    """Put the program in front of PATH that the config file names."""
+    """Put the fallback that the config file names first on PATH."""
     path = helper.home / "bin" / PROGRAM
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def install(helper: HelperProcess, program: str) -> Path:
 
 
 def asked(helper: HelperProcess) -> list[list[str]]:
-    """What the keeper was asked: each time its arguments and its stdin."""
+    """What the keeper was asked: its arguments and its stdin, for each time."""
     path = helper.home / "asked"
     return list(map(json.loads, path.read_text().splitlines())) if path.exists() else []
 
@@ -107,7 +107,7 @@ def keeper(configured: HelperProcess) -> HelperProcess:
 
 
 class TestPassedOn:
-    """What is not of ECR goes to the other helper, and its answer to the client."""
+    """A question about another registry goes to the other helper, and its answer to the client."""
 
     def test_login_and_logout(self, keeper: HelperProcess, aws: AwsEmulator) -> None:
         """A login is kept there, answered from there, and forgotten there."""
@@ -127,7 +127,7 @@ class TestPassedOn:
         assert "hunter2" not in keeper.log
 
     def test_it_is_given_what_the_client_wrote(self, keeper: HelperProcess) -> None:
-        """What stands on stdin is passed on as it is."""
+        """What the client wrote to stdin is passed on unchanged."""
         frame = '{\n "Secret": "\\u00e9é", "Username": "u", "More": 1, "ServerURL": "ghcr.io" }\r\n'
         exchange(keeper, "store", frame.encode())
         exchange(keeper, "erase", b" ghcr.io \r\n")
@@ -147,7 +147,7 @@ class TestPassedOn:
     def test_its_answer_is_the_answer(
         self, configured: HelperProcess, action: str, status: int
     ) -> None:
-        """Its stdout, stderr and exit code are the client's to the byte, though not UTF-8."""
+        """The client gets its stdout, stderr and exit code, byte for byte, even if not UTF-8."""
         install(
             configured,
             "#!/bin/sh\n"
@@ -165,20 +165,20 @@ class TestPassedOn:
         )
 
     def test_a_large_answer(self, configured: HelperProcess) -> None:
-        """An answer that no pipe holds at once is passed on whole, even if stdin was not read."""
+        """An answer larger than a pipe is passed on whole, even if stdin was not read."""
         install(configured, "#!/bin/sh\nexec head -c 1000000 /dev/zero\n")
         answer, _, status = exchange(configured, "get", b"ghcr.io")
         assert (len(answer), status) == (1_000_000, 0)
 
     def test_large_input(self, keeper: HelperProcess) -> None:
-        """A secret as large as the protocol allows gets there."""
+        """A secret as large as the protocol allows reaches the other helper."""
         secret = "s" * 60_000
         assert keeper.store("ghcr.io", secret, "u").status == 0
         assert json.loads(keeper.get("ghcr.io").stdout)["Secret"] == secret
 
     @pytest.mark.parametrize("url", ["", "{", "{}"])
     def test_bad_input_is_not(self, keeper: HelperProcess, url: str) -> None:
-        """What is not the protocol is refused here, in the words of the protocol."""
+        """Input that is not of the protocol is refused here, with the protocol's message."""
         outcome = keeper.run("store", stdin=url)
         assert (outcome.stderr, outcome.status) == ("", 1)
         assert outcome.stdout
@@ -186,7 +186,7 @@ class TestPassedOn:
         assert asked(keeper) == []
 
     def test_each_time(self, keeper: HelperProcess) -> None:
-        """What it answers is never kept: after a change there, the next answer is another."""
+        """Its answer is never kept: after a change there, the next answer is the new one."""
         for secret in ("one", "two"):
             assert keeper.store("ghcr.io", secret, "u").status == 0
             assert json.loads(keeper.get("ghcr.io").stdout)["Secret"] == secret
@@ -197,13 +197,13 @@ class TestPassedOn:
         "url", [f"{OWN}.evil.org", f"user@{OWN}", f"{HOST}.evil.org", f"{OWN}:5000", "list"]
     )
     def test_look_alikes(self, keeper: HelperProcess, aws: AwsEmulator, url: str) -> None:
-        """What only looks like ECR, or like a name of one's own, is one of the others."""
+        """A name that only looks like ECR, or like a listed name, goes to the other helper."""
         assert keeper.get(url) == Outcome(NOT_FOUND, "", 1)
         assert asked(keeper) == [["get", url]]
         assert aws.calls == []
 
     def test_ignored_storage(self, keeper: HelperProcess) -> None:
-        """AWS_ECR_IGNORE_CREDS_STORAGE is about logins of ECR: others are kept and forgotten."""
+        """AWS_ECR_IGNORE_CREDS_STORAGE is for logins of ECR; others are kept and forgotten."""
         ignored = {"AWS_ECR_IGNORE_CREDS_STORAGE": "true"}
         assert keeper.store(HUB, "hunter2", "u", **ignored) == Outcome("", "", 0)
         assert keeper.erase(HUB, **ignored) == Outcome("", "", 0)
@@ -217,7 +217,7 @@ class TestPassedOn:
 
 
 class TestNotPassedOn:
-    """ECR is never the other helper's business."""
+    """The other helper is never asked about ECR."""
 
     @pytest.mark.parametrize("host", [HOST, OWN, PUBLIC, "ecr-public.aws.com"])
     def test_ecr(self, keeper: HelperProcess, aws: AwsEmulator, host: str) -> None:
@@ -230,7 +230,7 @@ class TestNotPassedOn:
         assert asked(keeper) == []
 
     def test_an_anonymous_one(self, keeper: HelperProcess) -> None:
-        """What is to be used without credentials is, though the other helper keeps a login."""
+        """An anonymous registry has no credentials, even if the other helper keeps a login."""
         assert keeper.store("ghcr.io", "hunter2", "u").status == 0
         keeper.write_own_config(f'{CONFIG}[[registry]]\nmatch = "ghcr.io"\nanonymous = true\n')
         for url in ("ghcr.io", "https://ghcr.io/v2/", "ghcr.io"):
@@ -239,7 +239,7 @@ class TestNotPassedOn:
         assert [action for action, _ in asked(keeper)] == ["store", "erase"]
 
     def test_a_failure(self, keeper: HelperProcess, aws: AwsEmulator) -> None:
-        """Where AWS gives no token, the other helper does not either."""
+        """If AWS gives no token, the other helper is not asked for one."""
         aws.fail("GetAuthorizationToken", Fault(status=400, error="AccessDeniedException"))
         for url in (HOST, OWN):
             outcome = keeper.get(url)
@@ -248,7 +248,7 @@ class TestNotPassedOn:
         assert asked(keeper) == []
 
     def test_without_one(self, helper: HelperProcess) -> None:
-        """Without a fallback, ``docker login`` elsewhere says how to have one."""
+        """Without a fallback, ``docker login`` to another registry says how to set one."""
         for text in (None, "", f'[[registry]]\nmatch = "{OWN}"\nregistry = "{HOST}"\n'):
             if text is not None:
                 helper.write_own_config(text)
@@ -275,13 +275,13 @@ class TestList:
             }
 
     def test_ours_win(self, keeper: HelperProcess) -> None:
-        """A registry that both have is answered by us, so it is listed as ours."""
+        """A registry that both have is listed under AWS, because this helper answers it."""
         keeper.get(HOST)
         (keeper.home / "kept").write_text(json.dumps({HOST: ["someone", "old"]}))
         assert json.loads(keeper.list().stdout) == {HOST: "AWS", OWN: "AWS"}
 
     def test_what_it_is_not_asked_about(self, keeper: HelperProcess) -> None:
-        """A login for ECR that was left there, which ``get`` does not answer, is not listed."""
+        """A login for ECR in the other helper is not listed, because ``get`` does not answer it."""
         keeper.write_own_config(f'{CONFIG}[[registry]]\nmatch = "quay.io"\nanonymous = true\n')
         left = (HOST, f"https://{SECOND_ACCOUNT}/v2/", OWN, PUBLIC, "quay.io", HUB)
         (keeper.home / "kept").write_text(json.dumps({each: ["someone", "old"] for each in left}))
@@ -304,7 +304,7 @@ class TestList:
         ids=["missing", "no program", "1", "3", "text", "array", "bytes", "deep", "itself"],
     )
     def test_one_that_fails(self, configured: HelperProcess, program: str | None) -> None:
-        """Where the other one fails or answers nonsense, ours are listed, and a line says why."""
+        """If the other helper fails or answers nonsense, ECR's are listed, and a line says why."""
         if program:
             install(configured, program)
         configured.get(HOST)
@@ -316,12 +316,12 @@ class TestList:
         assert f" ERROR {line}" in configured.log
 
     def test_one_that_complains(self, configured: HelperProcess) -> None:
-        """What it says on stderr is the client's to read, and no reason to leave it out."""
+        """A helper that writes to stderr is listed all the same, and the client gets its stderr."""
         install(configured, f'#!/bin/sh\necho careful >&2\necho \'{{"{HUB}":"u"}}\'\n')
         assert configured.list() == Outcome(f'{{"{HUB}": "u", "{OWN}": "AWS"}}\n', "careful\n", 0)
 
-    def test_characters_that_are_none(self, configured: HelperProcess) -> None:
-        """Half a character in its answer, in JSON or in bytes, costs nobody the list."""
+    def test_half_a_character(self, configured: HelperProcess) -> None:
+        """Half a character in its answer, in JSON or in bytes, does not break the list."""
         configured.get(HOST)
         install(configured, '#!/bin/sh\necho \'{"\\ud800.example.com": "u", "é": "v"}\'\n')
         assert json.loads(configured.list().stdout)[HOST] == "AWS"
@@ -329,7 +329,7 @@ class TestList:
         assert json.loads(configured.list().stdout)[HOST] == "AWS"
 
     def test_when_aws_fails(self, keeper: HelperProcess, aws: AwsEmulator) -> None:
-        """Where ours cannot be told, for AWS gives no token, others are, and a line says why."""
+        """If AWS gives no token, those of the other helper are listed, and a line says why."""
         keeper.environ["AWS_REGION"] = "us-east-1"
         keeper.store(HUB, "hunter2", "u")
         aws.fail("GetAuthorizationToken", Fault(status=400, error="AccessDeniedException"))
@@ -340,7 +340,7 @@ class TestList:
         assert " ERROR list: " in keeper.log
 
     def test_in_time(self, configured: HelperProcess, aws: AwsEmulator) -> None:
-        """One that hangs costs the 3 seconds that ``list`` has: none are left to ask AWS."""
+        """A helper that hangs takes the 3 seconds of ``list``; AWS is not asked any more."""
         install(configured, "#!/bin/sh\nexec sleep 60\n")
         configured.get(HOST)
         assert configured.list().hosts == [HOST, OWN]
@@ -368,7 +368,7 @@ FAILURES = [
 
 
 class TestFailures:
-    """One that cannot be asked is told as every failure is."""
+    """A fallback that cannot be asked is reported like every failure."""
 
     @pytest.fixture(autouse=True)
     def _in_a_hurry(self, configured: HelperProcess) -> None:
@@ -392,14 +392,14 @@ class TestFailures:
         assert "hunter2" not in configured.log
 
     def test_what_hangs_is_ended_whole(self, configured: HelperProcess) -> None:
-        """Nothing that it started keeps the client waiting for the end of our stderr."""
+        """Whatever it started is ended, too, so that the client does not wait for our stderr."""
         install(configured, "#!/bin/sh\nsleep 30\n")
         started = os.times().elapsed
         assert "did not answer within 0.5 seconds" in configured.get(HUB).stderr
         assert os.times().elapsed - started < 10
 
     def test_an_interrupt_ends_it_whole(self, configured: HelperProcess) -> None:
-        """Nothing that it started outlives an interrupt, which reaches this program alone."""
+        """An interrupt that reaches only this program also ends whatever the fallback started."""
         install(configured, "#!/bin/sh\ntouch ~/started\nsleep 30\n")
         configured.environ["AWS_ECR_TIMEOUT"] = "30"
         process = configured.ask(HUB)
@@ -410,7 +410,7 @@ class TestFailures:
         assert os.times().elapsed - started < 10
 
     def test_an_interrupt_while_it_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An interrupt that comes before it could be ended is heard as soon as it can be."""
+        """An interrupt while it is being started takes effect as soon as it can be ended."""
         started: list[subprocess.Popen[bytes]] = []
 
         class Interrupted(subprocess.Popen[bytes]):
@@ -426,12 +426,12 @@ class TestFailures:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_one_that_is_not_executable(self, configured: HelperProcess) -> None:
-        """A file that may not be executed is no program on PATH."""
+        """A file that is not executable does not count as a program on PATH."""
         install(configured, "#!/bin/sh\n").chmod(0o644)
         assert f"{PROGRAM} is not on PATH" in configured.get(HUB).stderr
 
     def test_the_next_on_path(self, keeper: HelperProcess) -> None:
-        """A file of that name that may not be executed hides none that may."""
+        """A file that is not executable does not hide an executable one later on PATH."""
         path = keeper.home / "first" / PROGRAM
         path.parent.mkdir()
         path.touch()
@@ -450,14 +450,14 @@ class TestFailures:
         assert outcome.stderr == f"ecr-login: {outcome.stdout}"
 
     def test_what_it_printed_before(self, configured: HelperProcess) -> None:
-        """Half an answer of one that hangs is none."""
+        """Half an answer of a fallback that hangs is not passed on."""
         install(configured, '#!/bin/sh\necho \'{"ServerURL":"half\'\nexec sleep 60\n')
         assert configured.get(HUB).stdout == NOT_FOUND
         assert configured.erase(HUB).stdout.startswith("the fallback ")
 
     @pytest.mark.parametrize("first", ["", "yes | "])
     def test_one_that_prints_without_end(self, configured: HelperProcess, first: str) -> None:
-        """It is ended, with all that it started, as soon as it has printed more than 1 MiB."""
+        """A fallback is ended, with all that it started, when it has printed more than 1 MiB."""
         configured.environ["AWS_ECR_TIMEOUT"] = "30"
         install(configured, f"#!/bin/sh\n{first}yes\n")
         message = (
@@ -477,7 +477,7 @@ class TestFailures:
 
 
 class TestItself:
-    """A fallback that is this helper, or comes back to it, ends after one turn."""
+    """A fallback that is this helper, or calls it again, is stopped after one round."""
 
     @pytest.fixture(params=["link", "script"])
     def circle(self, request: pytest.FixtureRequest, configured: HelperProcess) -> HelperProcess:
@@ -504,12 +504,12 @@ class TestItself:
             assert (outcome.stderr, outcome.status) == ("", 1)
 
     def test_list(self, circle: HelperProcess) -> None:
-        """``list`` has ours."""
+        """``list`` has the registries of ECR."""
         circle.get(HOST)
         assert circle.list().hosts == [HOST, OWN]
 
     def test_ecr(self, circle: HelperProcess, aws: AwsEmulator) -> None:
-        """Registries of ECR are answered as ever, under both names."""
+        """Registries of ECR are answered as usual, under both names."""
         secret = circle.get(HOST).secret
         other = replace(circle, executable=circle.home / "bin" / PROGRAM)
         assert other.get(HOST).secret == secret

@@ -1,4 +1,4 @@
-"""Faults of AWS, and of the way to it: what each does to a caller, without a token and with one.
+"""Faults of AWS and of the network: what each does to a caller, without a token and with one.
 
 In the expected lines ``*`` stands for what differs from run to run. They leave out the
 ``ecr-login: <host>: `` that every line begins with.
@@ -54,7 +54,7 @@ def calls_of(aws: AwsEmulator) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a ``get`` without a token comes to: the line if it fails, and the calls AWS sees.
+    """The result of a ``get`` without a token: the line if it fails, and the calls that AWS sees.
 
     Without ``calls`` there are as many as fit into the time.
     """
@@ -103,7 +103,7 @@ def fails(line: str, calls: int = 0, **others: int) -> Expected:
 
 
 def hasten(helper: HelperProcess) -> str:
-    """Let all end after some seconds; return how a line says so."""
+    """Set a time limit of some seconds; return what the line says of it."""
     helper.environ["AWS_ECR_TIMEOUT"] = "1.5"
     return (
         "no answer within 1.5 seconds; "
@@ -115,7 +115,7 @@ CHECK = "check AWS_ENDPOINT_URL, the network and HTTPS_PROXY"
 
 
 def nonsense(reason: str) -> str:
-    """Return the line for an answer that is none."""
+    """Return the line for an answer that makes no sense."""
     return (
         f"AWS's answer makes no sense: {reason}; "
         "check AWS_ENDPOINT_URL and the proxy settings, and try again"
@@ -276,7 +276,7 @@ def never_answered(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 @seeded
 def never_answered_once(aws: AwsEmulator, helper: HelperProcess) -> Expected:
-    """Never answer the first call, which another one in the same time makes good."""
+    """Never answer the first call; the second one is answered within the time limit."""
     environment_keys(aws, helper)
     aws.fail(ECR, Fault(hang=True), times=1)
     return token(2)
@@ -293,7 +293,7 @@ def answered_slowly(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 @seeded
 def answered_in_drops(aws: AwsEmulator, helper: HelperProcess) -> Expected:
-    """Go on with an answer for ever, a byte at a time."""
+    """Send an answer without end, a byte at a time."""
     environment_keys(aws, helper)
     aws.fail(ECR, Fault(endless="drip"))
     return fails(hasten(helper), 1)
@@ -301,7 +301,7 @@ def answered_in_drops(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 @seeded
 def silence(aws: AwsEmulator, helper: HelperProcess) -> Expected:
-    """Take connections, and never say a word of TLS."""
+    """Accept connections, and never begin a TLS handshake."""
     environment_keys(aws, helper)
     helper.environ["AWS_ENDPOINT_URL"] = f"https://{aws.listen_silently()}"
     return fails(hasten(helper))
@@ -388,7 +388,7 @@ def proxy_refuses(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 @seeded
 def proxy_answers_an_error(aws: AwsEmulator, helper: HelperProcess) -> Expected:
-    """Name something as the proxy that opens no tunnels."""
+    """Name a proxy that opens no tunnels."""
     environment_keys(aws, helper)
     _behind(aws.url, helper)
     return fails(
@@ -399,7 +399,7 @@ def proxy_answers_an_error(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 
 @seeded
 def proxy_hangs(aws: AwsEmulator, helper: HelperProcess) -> Expected:
-    """Name a proxy that takes connections, and never says a word."""
+    """Name a proxy that accepts connections, and never answers."""
     environment_keys(aws, helper)
     _behind(f"http://{aws.listen_silently()}", helper)
     return fails(hasten(helper))
@@ -816,7 +816,7 @@ def time_limit(helper: HelperProcess) -> float:
 
 @all_faults
 def test_without_a_token(fault: Case, aws: AwsEmulator, helper: HelperProcess) -> None:
-    """A fault is overcome, or told in one line and remembered; in time, and nothing runs on."""
+    """A fault is overcome, or is one line and remembered, in time; no process is left."""
     expected = fault(aws, helper)
 
     started = time.monotonic()
@@ -842,7 +842,7 @@ def test_without_a_token(fault: Case, aws: AwsEmulator, helper: HelperProcess) -
 
 @each_kind_of_fault
 def test_with_a_young_token(fault: Case, aws: AwsEmulator, helper: HelperProcess) -> None:
-    """A token that is young is answered, by Python and by the launcher, and nobody is asked."""
+    """A young token is answered, by Python and by the launcher, without asking AWS."""
     fault(aws, helper)
     secret = keep_token(aws, helper, refresh_in=HOUR)
 
@@ -856,7 +856,7 @@ def test_with_a_young_token(fault: Case, aws: AwsEmulator, helper: HelperProcess
 def test_with_a_token_past_its_refresh_time(
     fault: Case, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """A token that lives is answered at once; a refresh that fails leaves it where it is."""
+    """A token past its refresh time is answered at once; a failed refresh does not remove it."""
     expected = fault(aws, helper)
     secret = keep_token(aws, helper, refresh_in=-1)
 
@@ -874,7 +874,7 @@ def test_with_a_token_past_its_refresh_time(
 
 @each_kind_of_fault
 def test_list(fault: Case, aws: AwsEmulator, helper: HelperProcess) -> None:
-    """List holds a registry that ``get`` has a token for, or says why not; in time, with exit 0."""
+    """``list`` has a registry with a token, or says why not, in time, and with exit code 0."""
     expected = fault(aws, helper)
 
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Faults of the machine: the answer is right or one clear line, and nothing is lost or followed."""
+"""Faults of the machine: the answer is right, or one clear line, and nothing is lost."""
 
 import json
 import os
@@ -50,7 +50,7 @@ NEWER = "bmV3ZXIgc3RvcmVkIGxvZ2lu" * 50  # as long as those of ECR
 
 
 def in_shell(command: str) -> tuple[str, ...]:
-    """The beginning of a command line whose rest runs after a command of the shell."""
+    """The beginning of a command line that first runs a shell command, and then the rest."""
     return ("/bin/sh", "-c", f'{command}; exec "$0" "$@"')
 
 
@@ -67,7 +67,7 @@ def kept(helper: HelperProcess) -> dict[str, bytes]:
 
 
 def unfinished(helper: HelperProcess) -> list[Path]:
-    """What was being written when its writer ended."""
+    """The files whose writers ended before they were complete."""
     return list(helper.home.rglob("*.tmp"))
 
 
@@ -104,7 +104,7 @@ class TestADiskThatTakesNothing:
 
     @pytest.mark.parametrize("disk", DISKS)
     def test_costs_no_answer(self, signed_in: HelperProcess, aws: AwsEmulator, disk: str) -> None:
-        """AWS is asked each time, nothing half-written stays, and the cache works again later."""
+        """AWS is asked each time, no partial file stays, and the cache works again later."""
         faulty = under(signed_in, DISKS[disk])
         assert aws.accepts(faulty.get().secret)
         assert faulty.list().hosts == []
@@ -152,7 +152,7 @@ class TestADiskThatTakesNothing:
         assert unfinished(warm) == []
 
     def test_cannot_hold_a_directory(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """Where no directory can be made, a pull goes on and a login says what to set."""
+        """If no directory can be created, a pull works, and a login says what to set."""
         faulty = under(signed_in, faults.prefix("mkdir=ENOSPC"))
         assert aws.accepts(faulty.get().secret)
         outcome = faulty.store(HOST, STORED)
@@ -161,7 +161,7 @@ class TestADiskThatTakesNothing:
         assert not signed_in.cache_directory.exists()
 
     def test_keeps_no_login_from_being_removed(self, warm: HelperProcess) -> None:
-        """``docker logout`` works on a full disk; where it cannot, it fails and all stays."""
+        """``docker logout`` works on a full disk; if it cannot, it fails and changes nothing."""
         before = kept(warm)
         outcome = under(warm, faults.prefix("unlink=EROFS")).erase(SECOND_ACCOUNT)
         assert (outcome.stderr, outcome.status) == ("", 1)
@@ -173,7 +173,7 @@ class TestADiskThatTakesNothing:
 
 @pytest.fixture
 def file_system(warm: HelperProcess) -> Iterator[tuple[HelperProcess, Path]]:
-    """The executable with its cache on a file system of its own, and where we see that."""
+    """The executable with its cache on a separate file system, and the path of that."""
     cache = warm.cache_directory
     copy = cache.with_name("copy")
     shutil.copytree(cache, copy, copy_function=shutil.copy2)
@@ -195,7 +195,7 @@ class TestAFileSystemOfWholeSeconds:
     def test_credentials_that_are_replaced_within_the_second(
         self, helper: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """A file that looks as it did before is read again: nobody gets another one's token."""
+        """A file with the same times is read again, so nobody gets another identity's token."""
         arns = [f"arn:aws:iam::111111111111:user/{name}" for name in ("one", "two")]
         users = [aws.add_user(arn=arn) for arn in arns]
         texts = [
@@ -252,7 +252,7 @@ class TestARealFileSystem:
     def test_that_is_read_only(
         self, file_system: tuple[HelperProcess, Path], aws: AwsEmulator
     ) -> None:
-        """Another directory serves; what cannot be removed is said, and nothing waits."""
+        """Another directory is used; a line says what cannot be removed, and nothing waits."""
         helper, seen = file_system
         helper.environ["XDG_CACHE_HOME"] = str(helper.home / "xdg")
         remount = ["mount", "-o", "remount,ro", str(helper.cache_directory)]
@@ -273,7 +273,7 @@ class TestPlacesForACache:
     def test_a_home_that_cannot_be(
         self, signed_in: HelperProcess, aws: AwsEmulator, home: str
     ) -> None:
-        """Without a home there is no cache: a pull goes on, a login says what to set."""
+        """Without a home there is no cache: a pull works, and a login says what to set."""
         (signed_in.home / "file").touch()
         home = str(signed_in.home / home)
         assert aws.accepts(signed_in.get(HOME=home).secret)
@@ -286,7 +286,7 @@ class TestPlacesForACache:
     @needs_root
     @pytest.mark.parametrize("is_set", [False, True], ids=["unset", "empty"])
     def test_no_home(self, signed_in: HelperProcess, aws: AwsEmulator, *, is_set: bool) -> None:
-        """HOME unset or empty, for a user that no list has: a pull goes on without a cache."""
+        """Without HOME, and for a user without an entry in passwd, a pull works without a cache."""
         skip_where_others_have_no_python()
         prefix = ("env", "HOME=") if is_set else ("env", "-u", "HOME")
         stranger = replace(signed_in, prefix=prefix, user=54321)
@@ -297,7 +297,7 @@ class TestPlacesForACache:
     def test_a_directory_that_all_may_write(
         self, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """In a directory that is 0777, files are private all the same, and so is what is new."""
+        """In a directory with mode 0777, files and new directories are private all the same."""
         signed_in.cache_directory.mkdir()
         signed_in.cache_directory.chmod(0o777)
         secret = signed_in.get().secret
@@ -312,7 +312,7 @@ class TestOwners:
 
     @needs_root
     def test_root_in_the_home_of_a_user(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """``sudo -E docker pull`` leaves nothing in it, and has a cache in root's own home."""
+        """``sudo -E docker pull`` leaves nothing in the user's home: its cache is in root's own."""
         source_profile(aws, signed_in)  # a role, whose session the AWS CLI would keep
         roots = signed_in.home.parent / "roots"
         roots.mkdir()
@@ -337,7 +337,7 @@ class TestOwners:
 
     @needs_root
     def test_a_cache_that_root_made(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """The user's is elsewhere then, who is told so, and how to mend that, but not by get."""
+        """The user's cache is then elsewhere, and commands other than get say what to do."""
         signed_in.get()
         user = as_nobody(signed_in, signed_in.home)
         assert user.get().secret == user.get().secret
@@ -359,7 +359,7 @@ class TestOwners:
     def test_files_that_show_another_owner(
         self, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """As on NFS shares: a login that could not be read is refused, and pulls go on."""
+        """If files show another owner, as on NFS shares, a login is refused, and pulls work."""
         faulty = under(signed_in, faults.prefix("user=ENOENT"))
         outcome = faulty.store(SECOND_ACCOUNT, STORED)
         reason = (
@@ -381,7 +381,7 @@ class TestAFileSystemWithoutLocks:
 
     @pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
     def test_nobody_waits(self, signed_in: HelperProcess, aws: AwsEmulator, error: str) -> None:
-        """Cold callers all get a token at once, at the price of a call for each at most."""
+        """All cold callers get a token at once, with at most one call each."""
         faulty = under(signed_in, faults.prefix(f"lock={error}"))
         faulty.environ["AWS_ECR_TIMEOUT"] = "10"
         processes = [faulty.ask() for _ in range(4)]
@@ -396,7 +396,7 @@ class TestAFileSystemWithoutLocks:
     def test_nothing_outlives_a_kill(
         self, signed_in: HelperProcess, aws: AwsEmulator, error: str
     ) -> None:
-        """A caller that is killed while it asks AWS leaves nothing that the next one waits for."""
+        """After a caller is killed while it asks AWS, the next one does not have to wait."""
         faulty = under(signed_in, faults.prefix(f"lock={error}"))
         faulty.environ["AWS_ECR_TIMEOUT"] = "10"
         aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
@@ -431,7 +431,7 @@ class TestKilledAtAStep:
     def test_all_is_whole_afterwards(
         self, signed_in: HelperProcess, aws: AwsEmulator, action: str, step: str
     ) -> None:
-        """Each file is the old one, or a miss; nothing else is lost, and nobody waits."""
+        """After a kill at any step, each file is the old one or a miss, and nobody waits."""
         if action != "cold get":
             signed_in.store(SECOND_ACCOUNT, STORED)
             signed_in.get()
@@ -457,7 +457,7 @@ class TestKilledAtAStep:
 
     @pytest.mark.parametrize("step", ["rename", "lock"])
     def test_a_refresh(self, warm: HelperProcess, aws: AwsEmulator, step: str) -> None:
-        """A refresh that is killed costs nobody the old token, and the next one is not held up."""
+        """A refresh that is killed leaves the old token, and does not delay the next refresh."""
         old = age(warm)
         faulty = under(warm, faults.prefix(f"{step}={faults.KILL}"))
         assert faulty.run("refresh", HOST).status == -signal.SIGSYS
@@ -470,7 +470,7 @@ class TestKilledAtAStep:
 def test_two_versions_side_by_side(
     warm: HelperProcess, aws: AwsEmulator, *, is_newer: bool
 ) -> None:
-    """What another version has cached is neither answered nor destroyed until it is replaced."""
+    """What another version has cached is not answered, and stays until it is replaced."""
     other = b"ecr-login/2" if is_newer else b"ecr-login/0"
     theirs = {}
     for path in map(Path, kept(warm)):
@@ -494,7 +494,7 @@ def test_two_versions_side_by_side(
 
 @pytest.mark.parametrize("hours", [-24, -13, 13, 24 * 365 * 30])
 def test_a_clock_that_jumps(warm: HelperProcess, aws: AwsEmulator, hours: int) -> None:
-    """What another clock has written is neither believed too long nor in the way of what is new."""
+    """Files with times of another clock are not trusted for too long, and delay nothing."""
     there = int(time.time()) + hours * 3600
     cache, entry = stored(warm)
     secret, shift = entry.secret, hours * 3600
@@ -550,7 +550,7 @@ def _someone_elses(path: Path, victim: Path) -> None:
 def test_what_others_planted(
     warm: HelperProcess, aws: AwsEmulator, plant: Callable[[Path, Path], None]
 ) -> None:
-    """In the place of every file there is: not trusted, not written through, not waited for."""
+    """A planted file in any place is not trusted, not written to, and not waited for."""
     (token,) = warm.cache_directory.glob("tokens/*/aws.us-east-1.ecr")
     beside = [Path(f"{token}.{end}") for end in ("failure", "lock", "prompt", "refresh")]
     names = ["mfa.lock", "mfa-process.lock", "swept", f"logins/{HOST}"]
@@ -579,7 +579,7 @@ def test_what_others_planted(
 
 @needs_root
 def test_a_lock_that_another_user_holds(warm: HelperProcess, aws: AwsEmulator) -> None:
-    """Who may write in the cache's directory can keep nobody waiting."""
+    """Another user who may write to the cache directory cannot make anybody wait."""
     import fcntl
 
     warm.erase(HOST)
@@ -603,7 +603,7 @@ IDENTITY = "0" * 32
     "name", ["logins", "records", "tokens", f"tokens/{IDENTITY}", f"tokens/{IDENTITY}/hosts"]
 )
 def test_directories_that_are_links_are_not_cleaned(signed_in: HelperProcess, name: str) -> None:
-    """Nothing is removed behind a link that lies in the place of a directory of the cache."""
+    """If a directory of the cache is a link, nothing behind the link is removed."""
     victims = signed_in.home / "victims"
     victims.mkdir()
     old = [victims / "thesis", victims / "x.1.2.tmp", victims / "deeper" / "aws.us-east-1.ecr"]
@@ -626,7 +626,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("files", [11, 12, 16])
     def test_few_open_files(self, signed_in: HelperProcess, aws: AwsEmulator, files: int) -> None:
-        """With hardly any files to open, the answers are right."""
+        """If only very few files can be open, the answers are right."""
         poor = under(signed_in, in_shell(f"ulimit -n {files}"))
         secret = poor.get().secret
         assert aws.accepts(secret)
@@ -640,7 +640,7 @@ class TestLimits:
     def test_little_memory(
         self, signed_in: HelperProcess, aws: AwsEmulator, megabytes: int
     ) -> None:
-        """Where it does not suffice to ask AWS, a line says so; what is cached is answered.
+        """If memory is too small to ask AWS, a line says so; a cached token is answered.
 
         And no other process is told that.
         """
@@ -662,7 +662,7 @@ class TestLimits:
     @needs_faults
     @needs_no_link
     def test_no_further_process(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """Where no process or thread can be started, a line says so; what is cached is answered."""
+        """If no process or thread can be started, a line says so; a cached token is answered."""
         poor = under(signed_in, faults.prefix("fork=EAGAIN"))
         outcome = poor.get()
         assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
@@ -680,7 +680,7 @@ class TestLimits:
     @needs_faults
     @needs_no_link
     def test_no_further_process_for_a_refresh(self, warm: HelperProcess) -> None:
-        """An old token is answered where no refresh can be started."""
+        """If no refresh can be started, the old token is answered."""
         secret = age(warm)
         assert under(warm, faults.prefix("fork=EAGAIN")).get().secret == secret
 
@@ -709,7 +709,7 @@ class TestStreamsAndSignals:
     def test_a_full_pipe_that_nobody_reads(
         self, signed_in: HelperProcess, aws: AwsEmulator, *, is_cached: bool
     ) -> None:
-        """The answer waits until it is read, and is whole; holding up nobody else."""
+        """The answer waits until it is read as a whole, and nobody else has to wait."""
         if is_cached:
             signed_in.get()
         reader, writer = os.pipe()
@@ -741,7 +741,7 @@ class TestStreamsAndSignals:
     def test_a_full_pipe_that_does_not_wait(
         self, signed_in: HelperProcess, *, is_cached: bool
     ) -> None:
-        """Where an answer cannot be written now, the exit code says that there is none."""
+        """If the answer cannot be written now, the exit code says that there is none."""
         if is_cached:
             signed_in.get()
         reader, writer = os.pipe()
@@ -756,7 +756,7 @@ class TestStreamsAndSignals:
 
     @pytest.mark.parametrize("is_cached", [True, False])
     def test_a_closed_stdout(self, signed_in: HelperProcess, *, is_cached: bool) -> None:
-        """Where there is no stdout, nothing else is written to, and the exit code says it."""
+        """Without a stdout, no other file is written to, and the exit code is 1."""
         if is_cached:
             signed_in.get()
         outcome = under(signed_in, ("/bin/sh", "-c", 'exec "$0" "$@" >&-')).get()
@@ -768,7 +768,7 @@ class TestStreamsAndSignals:
     def test_a_reader_that_has_left(
         self, signed_in: HelperProcess, action: str, *, is_cached: bool, is_ignored: bool
     ) -> None:
-        """Where nobody reads the answer any more, it ends without a word, and not as if it had."""
+        """If nobody reads the answer any more, it ends without a message, and not with success."""
         if is_cached:
             signed_in.get()
             signed_in.list()
@@ -783,7 +783,7 @@ class TestStreamsAndSignals:
     def test_a_signal_while_aws_is_asked(
         self, signed_in: HelperProcess, aws: AwsEmulator, number: signal.Signals
     ) -> None:
-        """It ends at once and without a word, and leaves nothing that the next one waits for."""
+        """A signal ends it at once, without a message, and the next caller need not wait."""
         aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
         process = signed_in.ask()
         wait_for(lambda: aws.count("GetAuthorizationToken") == 1)
@@ -796,7 +796,7 @@ class TestStreamsAndSignals:
 
     @pytest.mark.parametrize("is_cached", [True, False])
     def test_a_stdin_that_does_not_wait(self, signed_in: HelperProcess, *, is_cached: bool) -> None:
-        """Where a caller gives no input yet, and a read does not wait for it, the program does."""
+        """If a non-blocking stdin has no input yet, the program waits for it."""
         if is_cached:
             signed_in.get()
         reader, writer = os.pipe()
@@ -820,7 +820,7 @@ class TestStreamsAndSignals:
     def test_a_signal_while_stdin_is_open(
         self, signed_in: HelperProcess, number: signal.Signals
     ) -> None:
-        """A caller that gives no input and loses patience is rid of it at once."""
+        """A signal while it waits for input ends it at once."""
         process = signed_in.start("get")
         wait_for(lambda: process.pid in processes_of(signed_in.home))
         process.send_signal(number)
@@ -839,7 +839,7 @@ _LIBRARIES = r"\S+/(lib(?:ssl|crypto|z|expat)\.so\S*)"  # of OpenSSL, zlib and e
 def test_a_caller_with_libraries_of_its_own(
     action: str, signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path
 ) -> None:
-    """A program made by PyInstaller, which names its own libraries and Python, gets a token."""
+    """A program made by PyInstaller, with its own LD_LIBRARY_PATH, gets a token."""
     code = "import pyexpat, ssl, zlib; print(open('/proc/self/maps').read())"
     maps = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     libraries = set(re.findall(_LIBRARIES, maps.stdout))

@@ -36,7 +36,7 @@ CHANCE = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 @given(ATTEMPTS, LEFT, CHANCE)
 def test_pause_ends_before_the_time_limit(attempts: int, left: float, chance: float) -> None:
-    """After each pause there is time for a call; where there is none, the helper gives up."""
+    """After each pause there is time for a call; if there is none, the helper gives up."""
     pause = throttling_pause(attempts, left, lambda: chance)
     if pause is None:
         assert left <= RESERVE
@@ -62,7 +62,7 @@ def test_first_pause_is_short(chance: float) -> None:
 
 @given(CHANCE)
 def test_last_try_is_as_late_as_can_be(chance: float) -> None:
-    """A pause that would pass the time limit is cut, and after it there is none."""
+    """A pause that would exceed the time limit is shortened, and is the last one."""
     assert throttling_pause(9, 5, lambda: chance) == 5 - RESERVE
     assert throttling_pause(10, RESERVE - CALL, lambda: chance) is None
 
@@ -81,7 +81,7 @@ def test_bucket_serves_no_more_than_its_quota(times: list[float]) -> None:
 
 
 def test_bucket_is_full_again_after_ten_quiet_seconds() -> None:
-    """A burst is served, the next call is not, and ten seconds later neither more nor less is."""
+    """A burst is served, the next call is not, and ten seconds later exactly a burst is again."""
     bucket = TokenBucket(DOCUMENTED)
     assert [bucket.take(0) for _ in range(201)] == [True] * 200 + [False]
     assert [bucket.take(10) for _ in range(201)] == [True] * 200 + [False]
@@ -129,7 +129,7 @@ def test_three_tries_serve_little_more_than_the_burst(policy: Policy) -> None:
 @pytest.mark.parametrize("stagger", [0, 1])
 @pytest.mark.parametrize("hosts", [1000, 10_000])
 def test_time_is_used_up_to_the_limit(hosts: int, stagger: float) -> None:
-    """A fleet too large for its limit is served as the ideal serves it, but for the last second."""
+    """A fleet too large for its limit is served like the ideal, except in the last second."""
     run = simulate(helper, hosts, 15, stagger=stagger)
     assert run.served >= ideal(hosts, 15, stagger=stagger).served - 20
     assert run.served > simulate(go_helper, hosts, stagger=stagger).served

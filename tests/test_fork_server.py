@@ -1,4 +1,4 @@
-"""Runs by the fork server are those of the executable, but for the time that imports take."""
+"""Runs by the fork server equal those of the executable, without the time for imports."""
 
 import subprocess
 import sys
@@ -61,7 +61,7 @@ def test_the_same_is_said(
 
 
 def test_the_launcher_comes_first(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """What the launcher can answer by itself it answers, and what it has read is handed on."""
+    """The launcher answers what it can by itself, and otherwise hands on what it has read."""
     secret = signed_in.get().secret
     for name in (HOST, f"{HOST}/{'x' * 200}"):
         assert signed_in.get(name).secret == secret
@@ -69,7 +69,7 @@ def test_the_launcher_comes_first(signed_in: HelperProcess, aws: AwsEmulator) ->
 
 
 def test_imports_are_not_configured_by_the_environment() -> None:
-    """On import the home alone is read, and what the launcher runs is not imported."""
+    """Imports read nothing of the environment but HOME, and do not include the main module."""
     completed = subprocess.run(
         [str(PYTHON), "-EIS", "-c", IMPORTS], env={}, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""What fuzzing has found once is tried each time; see ``tests/fuzz``."""
+"""Inputs that fuzzing has found are tried each time; see ``tests/fuzz``."""
 
 from pathlib import Path
 
@@ -19,5 +19,5 @@ def test_the_corpus(name: str) -> None:
 
 
 def test_every_target_has_a_corpus() -> None:
-    """The fuzzer runs what has a corpus, and that are all targets."""
+    """Every target of the fuzzer has a corpus."""
     assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)

@@ -38,8 +38,8 @@ def finish(process: "subprocess.Popen[bytes]") -> tuple[str, str, int]:
     return stdout.decode(), stderr.decode(), process.returncode
 
 
-def asking_in_vain(helper: HelperProcess, aws: AwsEmulator) -> "subprocess.Popen[bytes]":
-    """Start the caller that asks AWS, which does not answer it; the next one has an answer."""
+def unanswered_caller(helper: HelperProcess, aws: AwsEmulator) -> "subprocess.Popen[bytes]":
+    """Start a caller that asks AWS, which does not answer; the next call is answered."""
     aws.fail("GetAuthorizationToken", Fault(hang=True), times=1)
     leader = helper.ask()
     while aws.count("GetAuthorizationToken") == 0:
@@ -76,8 +76,8 @@ def test_cold_callers_fail_together(signed_in: HelperProcess, aws: AwsEmulator) 
 
 
 def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """When the caller that asks AWS is killed, one of those who wait asks instead."""
-    leader = asking_in_vain(signed_in, aws)
+    """If the caller that asks AWS is killed, one of those who wait asks instead."""
+    leader = unanswered_caller(signed_in, aws)
     os.kill(leader.pid, signal.SIGKILL)
     outcomes = ask_at_once(signed_in, [HOST] * 4)
     assert finish(leader)[2] == -signal.SIGKILL
@@ -87,8 +87,8 @@ def test_a_killed_leader_is_replaced(signed_in: HelperProcess, aws: AwsEmulator)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """When the caller that all wait for is killed, one of them asks, and all have an answer."""
-    leader = asking_in_vain(signed_in, aws)
+    """If the caller that all wait for is killed, one of them asks, and all get an answer."""
+    leader = unanswered_caller(signed_in, aws)
     others = [signed_in.ask() for _ in range(8)]
     (queue,) = signed_in.cache_directory.glob("tokens/*/*.lock")
     wait_for(lambda: users_of(queue) == {leader.pid, *(other.pid for other in others)})
@@ -102,8 +102,8 @@ def test_those_who_wait_outlive_a_killed_leader(signed_in: HelperProcess, aws: A
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nobody can be stopped here")
 def test_a_stopped_leader_is_overtaken_by_one(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """When the caller that asks AWS is stopped, one of those who wait does so instead."""
-    leader = asking_in_vain(signed_in, aws)
+    """If the caller that asks AWS is stopped, one of those who wait asks instead."""
+    leader = unanswered_caller(signed_in, aws)
     os.kill(leader.pid, signal.SIGSTOP)
     signed_in.environ["AWS_ECR_TIMEOUT"] = "9"
     started = time.monotonic()
@@ -117,7 +117,7 @@ def test_a_stopped_leader_is_overtaken_by_one(signed_in: HelperProcess, aws: Aws
 
 
 def test_a_slow_aws_is_asked_once(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A leader that waits for AWS longer than a third of the time is at work, and not overtaken."""
+    """A caller that waits long for AWS still shows that it is at work, and is not overtaken."""
     signed_in.environ["AWS_ECR_TIMEOUT"] = "6"
     aws.fail("GetAuthorizationToken", Fault(delay=3.5), times=1)
     outcomes = ask_at_once(signed_in, [HOST] * 12)
@@ -126,9 +126,9 @@ def test_a_slow_aws_is_asked_once(signed_in: HelperProcess, aws: AwsEmulator) ->
     assert aws.count("GetAuthorizationToken") == 1
 
 
-def test_who_waits_keeps_the_time_limit(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+def test_a_waiting_caller_keeps_the_time_limit(signed_in: HelperProcess, aws: AwsEmulator) -> None:
     """A caller that waits for another gives up when its own time is over."""
-    leader = asking_in_vain(signed_in, aws)
+    leader = unanswered_caller(signed_in, aws)
     started = time.monotonic()
     outcome = signed_in.get(AWS_ECR_TIMEOUT="1")
     assert 1 <= time.monotonic() - started < 3

@@ -1,4 +1,4 @@
-"""Whose token: the text that tells configurations apart."""
+"""The identity: the text that tells configurations apart."""
 
 import ast
 import os
@@ -98,7 +98,7 @@ def services_in(path: Path) -> set[str]:
 
 
 def test_the_endpoints_of_all_services_that_are_asked() -> None:
-    """Of each service that botocore asks for credentials, the variable of its endpoint counts."""
+    """The endpoint variable of each service that botocore asks for credentials is a selector."""
     directory = Path(botocore.__file__).parent
     asked = {name for path in directory.glob("*.py") for name in services_in(path)}
     assert {"sso", "sts"} <= asked
@@ -126,7 +126,7 @@ def test_each_selector_tells_configurations_apart(name: str, tmp_path: Path) -> 
     ],
 )
 def test_no_secret_is_part_of_it(name: str, tmp_path: Path) -> None:
-    """What is secret never becomes part of an identity, for identities are written down."""
+    """No secret becomes part of an identity, because identities are written to disk."""
     secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
     assert secret not in configured_identity({"HOME": str(tmp_path), name: secret})
 
@@ -143,7 +143,7 @@ def test_containers_are_told_apart_by_their_tokens(tmp_path: Path) -> None:
 
 
 def test_no_password_of_a_url_is_part_of_it(tmp_path: Path) -> None:
-    """The user part and the query of an endpoint's URL are told apart, and not written down."""
+    """User part and query of an endpoint's URL make a difference, but are not written down."""
     home = {"HOME": str(tmp_path)}
     urls = ["http://dev:hunter2@aws/", "http://dev:hunter3@aws/", "http://aws/?key=hunter2"]
     texts = {configured_identity({**home, "AWS_ENDPOINT_URL": url}) for url in urls}
@@ -152,7 +152,7 @@ def test_no_password_of_a_url_is_part_of_it(tmp_path: Path) -> None:
 
 
 def test_users_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one user may read, and another not, makes two identities in one home."""
+    """Two users of one home have two identities, because they may read different files."""
     home = {"HOME": str(tmp_path)}
     monkeypatch.setattr("posix.geteuid", lambda: 1000)
     one = configured_identity(home)
@@ -161,7 +161,7 @@ def test_users_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_addresses_rarely_meet() -> None:
-    """Texts that differ in one character, or in length, have addresses of their own."""
+    """Texts that differ in one character, or in length, have different addresses."""
     texts = [f"{'x' * length}{letter}" for length in range(60) for letter in "abcdefgh"]
     assert len({fingerprint(text) for text in texts}) == len(texts)
     assert {len(fingerprint(text)) for text in texts} == {32}
@@ -182,7 +182,7 @@ def test_the_named_profile(environ: dict[str, str], profile: str) -> None:
 
 
 def test_what_selects_nothing_is_left_out(tmp_path: Path) -> None:
-    """A variable that has no part in the choice of credentials does not cost a call."""
+    """A variable that does not affect credentials does not change the identity."""
     home = {"HOME": str(tmp_path)}
     noise = {"PATH": "/bin", "AWS_PAGER": "less", "AWS_REGION": "us-east-1", "LANG": "C"}
     assert configured_identity(home) == configured_identity({**home, **noise})
@@ -286,7 +286,7 @@ class OfWholeSeconds:
 
 
 def test_the_content_of_a_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that looks as it did, with another content, makes another identity.
+    """A file with the same times but another content makes another identity.
 
     No content is part of it.
     """
@@ -304,8 +304,8 @@ def test_the_content_of_a_file_counts(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["a directory", "a pipe"])
-def test_what_is_no_file_is_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    """What botocore does not read, for it is no file, is not waited for, and counts."""
+def test_only_regular_files_are_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """What is not a regular file is not read, as in botocore, but is part of the identity."""
     environ = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config")}
     before = configured_identity(environ)
     make(tmp_path / "config")

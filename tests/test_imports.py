@@ -1,4 +1,4 @@
-"""What a cached answer may import: next to nothing, or it is not fast."""
+"""What a cached answer may import: next to nothing, so that it is fast."""
 
 import json
 import subprocess
@@ -72,7 +72,7 @@ def assumed_role(helper: HelperProcess, aws: AwsEmulator) -> HelperProcess:
 
 
 def test_a_hit_imports_next_to_nothing(assumed_role: HelperProcess, aws: AwsEmulator) -> None:
-    """A hit with an assumed-role profile asks nobody, and imports only what is on this list."""
+    """A hit with an assumed-role profile makes no call, and imports only what is on this list."""
     calls = len(aws.calls)
     answer, modules = modules_after(assumed_role, "get", HOST)
     assert json.loads(answer)["Username"] == "AWS"
@@ -115,7 +115,7 @@ def test_a_config_file_costs_no_import(assumed_role: HelperProcess) -> None:
 
 
 def test_kubelet_imports_little(assumed_role: HelperProcess) -> None:
-    """What a hundred pods start at once imports json in addition, and nothing that takes longer."""
+    """``kubelet`` also imports json, but nothing that takes longer, for a hundred pods at once."""
     frame = question(f"{HOST}/team/app:1")
     answer, modules = modules_after(assumed_role, "kubelet", frame)
     assert json.loads(answer)["auth"].keys() == {HOST}
@@ -130,7 +130,7 @@ def test_kubelet_imports_little(assumed_role: HelperProcess) -> None:
 
 @pytest.mark.parametrize("action", ["get", "erase"])
 def test_another_registry_imports_nothing_more(helper: HelperProcess, action: str) -> None:
-    """A registry that is not ECR, which is asked for all the time, costs no import either."""
+    """A question about a registry that is not ECR, which is frequent, imports nothing more."""
     for _ in range(2):  # the first has to make a directory
         _, modules = modules_after(helper, action, "https://index.docker.io/v1/")
     assert modules - ALLOWED == set()
@@ -154,8 +154,8 @@ def test_a_miss_imports_and_asks_no_more_than_it_needs(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_who_waits_for_another_imports_little(assumed_role: HelperProcess) -> None:
-    """Who waits for a token that another process gets imports what that takes, and no more."""
+def test_a_waiting_caller_imports_little(assumed_role: HelperProcess) -> None:
+    """A caller that waits for another one's token imports only what waiting needs."""
     import fcntl
 
     (token,) = assumed_role.cache_directory.glob("tokens/*/*.ecr")

@@ -68,7 +68,7 @@ def secret(outcome: Outcome, host: str = HOST) -> str:
 
 
 def seconds(outcome: Outcome) -> int:
-    """For how long an answer may be kept."""
+    """How long an answer may be kept, in seconds."""
     duration: str = json.loads(outcome.stdout)["cacheDuration"]
     assert duration.endswith("s")
     return int(duration[:-1])
@@ -126,7 +126,7 @@ class TestRequestAndAnswer:
         ],
     )
     def test_every_host_of_ecr(self, signed_in: HelperProcess, aws: AwsEmulator, host: str) -> None:
-        """The token is one of the host's region and service, and the key the host as it stands."""
+        """The token is for the host's region and service; the key is the host as it was written."""
         issued = aws.issued(secret(ask(signed_in, f"{host}/team/app"), host))
         registry, _ = identify(host)
         assert issued
@@ -148,7 +148,7 @@ class TestRequestAndAnswer:
         ],
     )
     def test_another_registry(self, signed_in: HelperProcess, aws: AwsEmulator, image: str) -> None:
-        """An image elsewhere is answered with no credentials, which are not to be kept, at once."""
+        """An image elsewhere is answered without credentials, and that answer is not kept."""
         signed_in.write_own_config('fallback = "not-there"\n')
         outcome = ask(signed_in, image, serviceAccountToken="of another registry's plugin")
         assert auth(outcome) == {}
@@ -192,10 +192,10 @@ class TestRequestAndAnswer:
         ],
         ids=str,
     )
-    def test_no_request(
+    def test_an_invalid_request(
         self, signed_in: HelperProcess, aws: AwsEmulator, frame: str | bytes, line: str
     ) -> None:
-        """What is no request gets one line that says what is wrong with it, and exit code 1."""
+        """An invalid request gets one line that says what is wrong with it, and exit code 1."""
         assert matches(refused(signed_in.run("kubelet", stdin=frame)), line)
         assert aws.calls == []
 
@@ -219,8 +219,8 @@ class TestRequestAndAnswer:
             f"{HOST}/äpp",
         ],
     )
-    def test_no_image(self, signed_in: HelperProcess, image: object) -> None:
-        """What is no reference of an image gets such a line, too."""
+    def test_an_invalid_image(self, signed_in: HelperProcess, image: object) -> None:
+        """An invalid reference of an image gets such a line, too."""
         line = refused(ask(signed_in, image))
         assert line.startswith("the image must be a reference such as 123456789012.dkr.ecr.")
         assert "password" not in line
@@ -238,12 +238,12 @@ class TestRequestAndAnswer:
         ],
     )
     def test_the_host_of_an_image(self, image: str, host: str) -> None:
-        """A host stands before the first slash if it has a dot, a colon or a capital."""
+        """What precedes the first slash is a host if it has a dot, a colon or a capital letter."""
         assert protocol._host(image) == host  # noqa: SLF001
 
     @given(st.text())
     def test_any_text_is_an_image_or_none(self, text: str) -> None:
-        """Whatever stands there, it is a reference, or an error on one line."""
+        """Any text is a reference, or an error on one line."""
         try:
             assert "/" not in protocol._host(text)  # noqa: SLF001
         except BadInput as error:
@@ -257,21 +257,21 @@ class TestCacheDuration:
     def test_half_of_a_new_token(
         self, signed_in: HelperProcess, aws: AwsEmulator, lifetime: int, kept: int
     ) -> None:
-        """A new token is kept for half of its life: until it is to be refreshed."""
+        """A new token is kept for half of its life, until it is due for a refresh."""
         aws.token_lifetime = lifetime
         assert kept - 10 < seconds(ask(signed_in)) <= kept
 
     def test_what_is_left_until_the_refresh(
         self, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """A token of the cache is kept until its refresh, so all have the new one from then on."""
+        """A cached token is kept until it is due for a refresh; then all get the new one."""
         token = keep_token(aws, signed_in, refresh_in=1000)
         outcome = ask(signed_in)
         assert secret(outcome) == token
         assert 990 < seconds(outcome) <= 1000
 
     def test_an_identity_that_can_change(self, helper: HelperProcess, aws: AwsEmulator) -> None:
-        """With the role of the instance it is an hour: another role is noticed then."""
+        """With the instance's role it is an hour, because the role can change."""
         instance_role(aws, helper)
         assert HOUR - 10 < seconds(ask(helper)) <= HOUR
 
@@ -292,7 +292,7 @@ class TestAsGet:
     """Cache, config file and failures are those of ``get``."""
 
     def test_one_cache(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """What one has fetched, the other answers, for all accounts of the region."""
+        """A token that one has fetched, the other answers, for all accounts of the region."""
         token = signed_in.get().secret
         assert secret(ask(signed_in)) == token
         assert secret(ask(signed_in, f"{SECOND_ACCOUNT}/app"), SECOND_ACCOUNT) == token
@@ -310,7 +310,7 @@ class TestAsGet:
         assert secret(ask(signed_in)) != stored
 
     def test_the_config_file(self, signed_in: HelperProcess, aws: AwsEmulator) -> None:
-        """Roles, names of one's own and registries without credentials are as they are there."""
+        """Roles, domain names and anonymous registries of the config file apply here, too."""
         aws.add_role(arn=PULL)
         signed_in.write_own_config(
             f'[[registry]]\nmatch = "images.example.com:5000"\nregistry = "{HOST}"\n'
@@ -325,7 +325,7 @@ class TestAsGet:
 
     @pytest.mark.parametrize(("host", "end"), [(HOST, ""), (PUBLIC, PUBLIC_GOES_ON)])
     def test_the_line_of_a_failure(self, helper: HelperProcess, host: str, end: str) -> None:
-        """What fails is told in the line that get has for it, and nothing is answered."""
+        """A failure is the same line as for get, and there is no answer."""
         line = refused(ask(helper, f"{host}/app", version=protocol.VERSIONS[2]))
         assert line.endswith(end)
         assert line == f"{host}: {told(helper.get(host).stderr, host)}"
@@ -347,7 +347,7 @@ class Pods:
         role: str | None = None,
         **changes: str,
     ) -> Outcome:
-        """Ask with a new token of the service account, which a ``role`` annotates."""
+        """Ask with a new token of the service account, annotated with a ``role``."""
         fields: dict[str, Any] = {"serviceAccountToken": account.token()}
         if role is not None:
             fields["serviceAccountAnnotations"] = {ROLE_ANNOTATION: role}
@@ -360,7 +360,7 @@ class Pods:
         self.aws.add_role(arn=role, web_identity_token=account.token())
 
     def principal(self, outcome: Outcome) -> str:
-        """Who was given the token that was answered."""
+        """The principal to whom the answered token was issued."""
         issued = self.aws.issued(secret(outcome))
         assert issued
         return str(issued.principal)
@@ -377,7 +377,7 @@ SESSION = "arn:aws:sts::222222222222:assumed-role/{}/ecr-credential-provider"
 
 @pytest.fixture
 def pods(signed_in: HelperProcess, aws: AwsEmulator) -> Iterator[Pods]:
-    """Kubelet on a node that has credentials of its own; no token of a pod is left anywhere."""
+    """Kubelet on a node with its own credentials; checks that no token of a pod is left behind."""
     pods = Pods(signed_in, aws)
     yield pods
     parts = [part for token in pods.tokens for part in (token, *token.split(".")[1:])]
@@ -388,7 +388,7 @@ def pods(signed_in: HelperProcess, aws: AwsEmulator) -> Iterator[Pods]:
 
 
 class TestServiceAccounts:
-    """A service account's own token, by its own role."""
+    """A service account gets its own token, with its own role."""
 
     def test_the_annotation(self, pods: Pods) -> None:
         """The role of the annotation is assumed by the token of the pod, and by nothing else."""
@@ -401,7 +401,7 @@ class TestServiceAccounts:
         assert not (pods.helper.home / ".aws").exists()  # where others keep sessions
 
     def test_the_variable(self, pods: Pods) -> None:
-        """Without one it is the role of AWS_ECR_ROLE_ARN, over which the annotation wins."""
+        """Without an annotation it is the role of AWS_ECR_ROLE_ARN; an annotation wins."""
         account = ServiceAccount()
         pods.trust(account)
         pods.trust(account, OTHER)
@@ -411,7 +411,7 @@ class TestServiceAccounts:
         assert pods.principal(outcome) == SESSION.format("pull")
 
     def test_the_config_file(self, pods: Pods) -> None:
-        """Without both it is that of the config file, with the names of the service account."""
+        """Without both it is the config file's role, with the service account's names in it."""
         pods.helper.write_own_config(
             f'[[registry]]\nmatch = "{HOST}"\nrole_session_name = "node-7"\n'
             'role_arn = "arn:aws:iam::{registry_id}:role/{region}/{namespace}-{service_account}"\n'
@@ -426,7 +426,7 @@ class TestServiceAccounts:
         assert pods.principal(outcome) == "arn:aws:sts::222222222222:assumed-role/pull/node-7"
 
     def test_get_has_no_service_account(self, pods: Pods) -> None:
-        """A role with the names of one cannot be assumed for get, which says so."""
+        """A role with placeholders for a service account fails with get, which says so."""
         path = pods.helper.home / ".config/ecr-login/config.toml"
         pods.helper.write_own_config(
             f'[[registry]]\nmatch = "{HOST}"\nrole_arn = "{PULL}-{{namespace}}"\n'
@@ -437,7 +437,7 @@ class TestServiceAccounts:
         assert pods.operations == []
 
     def test_no_role(self, pods: Pods) -> None:
-        """Without any role it fails: neither the node's credentials nor those of others serve."""
+        """Without any role it fails: neither the node's nor other credentials are used."""
         pods.helper.get()
         assert refused(pods.ask(ServiceAccount())) == (
             f"{HOST}: the service account team/app has no role; give it the annotation "
@@ -448,8 +448,8 @@ class TestServiceAccounts:
     @pytest.mark.parametrize(
         "role", ["", "pull", "arn:aws:iam::222222222222:user/dev", f"{PULL}\n"]
     )
-    def test_no_arn(self, pods: Pods, role: str) -> None:
-        """An annotation that is no ARN of a role is told, whatever else names one."""
+    def test_an_invalid_arn(self, pods: Pods, role: str) -> None:
+        """An annotation that is not a role's ARN is an error, even if something else names one."""
         line = refused(pods.ask(ServiceAccount(), role=role, AWS_ECR_ROLE_ARN=PULL))
         expected = f"{HOST}: the annotation {ROLE_ANNOTATION} must be *"
         assert matches(line, expected)
@@ -478,8 +478,8 @@ class TestServiceAccounts:
             ),
         ],
     )
-    def test_no_token(self, pods: Pods, claims: object, line: str) -> None:
-        """A token that does not say whose it is, is told, without a word of it."""
+    def test_an_invalid_token(self, pods: Pods, claims: object, line: str) -> None:
+        """A token that does not say whose it is is an error, which quotes nothing of it."""
         token = claims if isinstance(claims, str) else unsigned(claims)
         pods.tokens.append(token)
         frame = question(
@@ -492,7 +492,7 @@ class TestServiceAccounts:
 
     @given(st.text())
     def test_any_token(self, token: str) -> None:
-        """Whatever stands in its place, it is a token, or an error that quotes nothing."""
+        """Any text is a token, or an error that quotes nothing of it."""
         with pytest.raises(BadInput, match=r"^the serviceAccountToken is not a JSON web token$"):
             web_identity(token)
 
@@ -526,7 +526,7 @@ class TestServiceAccounts:
         ids=["denied", "expired", "refused"],
     )
     def test_aws_refuses(self, pods: Pods, fault: Fault, line: str) -> None:
-        """What AWS says is told with role and account; a token that it quotes is left out."""
+        """The line has AWS's message, role and service account, but no token that AWS quotes."""
         account = ServiceAccount()
         message = fault.message.format(token=account.token())
         pods.tokens += account.tokens
@@ -554,10 +554,10 @@ class TestServiceAccounts:
 
 
 class TestNothingIsShared:
-    """What names a principal is the role, and who has issued the token to whom."""
+    """A principal is identified by the role, and by issuer and subject of the token."""
 
     def test_another_token_of_the_same(self, pods: Pods) -> None:
-        """A service account whose token is a new one has the same credentials, at no call."""
+        """A new token of the same service account has the same credentials, without a call."""
         account = ServiceAccount()
         pods.trust(account)
         tokens = {secret(pods.ask(account, role=PULL)) for _ in range(3)}
@@ -565,7 +565,7 @@ class TestNothingIsShared:
         assert pods.operations == list(APP)
 
     def test_principals(self, pods: Pods) -> None:
-        """Another name, namespace, issuer, role or region, and the node: each has its own."""
+        """Each name, namespace, issuer, role and region, and the node, has its own token."""
         cases = [
             (ServiceAccount(), PULL, IMAGE),
             (ServiceAccount(name="app2"), PULL, IMAGE),
@@ -586,7 +586,7 @@ class TestNothingIsShared:
         assert len(pods.operations) == 1 + 2 * len(cases)
 
     def test_logins(self, pods: Pods) -> None:
-        """What docker login has stored on the node is answered to no service account."""
+        """A service account does not get what docker login has stored on the node."""
         account = ServiceAccount()
         pods.trust(account)
         stored = password(expires_in=HOUR)
@@ -595,7 +595,7 @@ class TestNothingIsShared:
         assert secret(pods.ask(account, role=PULL)) != stored
 
     def test_the_node_afterwards(self, pods: Pods) -> None:
-        """After a pod, get and list are the node's, and docker logout forgets the pod's token."""
+        """After a pod, get and list are the node's again; docker logout forgets the pod's token."""
         account = ServiceAccount()
         pods.trust(account)
         of_pod = secret(pods.ask(account, role=PULL))
@@ -605,7 +605,7 @@ class TestNothingIsShared:
         assert secret(pods.ask(account, role=PULL)) != of_pod
 
     def test_failures(self, pods: Pods) -> None:
-        """What one was refused a moment ago is no failure of another."""
+        """A failure of one service account is not remembered for another."""
         denied, account = ServiceAccount(name="denied"), ServiceAccount()
         pods.trust(account)
         for _ in range(2):
@@ -614,7 +614,7 @@ class TestNothingIsShared:
         assert secret(ask(pods.helper))
 
     def test_keys(self) -> None:
-        """No two principals have one address in the cache, or one text beside their token."""
+        """No two principals share an address in the cache, or the text in a token file."""
         plain = resolve(HOST, {})
         claims = [("a", "b:c"), ("a ", "b:c"), ("a", "b:cc"), ("a", "bc:c"), ("a:b", "c:c")]
         requests: list[Request] = [plain]
@@ -629,7 +629,7 @@ class TestNothingIsShared:
 
 
 class TestRefresh:
-    """Of a service account, whose token is at hand when it asks and at no other time."""
+    """For a service account, whose token is there only when it asks."""
 
     @pytest.fixture
     def account(self, pods: Pods) -> ServiceAccount:
@@ -645,7 +645,7 @@ class TestRefresh:
         return account
 
     def test_who_asks_renews(self, pods: Pods, account: ServiceAccount) -> None:
-        """The one who asks gets the new token, and asks for it with its own; nothing is started."""
+        """The caller gets the new token at once, by its own credentials; no process is started."""
         outcome = pods.ask(account, role=PULL)
         assert pods.operations == list(APP * 2)
         assert secret(pods.ask(account, role=PULL)) == secret(outcome)
@@ -667,7 +667,7 @@ class TestAsKubeletRunsIt:
     def test_a_bare_environment(
         self, signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path
     ) -> None:
-        """Without HOME and PATH, as whoever runs it, by a link, from the root directory."""
+        """It works without HOME and PATH, as any user, by a link, from the root directory."""
         program = tmp_path / "providers" / EXECUTABLE.name
         program.parent.mkdir()
         program.symlink_to(EXECUTABLE)
@@ -735,7 +735,7 @@ class TestConfiguration:
     """``configure --kubelet``."""
 
     def test_it_matches_the_hosts_of_ecr(self, helper: HelperProcess) -> None:
-        """It has kubelet ask for every host of ECR and name of one's own, and for no other."""
+        """It makes kubelet ask about every host of ECR and every listed name, and no other."""
         own = "images.example.com:5000"
         helper.write_own_config(
             f'[[registry]]\nmatch = ["{own}", "{HOST}"]\nregistry = "{HOST}"\n'
@@ -760,7 +760,7 @@ class TestConfiguration:
 
     @staticmethod
     def _provider(helper: HelperProcess, *, tokens: bool = False) -> dict[str, Any]:
-        """Return the one provider that is printed, with what is a comment if it is wanted."""
+        """Return the provider that is printed, with the commented lines if they are wanted."""
         outcome = helper.run("configure", "--kubelet")
         assert (outcome.stderr, outcome.status) == ("", 0)
         text = outcome.stdout
@@ -786,7 +786,7 @@ class TestConfiguration:
         return len(globs) == len(labels) and all(map(fnmatchcase, labels, globs))
 
     def test_the_rest_of_it(self, helper: HelperProcess) -> None:
-        """It names this program, and what it is to be run with; tokenAttributes are a comment."""
+        """It names this program and its arguments; tokenAttributes are a comment."""
         provider = self._provider(helper)
         assert provider.pop("matchImages")
         assert provider == {
@@ -805,6 +805,6 @@ class TestConfiguration:
 
     @pytest.mark.parametrize("option", ["--public", "--dry-run", "--profile=dev", HOST])
     def test_it_takes_nothing_else(self, helper: HelperProcess, option: str) -> None:
-        """It is for all registries, and another argument is one line, and exit code 1."""
+        """With any other argument it is one line, and exit code 1."""
         line = refused(helper.run("configure", "--kubelet", option))
         assert line == "--kubelet covers all registries, and takes no other argument"

@@ -1,4 +1,4 @@
-"""How the launcher becomes Python: it finds it, and the package, wherever they are.
+"""How the launcher becomes Python: it finds Python and the package, wherever they are.
 
 The launcher under test is the real one; the package beside it is a probe that
 answers what has reached it.
@@ -207,7 +207,7 @@ class TestInAnyShell:
     def test_forks_only_for_a_link(
         self, installation: Installation, shell: list[str], tmp_path: Path
     ) -> None:
-        """But for ``get``, no process is started on the way to Python, unless it is by a link."""
+        """Except for ``get`` and for a link, no process is started on the way to Python."""
         assert run([*shell, installation.launcher]).report["children"] == 0
         if "busybox" not in shell[0]:  # which has readlink built in
             through_link = run([*shell, link(tmp_path / "link", installation.launcher)])
@@ -322,7 +322,7 @@ class TestHowItIsFound:
     def test_through_a_relative_directory_in_path(
         self, installation: Installation, path: str, directory: str
     ) -> None:
-        """A relative PATH entry, an empty one too, finds the package, under an absolute name."""
+        """A relative or empty PATH entry leads to the package, under an absolute path."""
         started: list[str | Path] = [PYTHON, "-c", f"import os; os.execvp({NAME!r}, [{NAME!r}])"]
         report = run(started, path=path, cwd=installation.root / directory).report
         assert report["package"] == str(installation.package)
@@ -337,7 +337,7 @@ class TestHowItIsFound:
         assert report["package"] == str(installation.package)
 
     def test_with_a_readlink_in_path_only(self, installation: Installation, tmp_path: Path) -> None:
-        """A readlink in PATH is used, for there are systems without /usr/bin."""
+        """A readlink in PATH is used, because some systems have no /usr/bin."""
         programs = tmp_path / "programs"
         found = shutil.which("readlink")
         assert found
@@ -349,7 +349,7 @@ class TestHowItIsFound:
     def test_with_a_readlink_that_only_reads(
         self, installation: Installation, tmp_path: Path
     ) -> None:
-        """A readlink in PATH that does not know the option -f is not in the way of the system's."""
+        """If the readlink in PATH does not know the option -f, the system's is used."""
         programs = tmp_path / "programs"
         programs.mkdir()
         readlink = programs / "readlink"
@@ -379,7 +379,7 @@ class TestWhichPython:
     """The one that belongs to the package."""
 
     def test_a_library_without_its_python_is_skipped(self, installation: Installation) -> None:
-        """What an older, or a newer, Python has left behind is passed over."""
+        """What another version of Python has left behind is skipped."""
         for stale in ("python3.10", "python3.99"):
             package = write_package(installation.root / "lib" / stale / "site-packages")
             (package / "__main__.py").write_text("raise RuntimeError('stale')")
@@ -407,7 +407,7 @@ class TestWhichPython:
         assert run([installation.launcher]).report["package"] == str(installation.package)
 
     def test_the_newest_of_several(self, installation: Installation) -> None:
-        """With the package in two Pythons that are both there, the newer one runs it."""
+        """If the package is in two versions of Python, the newer one runs it."""
         newer = write_package(installation.root / "lib" / "python3.99" / "site-packages")
         (installation.root / "bin" / "python3.99").symlink_to(PYTHON)
         assert run([installation.launcher]).report["package"] == str(newer)
@@ -474,7 +474,7 @@ def install_editable(directory: Path) -> tuple[Path, Path]:
 
 
 class TestIsolation:
-    """What surrounds the caller does not reach the helper."""
+    """The caller's surroundings do not affect the helper."""
 
     @pytest.fixture(params=["installed", "editable"])
     def installed(self, request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
@@ -538,14 +538,14 @@ class TestIsolation:
         assert report["package"] == str(package)
 
     def test_no_environment_at_all(self, installed: tuple[Path, Path]) -> None:
-        """An empty environment, without even PATH, will do."""
+        """It works with an empty environment, without even PATH."""
         launcher, package = installed
         completed = subprocess.run([launcher], env={}, cwd="/", capture_output=True, check=True)
         assert json.loads(completed.stdout)["package"] == str(package)
 
 
 class TestForPeople:
-    """What can be said of the text of the launcher."""
+    """The text of the launcher."""
 
     @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
     def test_shellcheck_has_no_remark(self) -> None:

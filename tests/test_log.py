@@ -1,4 +1,4 @@
-"""The log: what stands in it, what never does, and how large it gets."""
+"""The log: what is in it, what never is, and how large it gets."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from tests.helper_process import HOST, HelperProcess
 
 
 def test_a_miss_is_logged_and_a_hit_is_not(signed_in: HelperProcess) -> None:
-    """A new token is one line with time, process and what it took; a cached one is none."""
+    """A new token is one line with time, process and duration; a cached one is not logged."""
     signed_in.get()
     signed_in.get()
     (line,) = signed_in.log.splitlines()
@@ -43,7 +43,7 @@ def test_the_level_can_be_raised(signed_in: HelperProcess, level: str) -> None:
 
 
 def test_no_secret_is_logged(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """No password, key or token stands in the log, also not those in URLs."""
+    """No password, key or token is in the log, not even those in URLs."""
     signed_in.environ["AWS_ECR_LOG_LEVEL"] = "debug"
     signed_in.get()
     signed_in.get()
@@ -60,7 +60,7 @@ def test_no_secret_is_logged(signed_in: HelperProcess, aws: AwsEmulator) -> None
 
 
 def test_the_log_is_rotated(signed_in: HelperProcess) -> None:
-    """A log of a mebibyte is put aside, and three old ones are kept."""
+    """A log of a mebibyte is renamed, and three old ones are kept."""
     directory = signed_in.cache_directory / "log"
     directory.mkdir(parents=True, mode=0o700)
     path = directory / "ecr-login.log"
@@ -76,7 +76,7 @@ def test_the_log_is_rotated(signed_in: HelperProcess) -> None:
 
 
 def test_the_log_is_rotated_once_however_many_see_it(signed_in: HelperProcess) -> None:
-    """Of those who find the log too large at once, one puts it aside; no line is lost."""
+    """If several processes find the log too large, one renames it, and no line is lost."""
     directory = signed_in.cache_directory / "log"
     directory.mkdir(parents=True, mode=0o700)
     (directory / "ecr-login.log").write_text("x" * MAX_SIZE + "\n")
@@ -97,7 +97,7 @@ def test_the_log_is_rotated_once_however_many_see_it(signed_in: HelperProcess) -
 
 @pytest.mark.parametrize("obstacle", ["directory", "pipe", "link", "file in the way"])
 def test_a_log_that_cannot_be_written_is_skipped(signed_in: HelperProcess, obstacle: str) -> None:
-    """Whatever is in the log's place, the answer is given, and nothing is written through it."""
+    """Whatever is in place of the log, the answer is given, and nothing is written to it."""
     directory = signed_in.cache_directory / "log"
     directory.parent.mkdir(mode=0o700)
     target = signed_in.home / "target"

@@ -1,4 +1,4 @@
-"""The command ``login``: tokens into the cache, with a person at hand."""
+"""The command ``login``: it gets tokens into the cache, and may ask a person."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.tokens import asked, cache_of, principals
 
 
 def test_it_fills_the_cache(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A table says until when each registry can be used now, and ``get`` asks AWS no more."""
+    """A table says until when each registry can be used, and ``get`` then does not ask AWS."""
     outcome = signed_in.run("login", HOST, SECOND_ACCOUNT, OTHER_REGION)
     assert (outcome.stderr, outcome.status) == ("", 0)
     head, *lines = outcome.stdout.splitlines()
@@ -38,7 +38,7 @@ def test_it_fills_the_cache(signed_in: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_a_profile_by_name(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """--profile wins over the environment's keys; who then sets AWS_PROFILE finds the token."""
+    """--profile wins over the environment's keys; with AWS_PROFILE, ``get`` finds the token."""
     source_profile(aws, helper)
     del helper.environ["AWS_PROFILE"]
     helper.environ |= aws.add_user(arn="arn:aws:iam::111111111111:user/other").environ
@@ -60,7 +60,7 @@ def test_the_region_of_a_profile(signed_in: HelperProcess, aws: AwsEmulator) -> 
 
 
 def test_a_profile_of_the_environments_keys(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Keys that the profile itself asks for stay, for all registries."""
+    """Keys in the environment stay if the profile itself uses them, for all registries."""
     aws.add_role(arn=PULL, trusted=[DEV])
     signed_in.write_config(
         f"[profile pull]\nrole_arn = {PULL}\ncredential_source = Environment\n"
@@ -75,7 +75,7 @@ def test_a_profile_of_the_environments_keys(signed_in: HelperProcess, aws: AwsEm
 
 
 def test_the_profile_of_the_config_file(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Where the config file names that profile anyway, the token is the one that ``get`` has."""
+    """If the config file names the same profile, the token is the one that ``get`` uses."""
     signed_in.write_credentials(f"[one]\n{keys(aws.add_user(arn=f'{DEV}-one'))}")
     signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofile = "one"\n')
     assert signed_in.run("login", "--profile", "one", HOST).status == 0
@@ -86,7 +86,7 @@ def test_the_profile_of_the_config_file(signed_in: HelperProcess, aws: AwsEmulat
 def test_another_profile_than_that_of_the_config_file(
     signed_in: HelperProcess, aws: AwsEmulator
 ) -> None:
-    """It is refused: docker would not use it either."""
+    """A profile other than the config file's is refused, because docker would not use it."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nprofile = "one"\n')
     outcome = signed_in.run("login", "--profile", "two", HOST)
     assert outcome.status == 1
@@ -97,7 +97,7 @@ def test_another_profile_than_that_of_the_config_file(
 
 @pytest.mark.parametrize("command", ["login", "doctor"])
 def test_says_that_the_option_named_the_profile(command: str, signed_in: HelperProcess) -> None:
-    """It wins over variables, and is what a message names, with what to do about a misspelt one."""
+    """A message about a misspelt profile names --profile, not a variable, and what to do."""
     signed_in.write_config("[profile prod]\nregion = eu-west-1\n[default]\nrole_arn = arn\n")
     signed_in.environ["AWS_PROFILE"] = "prod"
     outcome = signed_in.run(command, "--profile", "prdo", HOST)
@@ -109,7 +109,7 @@ def test_says_that_the_option_named_the_profile(command: str, signed_in: HelperP
 
 
 def test_what_fails_does_not_stop_the_rest(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Each failure is a line on stderr and makes the exit code 1; the others are signed in to."""
+    """Each failure is a line on stderr, and exit code 1; the other registries get tokens."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{SECOND_ACCOUNT}"\nprofile = "nobody"\n')
     outcome = signed_in.run("login", SECOND_ACCOUNT, HOST)
     assert outcome.status == 1
@@ -169,21 +169,21 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
     ],
 )
 def test_what_cannot_be_kept(signed_in: HelperProcess, changes: dict[str, str], words: str) -> None:
-    """Where no token can be kept, that is told, for docker will ask AWS again."""
+    """If no token can be kept, a line says so, because docker will ask AWS again."""
     outcome = signed_in.run("login", HOST, changes=changes)
     assert HOST in outcome.stdout
     assert (outcome.stderr, outcome.status) == (f"ecr-login: {words}\n", 0)
 
 
 def test_failures_are_logged(helper: HelperProcess) -> None:
-    """What is told on stderr stands in the log, too."""
+    """What is on stderr is in the log, too."""
     outcome = helper.run("login", HOST)
     assert f"ERROR {HOST}: no AWS credentials found" in helper.log
     assert outcome.status == 1
 
 
 def test_two_registries_with_one_variable(signed_in: HelperProcess) -> None:
-    """Names that would give one variable two values are refused, in forms that have variables."""
+    """Two registries with the same variable are refused, in outputs that have variables."""
     names = ("a-b.example.com", "a.b.example.com")
     signed_in.write_own_config(f'[[registry]]\nmatch = "*.example.com"\nregistry = "{HOST}"\n')
     outcome = signed_in.run("login", *names, "--output", "env")
@@ -218,7 +218,7 @@ def test_registries_can_be_named_in_many_ways(
 
 
 def test_accounts_in_several_regions(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """An account means its registry in each region, in all partitions; one call for each."""
+    """An account means its registry in each region, in any partition, with one call for each."""
     outcome = signed_in.run("login", "111111111111", "--region", "us-east-1,cn-north-1")
     assert [line.split()[0] for line in outcome.stdout.splitlines()[1:]] == [
         HOST,
@@ -227,8 +227,8 @@ def test_accounts_in_several_regions(signed_in: HelperProcess, aws: AwsEmulator)
     assert len(principals(aws)) == 2
 
 
-def test_one_s_own_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Without arguments it is the caller's own, in the configured region, by one call."""
+def test_the_callers_own_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """Without arguments it is the caller's own registry in the configured region, by one call."""
     signed_in.environ["AWS_REGION"] = "eu-west-1"
     outcome = signed_in.run("login")
     assert outcome.stdout.splitlines()[1].split()[0] == OTHER_REGION
@@ -292,7 +292,7 @@ def test_github(signed_in: HelperProcess, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "/dev/null/output"])
 def test_github_without_a_file(signed_in: HelperProcess, path: str) -> None:
-    """Where $GITHUB_OUTPUT is no file that can be written, it is named, and nothing is printed."""
+    """If $GITHUB_OUTPUT cannot be written, the line names it, and nothing is printed."""
     signed_in.environ["GITHUB_OUTPUT"] = path
     outcome = signed_in.run("login", HOST, "--output", "github")
     assert (outcome.stdout, outcome.status) == ("", 1)
@@ -329,7 +329,7 @@ def test_docker_config(signed_in: HelperProcess) -> None:
 
 
 def test_kubernetes(signed_in: HelperProcess) -> None:
-    """A Secret of the type that imagePullSecrets takes, under the name that is asked for."""
+    """It prints a Secret for imagePullSecrets, with the name that was given."""
     arguments = ("login", HOST, "--output")
     secret = json.loads(signed_in.run(*arguments, "kubernetes", "--name", "pull").stdout)
     assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/dockerconfigjson")
@@ -339,7 +339,7 @@ def test_kubernetes(signed_in: HelperProcess) -> None:
 
 
 def test_password_and_authorization(signed_in: HelperProcess) -> None:
-    """The bare password for ``docker login --password-stdin``, and what curl puts in a header."""
+    """It prints only the password, or the value of an HTTP header for curl."""
     secret = signed_in.get().secret
     arguments = ("login", HOST, "--output")
     assert signed_in.run(*arguments, "password").stdout == f"{secret}\n"
@@ -351,7 +351,7 @@ def test_password_and_authorization(signed_in: HelperProcess) -> None:
 
 
 def test_no_password_on_a_terminal(signed_in: HelperProcess) -> None:
-    """A form with passwords is not printed to a terminal, unless it is asked for."""
+    """An output with passwords is not printed to a terminal without --show-secrets."""
     terminal, program = os.openpty()
     arguments = [str(signed_in.executable), "login", HOST, "--output", "password"]
     for more, status in (([], 1), (["--show-secrets"], 0)):
@@ -371,7 +371,7 @@ def test_no_password_on_a_terminal(signed_in: HelperProcess) -> None:
 
 
 def test_an_old_token_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """What is handed on is good for a while: a token past its refresh time is fetched anew."""
+    """A token past its refresh time is replaced first, so that it is valid for a while."""
     old = signed_in.get().secret
     cache = cache_of(signed_in)
     request = asked()
@@ -384,7 +384,7 @@ def test_an_old_token_is_replaced(signed_in: HelperProcess, aws: AwsEmulator) ->
 
 
 def test_login_through_a_proxy_on_an_instance(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """``--proxy`` is for AWS: the metadata service of the instance is asked without it."""
+    """``--proxy`` is only for AWS; the instance's metadata service is asked without it."""
     instance = aws.set_instance_role()
     with aws_under_its_own_names(aws, helper, "api.ecr.us-east-1.amazonaws.com") as proxy:
         del helper.environ["HTTPS_PROXY"]

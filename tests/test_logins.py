@@ -1,4 +1,4 @@
-"""store, erase and list: what ``docker login`` and ``docker logout`` do, and who is listed."""
+"""store, erase and list: what ``docker login`` and ``docker logout`` do, and what is listed."""
 
 import base64
 import json
@@ -48,14 +48,14 @@ def test_login_wins_over_the_cached_token(signed_in: HelperProcess) -> None:
 
 
 def test_login_is_not_of_an_identity(helper: HelperProcess) -> None:
-    """A login holds whatever profile is in use."""
+    """A login applies to every profile."""
     secret = password(3600)
     helper.store(HOST, secret)
     assert helper.get(HOST, AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="x").secret == secret
 
 
 def test_a_password_of_unknown_age_is_kept_for_twelve_hours(helper: HelperProcess) -> None:
-    """A password that does not say when it expires is taken for one of 12 hours."""
+    """A password that does not say when it expires is kept for 12 hours."""
     helper.store(HOST, "bm90aGluZyBpbiBpdA==")
     (path,) = helper.cache_directory.glob("logins/*")
     expires_at = int(path.read_text().splitlines()[1])
@@ -65,7 +65,7 @@ def test_a_password_of_unknown_age_is_kept_for_twelve_hours(helper: HelperProces
 def test_what_was_just_answered_is_not_kept_as_a_login(
     signed_in: HelperProcess, aws: AwsEmulator
 ) -> None:
-    """``docker login`` without a password stores what ``get`` gave: it binds no other profile."""
+    """A token that ``docker login`` got from ``get`` is not kept, so it binds no other profile."""
     assert signed_in.store(HOST, signed_in.get(HOST).secret).status == 0
     other = aws.add_user(arn="arn:aws:iam::111111111111:user/other")
     signed_in.get(HOST, **other.environ)
@@ -73,14 +73,14 @@ def test_what_was_just_answered_is_not_kept_as_a_login(
 
 
 def test_no_login_is_kept_for_longer(helper: HelperProcess) -> None:
-    """A password that claims to hold for a year is kept for the 12 hours of an ECR token."""
+    """A password that claims to be valid for a year is kept for 12 hours, like an ECR token."""
     helper.store(HOST, password(365 * 86_400))
     (path,) = helper.cache_directory.glob("logins/*")
     assert int(path.read_text().splitlines()[1]) - time.time() <= 12 * 3600
 
 
 def test_logout_forgets_also_while_the_cache_is_disabled(signed_in: HelperProcess) -> None:
-    """What earlier runs kept is forgotten even where the cache is disabled by now."""
+    """Logout forgets what earlier runs kept, even while the cache is disabled."""
     signed_in.get()
     assert signed_in.erase(AWS_ECR_DISABLE_CACHE="1").status == 0
     assert signed_in.list().hosts == []
@@ -88,7 +88,7 @@ def test_logout_forgets_also_while_the_cache_is_disabled(signed_in: HelperProces
 
 @pytest.mark.parametrize("expires_in", [-1, -86_400, 30])
 def test_an_expired_token_is_refused(helper: HelperProcess, expires_in: int) -> None:
-    """``docker login`` with a token at its end fails, and says how to get another."""
+    """``docker login`` with a token that is about to expire fails, and says how to get another."""
     outcome = helper.store(HOST, password(expires_in))
     assert outcome.status == 1
     assert outcome.stdout == (
@@ -100,7 +100,7 @@ def test_an_expired_token_is_refused(helper: HelperProcess, expires_in: int) -> 
 
 @pytest.mark.parametrize("username", ["aws", "root", "<token>", "AWS "])
 def test_another_user_name_is_refused(helper: HelperProcess, username: str) -> None:
-    """``docker login`` with a user name that is not AWS fails in plain words."""
+    """``docker login`` with a user name other than AWS fails with a message."""
     secret = password(3600)
     outcome = helper.store(HOST, secret, username)
     assert outcome.status == 1
@@ -110,7 +110,7 @@ def test_another_user_name_is_refused(helper: HelperProcess, username: str) -> N
 
 @pytest.mark.parametrize("secret", ["", 'with"quote', "with\nnewline", "back\\slash", "é"])
 def test_what_cannot_be_a_password_is_refused(helper: HelperProcess, secret: str) -> None:
-    """A secret that no ECR password can be is refused, and not repeated."""
+    """A secret that cannot be an ECR password is refused, and not shown."""
     outcome = helper.store(HOST, secret)
     assert outcome.status == 1
     assert outcome.stdout.startswith(f"{HOST}: this is not an ECR password")
@@ -179,7 +179,7 @@ def test_logout_forgets_everything_of_the_registry(
 
 
 def test_logout_forgets_behind_a_link(signed_in: HelperProcess) -> None:
-    """Where the user has the tokens on another disk, they are forgotten there."""
+    """If the directory of tokens is a link to another disk, they are forgotten there."""
     elsewhere = signed_in.home / "disk"
     elsewhere.mkdir(mode=0o700)
     signed_in.cache_directory.mkdir(mode=0o700)
@@ -194,7 +194,7 @@ def test_logout_forgets_behind_a_link(signed_in: HelperProcess) -> None:
 
 
 def test_logout_forgets_in_all_cache_directories(signed_in: HelperProcess) -> None:
-    """What was kept elsewhere while the usual directory could not be used is forgotten, too."""
+    """Tokens in the directory that is used when the usual one cannot be are forgotten, too."""
     signed_in.cache_directory.touch()
     first = signed_in.get(HOST).secret
     assert signed_in.get(HOST).secret == first
@@ -205,7 +205,7 @@ def test_logout_forgets_in_all_cache_directories(signed_in: HelperProcess) -> No
 
 
 def test_logout_forgets_the_regions_of_before(signed_in: HelperProcess) -> None:
-    """A token of the region in the host name is forgotten, though the config file has another."""
+    """A token of the host name's own region is forgotten even if the config file sets another."""
     first = signed_in.get(HOST).secret
     signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nregion = "us-west-2"\n')
     assert signed_in.get(HOST).secret != first
@@ -216,7 +216,7 @@ def test_logout_forgets_the_regions_of_before(signed_in: HelperProcess) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_login_where_only_the_cache_can_be_read(signed_in: HelperProcess) -> None:
-    """A login is answered first, also if the directory of the tokens cannot hold it any more."""
+    """A login is answered first even if it is kept elsewhere, because the cache is read-only."""
     signed_in.get(HOST)
     cache = signed_in.cache_directory
     as_user = as_nobody(signed_in, signed_in.home, cache, *cache.rglob("*"))
@@ -233,7 +233,7 @@ def test_login_where_only_the_cache_can_be_read(signed_in: HelperProcess) -> Non
     [HOST, "https://index.docker.io/v1/", "localhost:5000", "::::", "public.ecr.aws"],
 )
 def test_erase_of_nothing_succeeds(helper: HelperProcess, server_url: str) -> None:
-    """Where there is nothing to forget, erase succeeds, also for a registry that is not ECR."""
+    """If there is nothing to forget, erase succeeds, for a registry that is not ECR, too."""
     for _ in range(2):
         outcome = helper.erase(server_url)
         assert (outcome.stdout, outcome.stderr, outcome.status) == ("", "", 0)
@@ -245,7 +245,7 @@ def listing(*hosts: str) -> str:
 
 
 def test_list_shows_what_is_alive(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """``list`` shows each registry that was asked for and whose token is alive, without AWS."""
+    """``list`` shows each registry that was used and has a valid token, without asking AWS."""
     for host in (SECOND_ACCOUNT, HOST, PUBLIC):
         signed_in.get(host)
     assert signed_in.list().hosts == [HOST, SECOND_ACCOUNT, PUBLIC]
@@ -253,7 +253,7 @@ def test_list_shows_what_is_alive(signed_in: HelperProcess, aws: AwsEmulator) ->
 
 
 def test_what_is_listed_is_answered(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """Every key that ``list`` shows is one that ``get`` answers without AWS."""
+    """``get`` answers every registry that ``list`` shows without asking AWS."""
     signed_in.get(HOST)
     signed_in.get(f"https://{PUBLIC}/v2/")
     signed_in.store(OTHER_REGION, password(3600))
@@ -295,7 +295,7 @@ def test_cold_list_without_a_cache(signed_in: HelperProcess) -> None:
 
 
 def test_list_fetches_what_it_lacks(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """With something to list, what the config file names in full is added."""
+    """The registries that the config file names without wildcards are added."""
     signed_in.get(OTHER_REGION)
     named = "222222222222.dkr.ecr.eu-central-1.amazonaws.com"
     signed_in.write_own_config(
@@ -310,7 +310,7 @@ def test_list_fetches_what_it_lacks(signed_in: HelperProcess, aws: AwsEmulator) 
 
 
 def test_list_renews_what_was_asked_for(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """What was asked for once is listed also after its token has expired."""
+    """A registry that was used once is listed even after its token has expired."""
     aws.token_lifetime = 30
     hosts = [OTHER_REGION, HOST, SECOND_ACCOUNT]
     for host in hosts:
@@ -324,8 +324,8 @@ def test_list_renews_what_was_asked_for(signed_in: HelperProcess, aws: AwsEmulat
     assert signed_in.list().hosts == []
 
 
-def test_list_does_not_insist(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """What AWS refuses is not asked for each time, if there is something to list without."""
+def test_list_does_not_repeat_refused_calls(signed_in: HelperProcess, aws: AwsEmulator) -> None:
+    """If there is something to list, tokens that AWS refuses are not asked for each time."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "{SECOND_ACCOUNT}"\nregion = "eu-west-2"\n')
     signed_in.get(HOST)
     aws.fail("GetAuthorizationToken", Fault(status=400, error="AccessDeniedException"))
@@ -339,7 +339,7 @@ def test_list_does_not_insist(signed_in: HelperProcess, aws: AwsEmulator) -> Non
 
 @pytest.mark.parametrize("change", ["AWS_ECR_PUBLIC_ANONYMOUS", "region", "file"])
 def test_list_without_ecr_public(signed_in: HelperProcess, aws: AwsEmulator, change: str) -> None:
-    """ECR Public is not asked where it is to be anonymous, nor in another partition."""
+    """ECR Public is not asked if it is anonymous, nor from another partition."""
     if change == "file":
         signed_in.write_own_config(f'[[registry]]\nmatch = "{PUBLIC}"\nanonymous = true\n')
     own = HOST if change != "region" else "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn"
@@ -359,7 +359,7 @@ def test_list_without_ecr_public(signed_in: HelperProcess, aws: AwsEmulator, cha
     ids=["denied", "broken", "nonsense", "dropped"],
 )
 def test_cold_list_never_fails(signed_in: HelperProcess, aws: AwsEmulator, fault: Fault) -> None:
-    """Whatever AWS does, list is ``{}`` and a success, and a line on stderr says why."""
+    """Whatever AWS does, list answers ``{}`` with exit code 0, and a line on stderr says why."""
     aws.fail("GetAuthorizationToken", fault)
     outcome = signed_in.list(AWS_REGION="us-east-1")
     assert (outcome.stdout, outcome.status) == ("{}\n", 0)
@@ -368,15 +368,15 @@ def test_cold_list_never_fails(signed_in: HelperProcess, aws: AwsEmulator, fault
 
 
 def test_cold_list_is_over_within_three_seconds(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """An AWS that does not answer holds list up for three seconds, not for fifteen."""
+    """If AWS does not answer, list ends after three seconds, not after fifteen."""
     aws.fail("GetAuthorizationToken", Fault(hang=True))
     started = time.monotonic()
     assert signed_in.list(AWS_REGION="us-east-1").hosts == []
     assert 2.5 < time.monotonic() - started < 10
 
 
-def test_a_list_that_makes_no_sense_of_the_region(signed_in: HelperProcess) -> None:
-    """A region that cannot be one is no reason for list to fail."""
+def test_list_with_an_invalid_region(signed_in: HelperProcess) -> None:
+    """An invalid region does not make list fail."""
     outcome = signed_in.list(AWS_REGION="not a region")
     assert (outcome.stdout, outcome.status) == ("{}\n", 0)
     assert outcome.stderr.startswith("ecr-login: list: your own registry: ")
@@ -398,5 +398,5 @@ def test_expiration_is_read_from_the_password(expiration: int) -> None:
     ).map(lambda content: base64.b64encode(json.dumps(content).encode()).decode())
 )
 def test_any_other_password_says_nothing(secret: str) -> None:
-    """A password of any other shape says nothing of its expiry, and is no error."""
+    """A password of any other form has no expiry, and is no error."""
     assert password_expiration(secret) is None

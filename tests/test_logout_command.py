@@ -1,4 +1,4 @@
-"""The command ``logout``: what is cached and stored is forgotten, and it says so."""
+"""The command ``logout`` forgets what is cached and stored, and says so."""
 
 import os
 
@@ -21,7 +21,7 @@ NOTHING = "there was nothing to remove"
 
 
 def remains(helper: HelperProcess) -> list[str]:
-    """What the cache directory still has that could be answered, by name."""
+    """The names of the files in the cache directory from which an answer could come."""
     paths = [
         path
         for pattern in ("logins/*", "records/*", "tokens/*/*", "tokens/*/hosts/*")
@@ -32,7 +32,7 @@ def remains(helper: HelperProcess) -> list[str]:
 
 
 def test_one_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """The token of its region goes, that of another region stays."""
+    """The token of its region is removed, that of another region stays."""
     for host in (HOST, SECOND_ACCOUNT, OTHER_REGION):
         assert signed_in.get(host).secret
     assert signed_in.run("logout", HOST) == Outcome(f"{HOST}: {TOKEN}\n", "", 0)
@@ -44,7 +44,7 @@ def test_one_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_accounts_and_public(signed_in: HelperProcess) -> None:
-    """Registries are named as for login; what they share is removed with the first."""
+    """Registries are named as for login; a token that they share is removed with the first."""
     for host in (HOST, SECOND_ACCOUNT, PUBLIC):
         assert signed_in.get(host).secret
     arguments = ("111111111111,222222222222", "--region", "us-east-1", "--public")
@@ -58,14 +58,14 @@ def test_accounts_and_public(signed_in: HelperProcess) -> None:
 
 
 def test_a_stored_login(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """What docker login stored goes, too."""
+    """What docker login stored is removed, too."""
     assert helper.store(HOST, aws.password).status == 0
     assert helper.run("logout", HOST) == Outcome(f"{HOST}: removed 1 stored login\n", "", 0)
     assert helper.get(HOST).status == 1
 
 
 def test_fips_and_dual_stack(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A token that was fetched for another name of the registry opens it too, and goes."""
+    """Tokens that were fetched for other names of the registry are removed, too."""
     variants = [HOST.replace(".ecr.", ".ecr-fips."), "111111111111.dkr-ecr.us-east-1.on.aws"]
     for host in (HOST, *variants, PUBLIC):
         assert signed_in.get(host).secret
@@ -79,7 +79,7 @@ def test_fips_and_dual_stack(signed_in: HelperProcess, aws: AwsEmulator) -> None
 
 
 def test_every_profile(signed_in: HelperProcess) -> None:
-    """The tokens of all profiles go: none is left that opens the registry."""
+    """The tokens of all profiles are removed: none is left that opens the registry."""
     assert signed_in.get().secret
     assert signed_in.get(AWS_ROLE_SESSION_NAME="another").secret
     outcome = signed_in.run("logout", HOST)
@@ -100,20 +100,20 @@ def test_all(signed_in: HelperProcess, aws: AwsEmulator) -> None:
 
 @pytest.mark.parametrize("arguments", [[HOST], ["--all"]])
 def test_nothing_to_remove(helper: HelperProcess, arguments: list[str]) -> None:
-    """It succeeds when there is nothing, also where nothing was ever cached."""
+    """It succeeds if there is nothing to remove, even if nothing was ever cached."""
     outcome = helper.run("logout", *arguments)
     assert (outcome.stderr, outcome.status) == ("", 0)
     assert outcome.stdout.endswith(f": {NOTHING}\n")
 
 
 def test_it_does_what_it_says(signed_in: HelperProcess) -> None:
-    """Who has docker login and docker logout do nothing means these, and not this command."""
+    """AWS_ECR_IGNORE_CREDS_STORAGE does not affect this command."""
     assert signed_in.get().secret
     outcome = signed_in.run("logout", HOST, changes={"AWS_ECR_IGNORE_CREDS_STORAGE": "true"})
     assert outcome.stdout == f"{HOST}: {TOKEN}\n"
 
 
-def test_a_name_of_ones_own(signed_in: HelperProcess) -> None:
+def test_a_listed_domain_name(signed_in: HelperProcess) -> None:
     """A name that the config file lists is logged out by that name."""
     signed_in.write_own_config(f'[[registry]]\nmatch = "images.example.com"\nregistry = "{HOST}"\n')
     assert signed_in.get("images.example.com").secret
@@ -139,7 +139,7 @@ def test_bad_arguments(helper: HelperProcess, arguments: list[str], words: str) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_what_cannot_be_removed(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A login that cannot be removed is a failure; all else that can be removed is gone."""
+    """A login that cannot be removed is a failure; everything else is removed."""
     assert signed_in.store(HOST, aws.password).status == 0
     cache = signed_in.cache_directory
     as_user = as_nobody(signed_in, signed_in.home, cache, *cache.rglob("*"))

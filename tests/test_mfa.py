@@ -1,4 +1,4 @@
-"""MFA codes: where they come from, that they are asked for once, and what becomes of them."""
+"""MFA codes: where they come from, that they are asked for once, and where they never go."""
 
 import os
 import re
@@ -52,7 +52,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 @pytest.fixture
 def helper(helper: HelperProcess, aws: AwsEmulator) -> HelperProcess:
-    """The executable with a profile whose role is opened by the code of a device alone."""
+    """The executable with a profile whose role requires an MFA code."""
     source_profile(aws, helper)
     aws.add_role(arn=PULL, trusted=[DEV], mfa_serial=DEVICE, mfa_code=CODE)
     add_to_profile(helper, f"mfa_serial = {DEVICE}")
@@ -85,12 +85,12 @@ def sessions(helper: HelperProcess) -> list[Path]:
 
 
 def kept(helper: HelperProcess, pattern: str) -> list[Path]:
-    """The files of that pattern that stand beside the tokens."""
+    """The files beside the tokens that match a pattern."""
     return list(helper.cache_directory.glob(f"tokens/*/{pattern}"))
 
 
 def is_told(outcome: Outcome, line: str, host: str = HOST) -> bool:
-    """Whether that line is all that the person gets, and the client is told to go on."""
+    """Whether that line is all that the person gets, and the client gets "not found"."""
     return outcome == Outcome(NOT_FOUND, f"ecr-login: {host}: {line}\n", 1)
 
 
@@ -120,7 +120,7 @@ def test_a_code_is_typed_at_the_terminal(
 def test_one_code_opens_all_regions(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """The session is kept for the AWS CLI and for the next region, which asks for no code."""
+    """The session is kept for the AWS CLI and for the next region, which needs no code."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     terminal.type(f"{CODE}\n")
@@ -133,7 +133,7 @@ def test_one_code_opens_all_regions(
 
 
 def test_spaces_around_the_code_do_not_matter(helper: HelperProcess, terminal: Terminal) -> None:
-    """Blanks come with a code that is pasted."""
+    """Spaces around a code, as from pasting, are ignored."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     terminal.type(f" {CODE} \n")
@@ -160,7 +160,7 @@ def test_without_a_cache_the_code_is_asked_for_each_time(
 def test_the_order_of_the_sources(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """AWS_ECR_MFA_CODE comes before mfa_process, and that before the person."""
+    """AWS_ECR_MFA_CODE wins over mfa_process, and that over asking the person."""
     add_to_profile(helper, f"mfa_process = echo >>ran; echo {CODE}")
     ran = helper.home / "ran"
     assert outcome(terminal.ask(helper, AWS_ECR_MFA_CODE=CODE)).secret
@@ -174,7 +174,7 @@ def test_the_order_of_the_sources(
 
 
 def test_a_code_in_the_environment_needs_no_terminal(helper: HelperProcess) -> None:
-    """AWS_ECR_MFA_CODE serves where nobody can type."""
+    """AWS_ECR_MFA_CODE needs no terminal."""
     assert helper.get(AWS_ECR_MFA_CODE=CODE).secret
 
 
@@ -187,7 +187,7 @@ def test_an_empty_variable_is_as_good_as_none(helper: HelperProcess, terminal: T
 
 
 def test_a_process_is_run_by_a_shell(helper: HelperProcess) -> None:
-    """mfa_process needs no terminal, may be a pipeline, and can talk to the person by stderr."""
+    """mfa_process needs no terminal, may be a pipeline, and can write to the person on stderr."""
     add_to_profile(
         helper, f"mfa_process = echo 'Touch the key' >&2; cat; echo code {CODE} | tr -dc 0-9"
     )
@@ -199,7 +199,7 @@ def test_a_process_is_run_by_a_shell(helper: HelperProcess) -> None:
 def test_a_process_asks_the_person_itself(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """mfa_process can use the terminal, as a program does that wants the password of a key."""
+    """mfa_process can use the terminal itself, to ask for the password of a key, for example."""
     add_to_profile(
         helper, "mfa_process = exec </dev/tty; printf 'Code? ' >/dev/tty; read code; echo $code"
     )
@@ -212,7 +212,7 @@ def test_a_process_asks_the_person_itself(
 
 
 def test_a_process_that_fails(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """The line has the status of mfa_process, but neither its command nor what it printed."""
+    """The line has the exit code of mfa_process, but neither its command nor its output."""
     add_to_profile(helper, f"mfa_process = echo {CODE}; exit 3")
     assert is_told(
         helper.get(),
@@ -224,7 +224,7 @@ def test_a_process_that_fails(helper: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_a_process_that_prints_something_else(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """What mfa_process prints is not sent to AWS, nor quoted, unless it is a code."""
+    """Output of mfa_process that is not a code is neither sent to AWS nor quoted."""
     add_to_profile(helper, f"mfa_process = echo The code is {CODE}")
     assert is_told(helper.get(), f'the output of mfa_process of profile "pull" {NO_CODE}')
     assert CODE not in helper.log
@@ -233,7 +233,7 @@ def test_a_process_that_prints_something_else(helper: HelperProcess, aws: AwsEmu
 
 @linux_only
 def test_a_process_that_hangs(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """mfa_process has the time that an answer has; what hangs is ended whole."""
+    """mfa_process has the time limit of an answer; it is ended with all that it started."""
     add_to_profile(helper, f"mfa_process = echo {CODE}; echo >>ran; sleep 100; echo")
     told = helper.get(AWS_ECR_TIMEOUT=TIMEOUT)
     assert is_told(
@@ -260,7 +260,7 @@ def test_a_process_that_prints_without_end(helper: HelperProcess, aws: AwsEmulat
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "١٢٣٤٥٦", " "])
 def test_a_variable_that_holds_no_code(code: str, helper: HelperProcess, aws: AwsEmulator) -> None:
-    """What AWS_ECR_MFA_CODE holds is not sent to AWS unless it has six digits."""
+    """A value of AWS_ECR_MFA_CODE without six digits is not sent to AWS."""
     assert is_told(helper.get(AWS_ECR_MFA_CODE=code), f"the value of AWS_ECR_MFA_CODE {NO_CODE}")
     assert aws.calls == []
 
@@ -271,7 +271,7 @@ def test_a_variable_that_holds_no_code(code: str, helper: HelperProcess, aws: Aw
 def test_the_prompt_names_the_profile_that_has_the_device(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """In a chain of profiles, that is not always the one in effect."""
+    """In a chain of profiles, the prompt names the one with the device."""
     hop = "arn:aws:iam::111111111111:role/hop"
     aws.add_role(arn=hop, trusted=[DEV], mfa_serial=DEVICE, mfa_code=CODE)
     aws.add_role(arn=PULL, trusted=[hop])
@@ -309,7 +309,7 @@ def test_the_process_is_that_of_the_profile_that_has_the_device(
 def test_the_profile_of_the_config_file(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """A profile that our config file names for the registry can ask for a code, too."""
+    """The profile that the config file names for the registry can ask for a code, too."""
     helper.write_own_config('[[registry]]\nmatch = "*"\nprofile = "pull"\n')
     del helper.environ["AWS_PROFILE"]
     process = terminal.ask(helper)
@@ -322,7 +322,7 @@ def test_the_profile_of_the_config_file(
 def test_a_role_on_top_of_a_profile_that_asks(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """The role that our config file names is assumed with the session that the code opened."""
+    """The config file's role is assumed with the session that the code gave."""
     top = "arn:aws:iam::333333333333:role/top"
     aws.add_role(arn=top, trusted=[PULL])
     helper.write_own_config(
@@ -346,7 +346,7 @@ _AT_ONCE = 'for host; do echo "$host" | "$0" get & done; wait'
 
 @linux_only
 def test_a_herd_is_asked_once(helper: HelperProcess, aws: AwsEmulator, terminal: Terminal) -> None:
-    """Ten callers for two regions at one terminal ask for one code, and all have their answer."""
+    """Ten callers for two regions at one terminal ask for one code, and all get a token."""
     hosts = [HOST, OTHER_REGION] * 5
     process = terminal.start(helper, "sh", "-c", _AT_ONCE, str(helper.executable), *hosts)
     terminal.wait_for(PROMPT)
@@ -367,7 +367,7 @@ def test_a_herd_is_asked_once(helper: HelperProcess, aws: AwsEmulator, terminal:
 def test_a_wrong_code_is_for_all_who_wait(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal, other_terminal: Terminal
 ) -> None:
-    """All get the line that says so, without another prompt; the next call asks again."""
+    """A wrong code is a failure of all who wait, without another prompt; the next call asks."""
     process = terminal.start(helper, "sh", "-c", _AT_ONCE, str(helper.executable), *([HOST] * 6))
     terminal.wait_for(PROMPT)
     (prompt,) = kept(helper, "*.prompt")
@@ -393,7 +393,7 @@ def test_typing_takes_its_time(
     other_terminal: Terminal,
     tmp_path: Path,
 ) -> None:
-    """Nobody's time is over while the code is typed: not of who is asked, nor of who waits."""
+    """The time in which the code is typed counts for nobody, neither who is asked nor who waits."""
     helper.environ["AWS_ECR_TIMEOUT"] = TIMEOUT
     asked = terminal.ask(helper)
     terminal.wait_for(PROMPT)
@@ -416,10 +416,10 @@ def test_typing_takes_its_time(
     assert aws.count("AssumeRole") == 1
 
 
-def test_who_has_no_terminal_does_not_wait_for_a_person(
+def test_a_caller_without_a_terminal_does_not_wait(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """While a code is asked for at a terminal, whoever has none is told so at once."""
+    """While a code is asked for at a terminal, a caller without a terminal fails at once."""
     asked = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     assert is_told(helper.get(), ASKED_ELSEWHERE)
@@ -431,10 +431,10 @@ def test_who_has_no_terminal_does_not_wait_for_a_person(
 
 
 @pytest.mark.parametrize("source", ["variable", "process"])
-def test_who_needs_nobody_waits_for_nobody(
+def test_a_code_from_a_program_does_not_wait_for_a_person(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal, source: str
 ) -> None:
-    """A code that a program has is not kept waiting by a person who is asked for another one."""
+    """A code from a program does not wait for a person who is asked for another code."""
     terminal.ask(helper)
     terminal.wait_for(PROMPT)
     if source == "process":
@@ -452,10 +452,10 @@ def test_who_needs_nobody_waits_for_nobody(
     ["12345\n", "1234567\n", "12345a\n", "\n", "\x04", "١٢٣٤٥٦\n", "\udcff23456\n"],
     ids=["five", "seven", "a letter", "nothing", "Ctrl-D", "Arabic digits", "not UTF-8"],
 )
-def test_what_is_no_code(
+def test_an_invalid_code(
     typed: str, helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """What has not six digits is not sent to AWS, and the line says what a code is."""
+    """What does not have six digits is not sent to AWS, and the line says what a code is."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     terminal.type(typed)
@@ -469,7 +469,7 @@ def test_what_is_no_code(
 def test_ctrl_c_ends_the_one_that_asks(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal, other_terminal: Terminal
 ) -> None:
-    """It ends without an answer, the terminal echoes again, and the next one can ask."""
+    """Ctrl-C ends it without an answer, the terminal echoes again, and the next one can ask."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     waiting = other_terminal.ask(helper)
@@ -491,7 +491,7 @@ def test_ctrl_c_ends_the_one_that_asks(
 def test_a_killed_one_is_replaced(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal, other_terminal: Terminal
 ) -> None:
-    """When the caller whose person is asked is killed, one of those who wait asks instead."""
+    """If the caller that asks the person is killed, one of those who wait asks instead."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     waiting = other_terminal.ask(helper)
@@ -506,7 +506,7 @@ def test_a_killed_one_is_replaced(
 
 
 def test_a_killed_one_leaves_no_prompt_behind(helper: HelperProcess, terminal: Terminal) -> None:
-    """The next caller knows that nobody types any more, or others would wait without end."""
+    """After the caller that asks was killed, the next one does not wait for it."""
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
     process.kill()
@@ -518,7 +518,7 @@ def test_a_killed_one_leaves_no_prompt_behind(helper: HelperProcess, terminal: T
 
 
 def test_without_a_terminal(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """Where nobody can type, the line says so at once, and how to go on."""
+    """Without a terminal, the line says so at once, and what to do."""
     assert is_told(helper.get(), NEEDED)
     assert aws.calls == []
 
@@ -526,7 +526,7 @@ def test_without_a_terminal(helper: HelperProcess, aws: AwsEmulator) -> None:
 def test_the_command_that_the_line_ends_with(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """It asks at the terminal, on which alone the prompt is; then the caller has its answer."""
+    """The command in the line asks at the terminal only; after it, ``get`` has an answer."""
     command = helper.get().stderr.partition("run in a terminal: ")[2]
     helper.environ["PATH"] = f"{helper.executable.parent}:{os.environ['PATH']}"
     process = terminal.start(helper, "sh", "-c", command)
@@ -544,7 +544,7 @@ def test_the_command_that_the_line_ends_with(
 def test_one_code_for_all_registries_of_a_login(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """``login`` to several regions takes one code."""
+    """``login`` to several regions asks for one code."""
     login = [str(helper.executable), "login", "--profile", "pull", HOST, OTHER_REGION]
     process = terminal.start(helper, *login)
     terminal.wait_for(PROMPT)
@@ -555,10 +555,10 @@ def test_one_code_for_all_registries_of_a_login(
     assert (aws.count("AssumeRole"), aws.count("GetAuthorizationToken")) == (1, 2)
 
 
-def test_a_failure_for_want_of_a_terminal_is_none_at_a_terminal(
+def test_a_failure_without_a_terminal_is_not_remembered_at_one(
     helper: HelperProcess, terminal: Terminal
 ) -> None:
-    """Who could not be asked a moment ago, by a service or an IDE, is asked at a terminal."""
+    """A failure without a terminal, as in an IDE, is not remembered for a terminal."""
     assert is_told(helper.get(), NEEDED)
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
@@ -569,14 +569,14 @@ def test_a_failure_for_want_of_a_terminal_is_none_at_a_terminal(
 def test_in_the_background_of_a_terminal(
     helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """A background job, which would be stopped if it read from the terminal, does not ask."""
+    """A background job does not ask, because reading from the terminal would stop it."""
     assert is_told(outcome(terminal.ask_in_background(helper)), NEEDED)
     assert terminal.shown == ""
     assert aws.calls == []
 
 
 def make_old(helper: HelperProcess) -> None:
-    """Let the refresh of the token be due, and the session be over."""
+    """Let the token be due for a refresh, and the session be expired."""
     cache = cache_of(helper)
     request = asked()
     entry = cache.token(request)
@@ -599,7 +599,7 @@ def ageing(helper: HelperProcess) -> HelperProcess:
 def test_a_background_refresh_never_asks(
     ageing: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """The token that is there is answered, and no code is asked for, looked for or used."""
+    """A background refresh asks for no code and uses none; the old token is answered."""
     assert outcome(terminal.ask(ageing)).secret
     wait_for(lambda: "asks for an MFA code" in ageing.log)
     assert terminal.shown == ""
@@ -611,7 +611,7 @@ def test_a_background_refresh_never_asks(
 def test_a_refresh_that_has_a_terminal_does_not_ask_either(
     ageing: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """It is not for want of a terminal that a refresh does not ask."""
+    """A refresh does not ask even if there is a terminal."""
     process = terminal.start(ageing, str(ageing.executable), "refresh", HOST)
     assert outcome(process).status == 1
     assert "asks for an MFA code" in ageing.log
@@ -621,7 +621,7 @@ def test_a_refresh_that_has_a_terminal_does_not_ask_either(
 
 
 def test_list_never_asks(helper: HelperProcess, aws: AwsEmulator, terminal: Terminal) -> None:
-    """``list``, which would fetch a token, does without if that takes a code."""
+    """``list`` does not fetch a token that needs a code."""
     add_to_profile(helper, f"mfa_process = echo >>ran; echo {CODE}")
     helper.environ |= {"AWS_REGION": "us-east-1", "AWS_ECR_MFA_CODE": CODE}
     process = terminal.start(helper, str(helper.executable), "list")
@@ -634,7 +634,7 @@ def test_list_never_asks(helper: HelperProcess, aws: AwsEmulator, terminal: Term
 
 
 def test_get_asks_after_a_list_that_could_not(helper: HelperProcess, terminal: Terminal) -> None:
-    """A classic ``docker build`` runs ``list``, and then ``get`` at once."""
+    """``get`` asks right after a ``list`` that could not, as in a classic ``docker build``."""
     helper.environ["AWS_REGION"] = "us-east-1"
     assert outcome(terminal.start(helper, str(helper.executable), "list")).hosts == []
     process = terminal.ask(helper)
@@ -644,7 +644,7 @@ def test_get_asks_after_a_list_that_could_not(helper: HelperProcess, terminal: T
 
 
 def test_list_does_not_wait_for_a_person(helper: HelperProcess, terminal: Terminal) -> None:
-    """While a code is typed, ``list`` ends in its own time: clients wait for it."""
+    """While a code is typed, ``list`` ends within its own limit, because clients wait for it."""
     helper.environ["AWS_REGION"] = "us-east-1"
     process = terminal.ask(helper)
     terminal.wait_for(PROMPT)
@@ -659,7 +659,7 @@ def test_list_does_not_wait_for_a_person(helper: HelperProcess, terminal: Termin
 def test_codes_and_secrets_are_in_no_log(
     typed: str, helper: HelperProcess, aws: AwsEmulator, terminal: Terminal
 ) -> None:
-    """No file has the code, and of the secrets, each is only where it belongs."""
+    """No file has the code, and each secret is only in the file where it belongs."""
     process = terminal.ask(helper, AWS_ECR_LOG_LEVEL="debug")
     terminal.wait_for(PROMPT)
     terminal.type(f"{typed}\n")
@@ -674,7 +674,7 @@ def test_codes_and_secrets_are_in_no_log(
 
 
 def test_codes_of_other_sources_are_in_no_log(helper: HelperProcess) -> None:
-    """Neither the variable's code nor what mfa_process printed is in a file that we write."""
+    """Neither the code of the variable nor that of mfa_process is in any file."""
     for changes in ({"AWS_ECR_MFA_CODE": WRONG}, {}):
         told = helper.get(AWS_ECR_LOG_LEVEL="debug", **changes)
         assert is_told(told, REFUSED)

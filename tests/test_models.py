@@ -1,4 +1,4 @@
-"""The loader of botocore's data files: it gives what botocore's own gives."""
+"""The loader of botocore's data files returns what botocore's own returns."""
 
 import os
 import shutil
@@ -16,14 +16,14 @@ SERVICES = ("ecr", "ecr-public", "sso", "sso-oidc", "sts")
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("type_name", ["service-2", "endpoint-rule-set-1"])
 def test_models_are_those_of_botocore(service: str, type_name: str) -> None:
-    """The services that are called have the models that botocore finds."""
+    """The models of the services that are called are those that botocore finds."""
     model = create_loader(None).load_service_model(service, type_name)
     assert model == loaders.create_loader(None).load_service_model(service, type_name)
 
 
 @pytest.mark.parametrize("name", ["endpoints", "partitions", "sdk-default-configuration", "_retry"])
 def test_data_is_that_of_botocore(name: str) -> None:
-    """What is no model comes from botocore's files too."""
+    """Data other than models also comes from botocore's files."""
     loader, original = create_loader(None), loaders.create_loader(None)
     data, path = loader.load_data_with_path(name)
     assert (data, path) == original.load_data_with_path(name)
@@ -31,7 +31,7 @@ def test_data_is_that_of_botocore(name: str) -> None:
 
 
 def test_data_path_comes_first(tmp_path: Path) -> None:
-    """What stands in AWS_DATA_PATH wins over botocore's own."""
+    """A model in AWS_DATA_PATH wins over botocore's own."""
     _, path = loaders.create_loader(None).load_data_with_path("endpoints")
     (tmp_path / "endpoints.json").write_text('{"partitions": []}')
     assert create_loader(str(tmp_path)).load_data("endpoints") == {"partitions": []}
@@ -42,7 +42,7 @@ def test_data_path_comes_first(tmp_path: Path) -> None:
 
 
 def test_what_does_not_exist_is_not_found() -> None:
-    """A service, a model and a file that are not there raise what botocore raises."""
+    """A missing service, model or file raises what botocore raises."""
     loader = create_loader(None)
     for service, type_name in [("no-service", "service-2"), ("ecr", "no-type")]:
         with pytest.raises(DataNotFoundError):
@@ -52,7 +52,7 @@ def test_what_does_not_exist_is_not_found() -> None:
 
 
 def test_other_services_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No directory is read but those of the data and of the service."""
+    """Only the directories of the data and of the service are read."""
     listed = set()
     original = os.listdir
 

@@ -1,4 +1,4 @@
-"""The way to AWS: proxies, certificates, retries and time limits, through the executable."""
+"""Reaching AWS: proxies, certificates, retries and time limits, through the executable."""
 
 import re
 import ssl
@@ -35,7 +35,7 @@ def serve_tls(aws: AwsEmulator, helper: HelperProcess) -> str:
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
 def test_https_proxy_is_used(variable: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """HTTPS_PROXY, in either case, is asked for a tunnel to AWS's own endpoint."""
+    """HTTPS_PROXY, or https_proxy, is asked for a tunnel to AWS's own endpoint."""
     with aws_under_its_own_names(aws, signed_in, API_HOST) as proxy:
         signed_in.environ[variable] = signed_in.environ.pop("HTTPS_PROXY")
         assert aws.issued(signed_in.get().secret)
@@ -68,7 +68,7 @@ def test_proxy_is_asked_with_its_password(
 
 @pytest.mark.parametrize("scheme", ["socks5", "SOCKS5H"])
 def test_socks_proxy_is_used(scheme: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """A SOCKS proxy is given AWS's own name, which it resolves, and its user and password."""
+    """A SOCKS proxy gets its user and password, and AWS's host name, which it resolves."""
     with aws_under_its_own_names(aws, signed_in, API_HOST, kind=SocksProxy) as proxy:
         signed_in.environ["HTTPS_PROXY"] = f"{scheme}://dev:hunter%2F2@{proxy.address}"
         assert aws.issued(signed_in.get().secret)
@@ -77,7 +77,7 @@ def test_socks_proxy_is_used(scheme: str, aws: AwsEmulator, signed_in: HelperPro
 
 
 def test_socks_proxy_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a SOCKS proxy needs is named where it is not installed, and no password with it."""
+    """If the library for SOCKS is not installed, the line names it, and shows no password."""
     monkeypatch.setitem(sys.modules, "socks", None)
     with pytest.raises(BadConfiguration) as caught:
         pool_manager(
@@ -90,7 +90,7 @@ def test_socks_proxy_without_the_library(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_proxy_of_another_kind_is_named(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """A proxy whose scheme nobody knows is named, and what could stand there."""
+    """For a proxy of an unknown kind, the line names it and the schemes that are known."""
     signed_in.environ["HTTPS_PROXY"] = "gopher://127.0.0.1:1"
     assert told(signed_in.get(AWS_ENDPOINT_URL="https://ecr.invalid").stderr) == (
         "the proxy gopher://127.0.0.1:1 is of an unknown kind; "
@@ -101,7 +101,7 @@ def test_proxy_of_another_kind_is_named(aws: AwsEmulator, signed_in: HelperProce
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 def test_no_proxy_is_honoured(variable: str, signed_in: HelperProcess) -> None:
-    """A host in NO_PROXY, as docker's manual writes it there, is asked for directly, others not."""
+    """A host in NO_PROXY, written as in docker's manual, is reached directly, others are not."""
     signed_in.environ |= {"HTTPS_PROXY": NOBODY, "AWS_ENDPOINT_URL": "https://ecr.invalid"}
     assert "the proxy http://127.0.0.1:1 cannot be used" in signed_in.get().stderr
     direct = signed_in.get(OTHER_REGION, **{variable: "example.com, *.invalid"})
@@ -144,7 +144,7 @@ AMAZON = "https://api.ecr.us-east-1.amazonaws.com"
     ],
 )
 def test_direct_way(exceptions: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All forms of NO_PROXY that docker, curl and Go take; what is near needs none."""
+    """All forms of NO_PROXY of docker, curl and Go work; local addresses never need one."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, NOBODY)
     monkeypatch.setenv("NO_PROXY", exceptions)
@@ -167,7 +167,7 @@ def test_direct_way(exceptions: str, url: str, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_way_through_the_proxy(exceptions: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What NO_PROXY does not name, is misspelt or of another port, is no exception."""
+    """A host that NO_PROXY does not name, or with another port, is reached through the proxy."""
     monkeypatch.setenv("HTTPS_PROXY", NOBODY)
     monkeypatch.setenv("NO_PROXY", exceptions)
     assert proxy_for(url) == NOBODY
@@ -189,8 +189,10 @@ def test_spellings_of_a_proxy(proxy: str, url: str, monkeypatch: pytest.MonkeyPa
     assert proxy_for(AMAZON) == url
 
 
-def test_what_the_proxy_answers_is_told_of_it(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """No advice about the instance, where it is a proxy that answers for the metadata service."""
+def test_a_proxy_that_answers_for_the_metadata_service(
+    aws: AwsEmulator, helper: HelperProcess
+) -> None:
+    """If a proxy answers for the metadata service, the hint is about the proxy."""
     helper.environ |= {
         "AWS_EC2_METADATA_DISABLED": "false",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://metadata.invalid",
@@ -205,7 +207,7 @@ def test_what_the_proxy_answers_is_told_of_it(aws: AwsEmulator, helper: HelperPr
 
 
 def test_hit_asks_no_proxy(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """A cached token is answered though the proxy is gone."""
+    """A cached token is answered even if the proxy does not work."""
     with aws_under_its_own_names(aws, signed_in, API_HOST):
         secret = signed_in.get().secret
     assert signed_in.get().secret == secret
@@ -216,7 +218,7 @@ def test_hit_asks_no_proxy(aws: AwsEmulator, signed_in: HelperProcess) -> None:
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_ca_bundle_is_trusted(variable: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """A private certificate authority is trusted by botocore's variables, or as the system's."""
+    """A private certificate authority is trusted by botocore's variables, or by the system."""
     signed_in.environ[variable] = serve_tls(aws, signed_in)
     assert aws.issued(signed_in.get().secret)
 
@@ -252,14 +254,14 @@ def test_what_the_system_trusts_is_trusted(
 
 
 def test_ca_bundle_of_the_profile_is_trusted(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """ca_bundle in the profile does the same; a variable that is empty is none."""
+    """ca_bundle in the profile does the same; an empty variable does not count."""
     signed_in.write_config(f"[default]\nca_bundle = {serve_tls(aws, signed_in)}\n")
     outcome = signed_in.get(AWS_CA_BUNDLE="", REQUESTS_CA_BUNDLE=" ")
     assert aws.issued(outcome.secret)
 
 
 def test_ca_bundle_is_for_containers_too(aws: AwsEmulator, helper: HelperProcess) -> None:
-    """What serves the container's credentials by TLS is trusted as AWS is."""
+    """The server of the container's credentials is trusted by the same certificates as AWS."""
     task = aws.set_container_credentials("/task")
     bundle = serve_tls(aws, helper)
     uri = f"{helper.environ['AWS_ENDPOINT_URL']}/task"
@@ -269,8 +271,8 @@ def test_ca_bundle_is_for_containers_too(aws: AwsEmulator, helper: HelperProcess
     assert issued.principal == task.arn
 
 
-def test_ca_bundle_that_is_not_there(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """The line names the variable that leads to no certificates."""
+def test_missing_ca_bundle(aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """If the file of certificates is missing, the line names its variable."""
     serve_tls(aws, signed_in)
     signed_in.environ["REQUESTS_CA_BUNDLE"] = "/nowhere"
     assert told(signed_in.get().stderr) == (
@@ -282,7 +284,7 @@ def test_ca_bundle_that_is_not_there(aws: AwsEmulator, signed_in: HelperProcess)
 def test_certificate_of_the_proxy_is_not_trusted(
     aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
-    """Of a proxy that is asked by TLS, that its certificate is not trusted is said."""
+    """If the certificate of a TLS proxy is not trusted, the line says so."""
     serve_tls(aws, signed_in)
     proxy = signed_in.environ["AWS_ENDPOINT_URL"]
     signed_in.environ |= {"AWS_ENDPOINT_URL": "https://ecr.invalid", "HTTPS_PROXY": proxy}
@@ -293,7 +295,7 @@ def test_certificate_of_the_proxy_is_not_trusted(
 def test_certificate_of_another_name_is_not_trusted(
     aws: AwsEmulator, signed_in: HelperProcess
 ) -> None:
-    """A proxy that answers with the certificate of another host is found out."""
+    """A proxy with the certificate of another host is refused."""
     with aws_under_its_own_names(aws, signed_in, "images.example.com"):
         outcome = signed_in.get()
     assert f"TLS with https://{API_HOST} through the proxy http://127.0.0.1:" in outcome.stderr
@@ -305,14 +307,14 @@ def test_certificate_of_another_name_is_not_trusted(
 
 
 def test_refusal_is_not_retried(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """What another try cannot cure is not tried again."""
+    """A refusal is not tried again."""
     aws.fail("GetAuthorizationToken", Fault(status=400, error="AccessDeniedException"))
     assert signed_in.get().status == 1
     assert aws.count("GetAuthorizationToken") == 1
 
 
 def test_throttling_is_retried_until_it_ends(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """Being throttled more often than other failures are retried still ends in a token."""
+    """Throttled calls are repeated until there is a token, more often than other failures."""
     aws.fail("GetAuthorizationToken", Fault(status=400, error="ThrottlingException"), times=3)
     assert aws.issued(signed_in.get(AWS_ECR_TIMEOUT="15").secret)
     assert aws.count("GetAuthorizationToken") == 4
@@ -323,7 +325,7 @@ def test_throttling_is_retried_until_it_ends(aws: AwsEmulator, signed_in: Helper
 
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf", "1e999", "15s", "0x10", " "])
 def test_bad_time_limit_is_named(value: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """An AWS_ECR_TIMEOUT that is no time is an error that says what is allowed."""
+    """An invalid AWS_ECR_TIMEOUT is an error that says what is allowed."""
     outcome = signed_in.get(AWS_ECR_TIMEOUT=value)
     assert outcome.stderr == (
         f"ecr-login: {HOST}: AWS_ECR_TIMEOUT must be a number of seconds above 0, "
@@ -333,15 +335,13 @@ def test_bad_time_limit_is_named(value: str, aws: AwsEmulator, signed_in: Helper
 
 
 @pytest.mark.parametrize("value", ["99999999999", "1e300"])
-def test_a_time_limit_that_never_comes(
-    value: str, aws: AwsEmulator, signed_in: HelperProcess
-) -> None:
-    """An AWS_ECR_TIMEOUT of thousands of years is as good as none."""
+def test_a_very_long_time_limit(value: str, aws: AwsEmulator, signed_in: HelperProcess) -> None:
+    """An AWS_ECR_TIMEOUT of thousands of years is no error."""
     assert aws.issued(signed_in.get(AWS_ECR_TIMEOUT=value).secret)
 
 
 def test_empty_time_limit_is_the_default(aws: AwsEmulator, signed_in: HelperProcess) -> None:
-    """An empty AWS_ECR_TIMEOUT is none."""
+    """An empty AWS_ECR_TIMEOUT means the default."""
     assert aws.issued(signed_in.get(AWS_ECR_TIMEOUT="").secret)
 
 

@@ -1,4 +1,4 @@
-"""Names that are botocore's own business: whichever of them a release changes, there is a token."""
+"""Private names of botocore: even if a release changes all of them, there is a token."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ _OVERRIDES = "awsrequest.py"  # which gives http.client's own methods other cont
 
 
 def _rename(source: Path, target: Path) -> None:
-    """Make a copy of botocore whose private names are all others."""
+    """Make a copy of botocore in which all private names are different."""
     target.mkdir()
     for path in source.iterdir():
         if path.name == "retries":
@@ -74,7 +74,7 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_no_private_name_is_needed(
     source: Source, executable: Path, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """With all of them renamed there is a token, and the log says what was lost with which."""
+    """With all private names renamed there is a token, and the log says what does not work."""
     expected = source(aws, helper)
     renamed = replace(helper, executable=executable)
 
@@ -91,7 +91,7 @@ def test_no_private_name_is_needed(
 def test_mfa_codes_come_from_where_they_came_from(
     executable: Path, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """Nobody is asked on stdin: without a terminal it is refused; a code that is given counts."""
+    """MFA codes never come from stdin: without a terminal it is an error; a given code works."""
     aws.add_role(arn=PULL, trusted=[DEV], mfa_code="123456")
     helper.write_credentials(f"[base]\n{keys(aws.add_user(arn=DEV))}")
     helper.write_config(

@@ -1,4 +1,4 @@
-"""The credential helper protocol, as docker and its like speak it with the executable."""
+"""The credential helper protocol, as docker and similar clients speak it with the executable."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def test_version(helper: HelperProcess, argument: str) -> None:
 
 @pytest.mark.parametrize("argument", ["--help", "-h", "help"])
 def test_help(helper: HelperProcess, argument: str) -> None:
-    """Help says what there is for people and for clients, on stdout, and is a success."""
+    """Help lists the commands for people and for clients, on stdout, with exit code 0."""
     outcome = helper.run(argument)
     assert outcome.stdout.startswith("usage: docker-credential-ecr-login ")
     for command in (*protocol.COMMANDS, "get, store, erase or list"):
@@ -37,7 +37,7 @@ def test_help(helper: HelperProcess, argument: str) -> None:
 
 @pytest.mark.parametrize("command", protocol.COMMANDS)
 def test_examples(helper: HelperProcess, command: str) -> None:
-    """The help of each command ends with examples, all of which are ones that it takes."""
+    """The help of each command ends with examples, all of which the command accepts."""
     outcome = helper.run(command, "--help")
     assert (outcome.stderr, outcome.status) == ("", 0)
     examples = outcome.stdout.partition("\nexamples:\n")[2].splitlines()
@@ -51,7 +51,7 @@ def test_examples(helper: HelperProcess, command: str) -> None:
 
 @pytest.mark.parametrize("arguments", [[], [""]])
 def test_usage(helper: HelperProcess, arguments: list[str]) -> None:
-    """No argument is answered with usage on stdout and exit code 1."""
+    """Without an argument, it prints its usage on stdout, with exit code 1."""
     outcome = helper.run(*arguments, stdin=HOST)
     assert outcome.stdout.startswith("Usage: docker-credential-ecr-login <")
     assert (outcome.stderr, outcome.status) == ("", 1)
@@ -59,7 +59,7 @@ def test_usage(helper: HelperProcess, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("action", protocol.INPUTS)
 def test_usage_of_an_action(signed_in: HelperProcess, action: str) -> None:
-    """An argument after an action is answered with an example of how to run it, which works."""
+    """For an argument after an action, it prints an example of its use, which works."""
     for argument, status in ((HOST, 1), ("--help", 0), ("-h", 0)):
         outcome = signed_in.run(action, argument, stdin=HOST)
         assert (outcome.stderr, outcome.status) == ("", status)
@@ -81,7 +81,7 @@ def test_usage_of_an_action(signed_in: HelperProcess, action: str) -> None:
     ],
 )
 def test_mistyped(helper: HelperProcess, arguments: list[str], meant: str) -> None:
-    """What is nearly a command is asked back on stderr, whatever else stands there."""
+    """For a mistyped command, stderr asks whether the nearest one was meant."""
     outcome = helper.run(*arguments, stdin=HOST)
     assert outcome.stdout == f"docker-credential-ecr-login: unknown action: {arguments[0]}\n"
     assert (outcome.stderr, outcome.status) == (f"ecr-login: did you mean {meant}?\n", 1)
@@ -157,7 +157,7 @@ def test_get_answers_one_line(signed_in: HelperProcess, aws: AwsEmulator) -> Non
 @pytest.mark.parametrize("action", ["get", "erase"])
 @pytest.mark.parametrize("frame", ["", "\n", " \r\n \t"])
 def test_empty_input(helper: HelperProcess, action: str, frame: str) -> None:
-    """Without a server URL, ``get`` and ``erase`` say so in the reference's words."""
+    """Without a server URL, ``get`` and ``erase`` answer the reference's message."""
     outcome = helper.run(action, stdin=frame)
     assert outcome.stdout == "no credentials server URL\n"
     assert (outcome.stderr, outcome.status) == ("", 1)
@@ -175,7 +175,7 @@ def test_empty_input(helper: HelperProcess, action: str, frame: str) -> None:
     ids=["one byte too many", "a mebibyte", "not UTF-8", "NUL"],
 )
 def test_unusable_input(helper: HelperProcess, action: str, frame: bytes, message: str) -> None:
-    """Oversized input, bytes that are not UTF-8, and NUL are refused in plain words."""
+    """Oversized input, bytes that are not UTF-8, and NUL are refused with a message."""
     outcome = helper.run(action, stdin=frame)
     assert (outcome.stdout, outcome.stderr, outcome.status) == (message, "", 1)
 
@@ -206,7 +206,7 @@ def test_other_registries_are_not_found(
 
 @pytest.mark.parametrize("frame", ["", "unused"])
 def test_empty_list(helper: HelperProcess, aws: AwsEmulator, frame: str) -> None:
-    """``list`` with nothing cached and no region is ``{}``, whatever stands on stdin."""
+    """``list`` with nothing cached and no region is ``{}``, whatever is on stdin."""
     outcome = helper.run("list", stdin=frame)
     assert (outcome.stdout, outcome.stderr, outcome.status) == ("{}\n", "", 0)
     assert aws.calls == []
@@ -231,7 +231,7 @@ def test_empty_list(helper: HelperProcess, aws: AwsEmulator, frame: str) -> None
     ],
 )
 def test_store_checks_its_input(helper: HelperProcess, frame: str, message: str) -> None:
-    """``store`` refuses what is not a whole set of credentials, and says why."""
+    """``store`` refuses incomplete credentials, and says why."""
     outcome = helper.run("store", stdin=frame)
     assert (outcome.stdout, outcome.stderr, outcome.status) == (message, "", 1)
 
@@ -250,7 +250,7 @@ def test_closed_stdin_is_empty_input(helper: HelperProcess) -> None:
 
 
 def test_closed_streams_get_no_other_file(helper: HelperProcess, aws: AwsEmulator) -> None:
-    """What is meant for a closed stdout or stderr never lands in a file that took its number."""
+    """Output for a closed stdout or stderr never goes to a file that got its number."""
     helper.environ |= aws.add_user().environ
     for closed in ("<&- >&- 2>&-", ">&-", ">&- 2>&-"):
         helper.erase()
@@ -266,7 +266,7 @@ def test_closed_streams_get_no_other_file(helper: HelperProcess, aws: AwsEmulato
 
 
 def test_a_closed_stderr_costs_no_answer(helper: HelperProcess) -> None:
-    """Where nobody reads stderr, stdout still says what the client must know."""
+    """With a closed stderr, stdout still has the answer."""
     completed = subprocess.run(
         ["/bin/sh", "-c", 'exec "$0" get 2>&-', str(helper.executable)],
         input=HOST,
@@ -306,7 +306,7 @@ def test_strict_failure(helper: HelperProcess) -> None:
 
 
 def test_strict_leaves_public_alone(helper: HelperProcess) -> None:
-    """ECR Public is not found even with AWS_ECR_STRICT, so that anonymous pulls go on."""
+    """ECR Public is not found even with AWS_ECR_STRICT, so that anonymous pulls work."""
     outcome = helper.get(PUBLIC, AWS_ECR_STRICT="true")
     assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
 
@@ -325,7 +325,7 @@ def test_server_url_is_what_was_sent(text: str, end: str) -> None:
 
 @given(st.binary())
 def test_no_frame_makes_it_fail(frame: bytes) -> None:
-    """Whatever bytes are on stdin, they are understood or refused with a message."""
+    """Any bytes on stdin are understood, or refused with a message."""
     for read in (protocol.server_url, protocol.credentials):
         try:
             answer = read(frame)
@@ -336,7 +336,7 @@ def test_no_frame_makes_it_fail(frame: bytes) -> None:
 
 @given(st.text(min_size=1), st.from_regex(r"[A-Za-z0-9+/=]{1,50}", fullmatch=True))
 def test_get_answer_is_json(url: str, secret: str) -> None:
-    """Whatever the ServerURL holds, the answer is JSON that says it again."""
+    """For any ServerURL, the answer is JSON that repeats it."""
     answer = protocol.get_answer(url, secret)
     assert answer.endswith("}\n")
     assert "\n" not in answer[:-1]
@@ -344,7 +344,7 @@ def test_get_answer_is_json(url: str, secret: str) -> None:
 
 
 def test_anonymous_public_registry(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """With AWS_ECR_PUBLIC_ANONYMOUS, AWS is not asked for ECR Public; others go on."""
+    """With AWS_ECR_PUBLIC_ANONYMOUS, AWS is not asked for ECR Public, but for others."""
     anonymous = {"AWS_ECR_PUBLIC_ANONYMOUS": "true"}
     for host in (PUBLIC, f"https://{PUBLIC}/v2/", "ecr-public.aws.com"):
         outcome = signed_in.get(host, **anonymous)
@@ -354,7 +354,7 @@ def test_anonymous_public_registry(signed_in: HelperProcess, aws: AwsEmulator) -
 
 
 def test_anonymous_in_spite_of_a_token(signed_in: HelperProcess) -> None:
-    """A token that ECR Public gave before is neither answered nor listed then."""
+    """With AWS_ECR_PUBLIC_ANONYMOUS, a cached token is neither answered nor listed."""
     secret = signed_in.get(PUBLIC).secret
     signed_in.get(HOST)
     outcome = signed_in.get(PUBLIC, AWS_ECR_PUBLIC_ANONYMOUS="true")

@@ -46,7 +46,7 @@ result = [answer.username, answer.secret, answer.expires_at, repr(answer)]
 
 
 def test_credentials(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A program gets what ``get`` answers, and until when; its text does not show the secret."""
+    """A program gets what ``get`` answers, and the expiry; its repr does not show the secret."""
     username, secret, expires_at, text = run(signed_in, ANSWER)
     assert username == "AWS"
     assert aws.accepts(secret)
@@ -69,7 +69,7 @@ def test_credentials(signed_in: HelperProcess, aws: AwsEmulator) -> None:
         "signal.getsignal(signal.SIGINT)",
     ],
 )
-def test_the_process_is_left_as_it_was(signed_in: HelperProcess, state: str) -> None:
+def test_the_process_is_not_changed(signed_in: HelperProcess, state: str) -> None:
     """Environment, warnings, garbage collection, logging and signals stay the program's own."""
     code = (
         "import gc, logging, os, signal, sys, warnings\n"
@@ -95,7 +95,7 @@ with ThreadPoolExecutor(16) as pool:
 
 
 def test_a_token_past_its_refresh_time(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """It is answered, and a thread replaces it: no process is started."""
+    """A token past its refresh time is answered, and replaced in a thread, not in a process."""
     old = run(signed_in, ANSWER)[1]
     environ = signed_in.environment()
     cache = Cache(str(signed_in.cache_directory), configured_identity(environ))
@@ -155,7 +155,7 @@ except errors.HelperError as error:
 def test_its_own_names_are_known(
     signed_in: HelperProcess, aws: AwsEmulator, tmp_path: Path
 ) -> None:
-    """The config file counts for programs, too."""
+    """The config file also applies to programs."""
     path = tmp_path / "config.toml"
     path.write_text(f'[[registry]]\nmatch = "images.example.com"\nregistry = "{HOST}"\n')
     code = ANSWER.replace(HOST, "images.example.com")
@@ -165,7 +165,7 @@ def test_its_own_names_are_known(
 def test_no_thread_waits_for_a_caller_that_has_left(
     helper: HelperProcess, aws: AwsEmulator, tmp_path: Path
 ) -> None:
-    """Where the time is over before a code is asked for, the thread that was to ask ends."""
+    """If the time is over before a code is asked for, the thread that would ask ends."""
     user = aws.add_user()
     (tmp_path / "keys").write_text(
         json.dumps(

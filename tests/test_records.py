@@ -1,4 +1,4 @@
-"""What Python leaves for the launcher: when the launcher answers by it, and when it does not."""
+"""The records that Python leaves for the launcher: when it answers from them, and when not."""
 
 import os
 import re
@@ -77,14 +77,14 @@ def warm(signed_in: HelperProcess, aws: AwsEmulator) -> HelperProcess:
 
 
 def settle() -> None:
-    """Wait until what has been written is old enough: of what is newer, there is no record."""
+    """Wait until all files are old enough: there are no records of newer ones."""
     written = time.time_ns()
     wait_for(lambda: time.time_ns() > written + 10**8)
 
 
 @pytest.fixture
 def launcher(warm: HelperProcess, lonely: Path) -> HelperProcess:
-    """The launcher alone, with the home of the executable: what it answers, it answers itself."""
+    """The launcher without Python, with the home of the executable."""
     return without_python(warm, lonely)
 
 
@@ -115,7 +115,7 @@ def token(helper: HelperProcess) -> Path:
 
 
 class TestAnswers:
-    """What Python has answered is answered once more, and nothing else."""
+    """What Python has answered is answered again, and nothing else."""
 
     def test_a_token(self, warm: HelperProcess, launcher: HelperProcess, aws: AwsEmulator) -> None:
         """A hit is answered byte for byte as Python does, without Python and without AWS."""
@@ -129,7 +129,7 @@ class TestAnswers:
         "name", [HUB, "ghcr.io", "localhost:5000", "10.0.0.1", f"{HOST}.evil.example"]
     )
     def test_not_found(self, warm: HelperProcess, launcher: HelperProcess, name: str) -> None:
-        """That there are no credentials for a registry is answered from the second time on."""
+        """Not found is answered by the launcher from the second time on."""
         assert not is_answered(launcher, name)
         outcome = warm.get(name)
         assert launcher.get(name) == outcome == Outcome(NOT_FOUND, "", 1)
@@ -143,7 +143,7 @@ class TestAnswers:
         ],
     )
     def test_spellings(self, warm: HelperProcess, launcher: HelperProcess, question: str) -> None:
-        """Each spelling of a name is a question of its own, which Python answers first."""
+        """Each spelling of a name is a separate question, which Python answers first."""
         assert not is_answered(launcher, question)
         outcome = warm.get(question)
         assert launcher.get(question) == outcome
@@ -154,14 +154,14 @@ class TestAnswers:
     def test_what_is_left_to_python(
         self, warm: HelperProcess, launcher: HelperProcess, question: str
     ) -> None:
-        """What is an error, what not every shell prints as it is, and long names are Python's."""
+        """Errors, long names, and answers that a shell may change are left to Python."""
         before = records(warm)
         assert warm.get(question).status == (0 if question else 1)
         assert records(warm) == before
         assert not is_answered(launcher, question)
 
     def test_no_other_question(self, launcher: HelperProcess) -> None:
-        """Whatever stands on stdin, the token is given for the name alone that Python was asked."""
+        """The token is answered only for exactly the name that Python was asked about."""
 
         @settings(max_examples=100)  # and those of test_differential.py
         @given(near_names())
@@ -171,7 +171,7 @@ class TestAnswers:
         check()
 
     def test_no_other_action(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """All but ``get``, and that with a further argument, is Python's."""
+        """All actions but ``get``, and ``get`` with an argument, are left to Python."""
         assert HOST in warm.list().hosts
         for arguments in (("list",), ("erase",), ("store",), ("get", "get"), ("get", ""), ()):
             outcome = launcher.run(*arguments, stdin=HOST)
@@ -197,7 +197,7 @@ class TestAnswers:
             assert launcher.get(AWS_PROFILE=name).secret == secrets[name]
 
     def test_with_the_programs_of_busybox(self, warm: HelperProcess, lonely: Path) -> None:
-        """The od and the stat of busybox serve as well as those of GNU."""
+        """The launcher works with od and stat of busybox, too."""
         busybox = shutil.which("busybox")
         if busybox is None:
             pytest.skip("busybox IS NOT INSTALLED: its programs were not tried")
@@ -216,7 +216,7 @@ class TestAnswers:
     def test_without_usable_programs(
         self, launcher: HelperProcess, program: str, text: str | None
     ) -> None:
-        """Where od or stat is another program, or is not there, Python decides."""
+        """If od or stat is another program, or is missing, Python answers."""
         path = launcher.executable.with_name(program)
         path.unlink()
         if text:
@@ -229,7 +229,7 @@ class TestEnvironment:
     """Another environment, another question."""
 
     def test_each_variable_counts(self, launcher: HelperProcess) -> None:
-        """With any variable changed that selects identity or cache, Python decides."""
+        """If any variable that selects identity or cache is different, Python answers."""
         for name in set(VARIABLES) - {SECRETS[1]}:
             assert not is_answered(launcher, **{name: "changed"}), name
         assert is_answered(launcher)
@@ -242,7 +242,7 @@ class TestEnvironment:
         assert names == [*SELECTORS, *OUR_SELECTORS]
 
     def test_a_copied_cache(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """What lies in a copy of the cache says nothing of the copy, where another file is used."""
+        """A record in a copy of the cache is not used, because it names the original's files."""
         copy = warm.home / "copy"
         shutil.copytree(warm.cache_directory, copy, copy_function=shutil.copy2)
         assert not is_answered(launcher, AWS_ECR_CACHE_DIR=str(copy))
@@ -255,7 +255,7 @@ class TestEnvironment:
     def test_debug_hits_are_logged(
         self, warm: HelperProcess, launcher: HelperProcess, level: str
     ) -> None:
-        """At level debug Python answers, for it logs every answer."""
+        """At level debug Python answers, because it logs every answer."""
         assert warm.get(AWS_ECR_LOG_LEVEL=level).secret
         assert not is_answered(launcher, AWS_ECR_LOG_LEVEL=level)
 
@@ -280,7 +280,7 @@ class TestEnvironment:
     def test_what_cannot_be_compared_leaves_no_record(
         self, warm: HelperProcess, launcher: HelperProcess, name: str, value: str
     ) -> None:
-        """Secrets, and values whose meaning is elsewhere, are never written down."""
+        """With secrets, or values that have to be expanded, no record is written."""
         for _ in range(2):
             assert warm.get(**{name: value}).secret
         assert not is_answered(launcher, **{name: value})
@@ -288,7 +288,7 @@ class TestEnvironment:
 
     @pytest.mark.parametrize("profile", ["../../outside", "a/b"])
     def test_a_profile_cannot_name_a_place(self, warm: HelperProcess, profile: str) -> None:
-        """A profile's name never makes a file in another directory."""
+        """The name of a profile never leads to a file in another directory."""
         user = (warm.environ["AWS_ACCESS_KEY_ID"], warm.environ["AWS_SECRET_ACCESS_KEY"])
         warm.write_credentials(
             f"[{profile}]\naws_access_key_id = {user[0]}\naws_secret_access_key = {user[1]}\n"
@@ -306,7 +306,7 @@ class TestEnvironment:
         )
     )
     def test_both_write_the_environment_alike(self, environ: dict[str, str]) -> None:
-        """Launcher and Python put every environment that Python writes down into the same line."""
+        """Launcher and Python write the same line for every environment that Python writes down."""
         text = EXECUTABLE.read_text()
         begin = text.index('    _ecr_environment="')
         code = text[begin : text.index("    done\n", begin) + 9]
@@ -323,7 +323,7 @@ class TestEnvironment:
     def test_lines_tell_environments_apart(
         self, environ: dict[str, str], data: st.DataObject
     ) -> None:
-        """No two environments have the same line, with whatever tricks in the second."""
+        """No two different environments have the same line, even if one tries to."""
         line = environment_line(environ)
         name = data.draw(st.sampled_from([*SELECTORS, *OUR_SELECTORS]))
         other = {**environ, name: data.draw(st.text("|=a", max_size=12))}
@@ -382,15 +382,15 @@ class TestFiles:
         change: Callable[[Path], None],
         name: str,
     ) -> None:
-        """A configuration file that was changed leaves it to Python, also what is not of ECR."""
+        """After a change of a configuration file Python answers, for other registries, too."""
         warm.get(HUB)
         change(launcher.home / ".aws" / name)
         assert not is_answered(launcher)
         assert not is_answered(launcher, HUB)
 
     @pytest.mark.parametrize("name", [".boto", ".config", ".cache", ".ecr/logins"])
-    def test_what_comes_into_being(self, launcher: HelperProcess, name: str) -> None:
-        """What is new where there was nothing on the way to a file leaves it to Python."""
+    def test_what_is_created_later(self, launcher: HelperProcess, name: str) -> None:
+        """If something is created where a path had nothing, Python answers."""
         path = launcher.home / name
         for make in (Path.touch, Path.mkdir, partial_link):
             make(path)
@@ -406,7 +406,7 @@ class TestFiles:
         assert launcher.get() == answer
 
     def test_the_package(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """Another version of the package, which may know more names of ECR, says so itself."""
+        """Another version of the package, which may know more names of ECR, answers anew."""
         before = set(records(warm))
         warm.get(HUB)
         (path,) = set(records(warm)) - before
@@ -418,12 +418,12 @@ class TestFiles:
 
     @pytest.mark.parametrize("mode", [0o640, 0o606, 0o700])
     def test_the_mode_of_the_token(self, launcher: HelperProcess, mode: int) -> None:
-        """A token's file whose mode was changed leaves it to Python."""
+        """If the mode of a token file has changed, Python answers."""
         token(launcher).chmod(mode)
         assert not is_answered(launcher)
 
     def test_links_to_the_token(self, launcher: HelperProcess) -> None:
-        """A token's file that has a second name leaves it to Python."""
+        """If a token file has a second name, Python answers."""
         path = token(launcher)
         path.with_name(f"{path.name}.second").hardlink_to(path)
         assert not is_answered(launcher)
@@ -436,7 +436,7 @@ class TestFiles:
             assert not is_answered(launcher)
 
     def test_every_half_of_a_record(self, launcher: HelperProcess) -> None:
-        """No beginning of a record, as a crash could leave it, is an answer."""
+        """A truncated record, as after a crash, is not used."""
         (path,) = records(launcher)
         text = path.read_text()
         lines = text.splitlines(keepends=True)
@@ -449,7 +449,7 @@ class TestFiles:
     def test_the_record_of_another_question(
         self, warm: HelperProcess, launcher: HelperProcess
     ) -> None:
-        """A record that was moved to the place of another one is not believed there."""
+        """A record that was moved to the place of another one is not used."""
         (path,) = records(warm)
         warm.get(OTHER_REGION)
         (other,) = set(records(warm)) - {path}
@@ -459,7 +459,7 @@ class TestFiles:
     def test_an_option_in_the_place_of_a_path(
         self, warm: HelperProcess, launcher: HelperProcess
     ) -> None:
-        """What a record names are files, and nothing else to the program that looks at them."""
+        """A path in a record is never taken for an option by the program that looks at it."""
         (path,) = records(warm)
         path.write_text(path.read_text().removesuffix(".\n") + "-c%n|x\n.\n")
         assert not is_answered(launcher)
@@ -486,7 +486,7 @@ class TestLogins:
     def test_logout_of_what_others_can_read(
         self, warm: HelperProcess, mode: int, links: int
     ) -> None:
-        """A record goes with ``docker logout`` though it is not believed any more."""
+        """``docker logout`` removes a record even if it is no longer trusted."""
         (path,) = records(warm)
         path.chmod(mode)
         for number in range(1, links):
@@ -496,7 +496,7 @@ class TestLogins:
         assert records(warm) == []
 
     def test_logout_meanwhile(self, warm: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An answer that is under way during a ``docker logout`` leaves no record behind."""
+        """An answer that is given during a ``docker logout`` leaves no record."""
         monkeypatch.setattr("sys.platform", "linux")
         environ = warm.environment()
         request = resolve(HOST, environ)
@@ -526,13 +526,13 @@ class TestLogins:
     def test_a_login_that_is_kept_elsewhere(
         self, warm: HelperProcess, launcher: HelperProcess
     ) -> None:
-        """Where logins are when the cache cannot be written, one that comes is Python's."""
+        """If a login appears where logins are kept when the cache is read-only, Python answers."""
         write(warm, f".cache/ecr-login/logins/{HOST}", "")
         assert not is_answered(launcher)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
     def test_a_login_that_was_kept_elsewhere(self, warm: HelperProcess) -> None:
-        """While there is one, each answer depends on whether the cache can be written."""
+        """While there is one, Python answers: it depends on whether the cache is read-only."""
         login = warm.get(OTHER_REGION).secret
         as_user = as_nobody(warm, warm.home, *warm.cache_directory.rglob("*"), warm.cache_directory)
         for mode, is_login in ((0o555, True), (0o755, False), (0o555, True), (0o755, False)):
@@ -543,7 +543,7 @@ class TestLogins:
                 assert (as_user.get().secret == login) is is_login
 
     def test_where_else_logins_are(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """That place is platformdirs' cache directory, whatever variables say."""
+        """That place is platformdirs' cache directory, with any variables."""
         for changes in ({"XDG_CACHE_HOME": str(warm.home / "xdg")}, {}):
             warm.get(**changes)
             assert is_answered(launcher, **changes)
@@ -564,17 +564,17 @@ class TestLogins:
 
 
 class TestWhoseFiles:
-    """A record is believed if nobody but this user can have written it."""
+    """A record is trusted only if nobody but this user can have written it."""
 
     @pytest.mark.parametrize("mode", [0o620, 0o602, 0o644])
     def test_the_mode(self, launcher: HelperProcess, mode: int) -> None:
-        """What somebody else could have written, or read, is not believed."""
+        """A record that somebody else could have written or read is not trusted."""
         (path,) = records(launcher)
         path.chmod(mode)
         assert not is_answered(launcher)
 
     def test_a_second_name(self, launcher: HelperProcess) -> None:
-        """What has a second name, by which somebody may have put it there, is not believed."""
+        """A record with a second name, by which somebody may have planted it, is not trusted."""
         (path,) = records(launcher)
         path.with_name("second").hardlink_to(path)
         assert not is_answered(launcher)
@@ -584,7 +584,7 @@ class TestWhoseFiles:
     def test_one_that_another_user_planted(
         self, launcher: HelperProcess, tmp_path: Path, shell: str
     ) -> None:
-        """What is in a record of another user is not even looked at: neither run nor waited for."""
+        """The content of another user's record is neither run nor waited for."""
         program, *options = SHELLS[shell]
         found = shutil.which(program)
         if found is None:
@@ -603,14 +603,14 @@ class TestWhoseFiles:
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
     @pytest.mark.parametrize("owner", ["record", "token"])
     def test_the_owner(self, launcher: HelperProcess, owner: str) -> None:
-        """A record, or a token, of another user is not believed."""
+        """A record, or a token, of another user is not trusted."""
         path = token(launcher) if owner == "token" else records(launcher)[0]
         os.chown(path, 54321, -1)
         assert not is_answered(launcher)
 
     @pytest.mark.parametrize("name", ["here", "~/here"])
     def test_a_relative_directory(self, launcher: HelperProcess, name: str) -> None:
-        """A cache in the working directory, which a checkout may have brought, is Python's."""
+        """With a relative cache directory, which may belong to a checkout, Python answers."""
         (record,) = records(launcher)
         first, *others = record.read_text().splitlines(keepends=True)
         launcher.environ["AWS_ECR_CACHE_DIR"] = name
@@ -623,7 +623,7 @@ class TestWhoseFiles:
 
 
 class TestKept:
-    """Records are private, few, and gone in the end."""
+    """Records are private, few, and removed in the end."""
 
     def test_the_secret_is_in_the_answer_alone(self, warm: HelperProcess) -> None:
         """A record is private, and holds no secret but the password, once."""
@@ -634,7 +634,7 @@ class TestKept:
         assert warm.environ["AWS_SECRET_ACCESS_KEY"] not in path.read_text()
 
     def test_there_are_not_too_many(self, warm: HelperProcess) -> None:
-        """With the next one after the most that are kept, those before go, and nothing else."""
+        """One record more than the maximum removes all earlier records, and nothing else."""
         directory = warm.cache_directory / "records"
         for number in range(MAX_RECORDS - 1):
             (directory / f"{number:04x}.,,").touch()
@@ -647,7 +647,7 @@ class TestKept:
         assert len(records(warm)) == 2
 
     def test_they_are_swept(self, warm: HelperProcess) -> None:
-        """A record that was left 13 hours ago goes when the cache is cleaned, whatever it is."""
+        """A record of 13 hours ago is removed when the cache is swept, whatever its content."""
         (path,) = records(warm)
         path.chmod(0o644)
         long_ago = time.time() - 14 * 3600
@@ -673,7 +673,7 @@ class TestTime:
         stat.chmod(0o755)
 
     def test_each_age(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """It answers while the token is young, and not before a token can have been made."""
+        """It answers while the token is young, but not at times before the token was issued."""
         _, entry = stored(warm)
         for now, expected in [
             (entry.expires_at - 12.25 * 3600 - 1, False),
@@ -691,7 +691,7 @@ class TestTime:
     def test_after_a_refresh_was_started(
         self, warm: HelperProcess, launcher: HelperProcess, left: int, span: int
     ) -> None:
-        """Past the refresh time Python is asked once a minute, and none is answered in the last."""
+        """Past the refresh time Python answers once a minute; the last minute is not used."""
         cache, entry = stored(warm)
         now = int(time.time())
         cache.store_token(asked(), Entry(entry.secret, now + left, now - 1))
@@ -705,14 +705,14 @@ class TestTime:
         assert not is_answered(launcher)
 
     def test_not_found(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """That there are no credentials is answered for half a day."""
+        """Not found is answered for half a day."""
         warm.get(HUB)
         for hours, expected in ((0, True), (11.9, True), (12.1, False)):
             self.set_clock(launcher, time.time() + hours * 3600)
             assert is_answered(launcher, HUB) is expected
 
     def test_the_real_clock(self) -> None:
-        """What it takes for the time is the time, to the second."""
+        """Its clock is the real time, to the second."""
         assert STAT is not None
         before = int(time.time())
         completed = subprocess.run(
@@ -765,14 +765,14 @@ class TestConfigFile:
         "name", ["ghcr.io", f"x{OWN}", f"{OWN}.evil.org", "index.docker.io:5000", f"{OWN}:5000"]
     )
     def test_what_python_was_not_asked(self, alone: HelperProcess, name: str) -> None:
-        """The first answer for each name is Python's: it alone knows what the file says of it."""
+        """The first answer for each name is Python's, because only Python reads the config file."""
         assert not is_answered(alone, name)
 
     @pytest.mark.parametrize("change", [_appended, _touched, _replaced, Path.unlink])
     def test_a_change(
         self, configured: HelperProcess, alone: HelperProcess, change: Callable[[Path], None]
     ) -> None:
-        """A config file that was changed, replaced or removed leaves each name to Python."""
+        """After a config file was changed, replaced or removed, Python answers for each name."""
         change(configured.home / ".config/ecr-login/config.toml")
         for name in (HOST, SECOND_ACCOUNT, OWN, HUB, PUBLIC):
             assert not is_answered(alone, name)
@@ -790,7 +790,7 @@ class TestConfigFile:
     def test_a_new_one(
         self, warm: HelperProcess, lonely: Path, place: str, environ: dict[str, str]
     ) -> None:
-        """A config file that comes into being, wherever it can be, leaves each name to Python."""
+        """After a config file was created in any of its places, Python answers for each name."""
         warm.environ |= {name: text.format(home=warm.home) for name, text in environ.items()}
         assert warm.get().secret
         warm.get(HUB)
@@ -804,7 +804,7 @@ class TestConfigFile:
         assert not is_answered(launcher, HUB)
 
     def test_one_that_a_variable_names(self, warm: HelperProcess, launcher: HelperProcess) -> None:
-        """What AWS_ECR_CONFIG names must exist: else every answer is Python's."""
+        """If the file that AWS_ECR_CONFIG names does not exist, Python answers."""
         path = warm.home / "own.toml"
         assert warm.get(HUB, AWS_ECR_CONFIG=str(path)).status == 1
         assert not is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
@@ -820,7 +820,7 @@ class TestConfigFile:
         assert not is_answered(launcher, HUB, AWS_ECR_CONFIG=str(path))
 
     def test_with_a_fallback(self, warm: HelperProcess, lonely: Path) -> None:
-        """With another helper for all others, none of them is refused without asking it."""
+        """With a fallback, no other registry is refused without asking it."""
         warm.write_own_config(f'fallback = "test"\n{table(OWN, registry=HOST)}')
         settle()
         assert warm.get(OWN).secret
@@ -830,7 +830,7 @@ class TestConfigFile:
         assert not is_answered(launcher, HUB)
 
     def test_at_debug(self, warm: HelperProcess, lonely: Path) -> None:
-        """Where the file asks for each hit to be logged, Python answers."""
+        """If the config file sets log_level to debug, Python answers."""
         warm.write_own_config('log_level = "debug"\n')
         launcher = without_python(warm, lonely)
         settle()

@@ -1,4 +1,4 @@
-"""Refresh ahead: a token past its refresh time is answered, and replaced behind the back."""
+"""Early refresh: a token past its refresh time is answered, and replaced in the background."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def test_a_failing_refresh_harms_nobody(ageing: HelperProcess, aws: AwsEmulator)
 
 
 def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) -> None:
-    """The refresh holds none of the caller's pipes, directory or session: docker does not wait."""
+    """The refresh keeps none of the caller's pipes, directory or session: docker does not wait."""
     aws.fail("GetAuthorizationToken", Fault(hang=True))
     inherited, ours = os.pipe()
     os.set_inheritable(ours, True)
@@ -103,7 +103,7 @@ def test_the_callers_pipes_end_at_once(ageing: HelperProcess, aws: AwsEmulator) 
 
 
 def test_it_has_no_terminal_and_holds_the_lock(ageing: HelperProcess, aws: AwsEmulator) -> None:
-    """Nobody can be asked by the refresh, and nobody else asks AWS while it does."""
+    """The refresh cannot ask a person, and nobody else asks AWS meanwhile."""
     aws.fail("GetAuthorizationToken", Fault(hang=True))
     ageing.environ["AWS_ECR_TIMEOUT"] = "20"
     ageing.get()
@@ -132,7 +132,7 @@ def test_it_gives_up_in_time_and_says_so(ageing: HelperProcess, aws: AwsEmulator
 
 
 def test_it_says_what_it_did(ageing: HelperProcess) -> None:
-    """The log has a line for the refresh: for which host, how long, with whose credentials."""
+    """The log has a line for the refresh: host, duration, and source of the credentials."""
     before = ageing.log
     ageing.get()
     wait_for(lambda: ageing.log != before)
@@ -160,7 +160,7 @@ def test_by_the_clock(
     answers_old: bool,
     refreshes: int,
 ) -> None:
-    """What is done at each age: answer, answer and refresh, or ask AWS."""
+    """At each age of a token, it is answered, answered and refreshed, or AWS is asked."""
     old = signed_in.get().secret
     _, entry = stored(signed_in)
     started: list[str] = []
@@ -194,7 +194,7 @@ def test_a_logout_meanwhile_is_obeyed(ageing: HelperProcess, aws: AwsEmulator) -
 
 
 def test_relative_paths_hold_for_the_refresh(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """A cache directory that is relative to the caller's directory is the refresh's too."""
+    """A relative cache directory is the same for the refresh as for the caller."""
     signed_in.environ["AWS_ECR_CACHE_DIR"] = "here"
     signed_in.get()
     cache = Cache(str(signed_in.home / "here"), configured_identity(signed_in.environment()))

@@ -205,7 +205,7 @@ accounts = st.from_regex(r"[0-9]{12}", fullmatch=True)
 def test_any_account_and_region(
     account: str, region: str, suffix: str, fips: bool, tail: str, scheme: str
 ) -> None:
-    """Every account and every region, also one that is not there yet, is understood."""
+    """Every account and every region, even one that does not exist yet, is understood."""
     kind = ("dkr-ecr" if SUFFIXES[suffix][1] else "dkr.ecr") + ("-fips" if fips else "")
     region = (REGION_PREFIXES.get(SUFFIXES[suffix][0], "") + region)[:63]
     host = f"{account}.{kind}.{region}.{suffix}"
@@ -217,7 +217,7 @@ def test_any_account_and_region(
 
 @given(st.text() | st.text(alphabet=".:/@-0123456789abcdefwsmznork").map(lambda text: HOST + text))
 def test_no_text_makes_it_fail(text: str) -> None:
-    """Whatever is asked for, the answer is a registry whose host was asked for, or none."""
+    """For any text, the result is a registry with the host in it, or none."""
     registry = parse(text)
     assert registry is None or registry.host in text.lower()
 
@@ -279,12 +279,12 @@ def test_one_token_serves_all_accounts_of_a_region(first: str, second: str, regi
     ],
 )
 def test_canonical_names(server_url: str, name: str) -> None:
-    """A registry has one name, however it is spelt, ECR or not; what is no plain name has none."""
+    """A registry has one canonical name, however it is spelt; an invalid name has none."""
     assert identify(server_url)[1] == name
 
 
 def test_endpoints_of_a_registry() -> None:
-    """A registry is opened by tokens of four endpoints, whichever of them its name is for."""
+    """Tokens of four endpoints open a registry, whichever of them its name is for."""
     service = "aws.us-east-1.ecr"
     meant = [service, f"{service}-fips", f"{service}-dual-stack", f"{service}-fips-dual-stack"]
     for number, kind in enumerate((".ecr.", ".ecr-fips.", "-ecr.", "-ecr-fips.")):
@@ -320,11 +320,11 @@ def test_suffixes_are_those_of_botocore() -> None:
 
 @given(st.text())
 def test_a_fingerprint_is_known_as_one(text: str) -> None:
-    """Whatever is fingerprinted, the name is taken for that of a fingerprint."""
+    """Every fingerprint is recognised as one."""
     assert is_fingerprint(fingerprint(text))
 
 
 @pytest.mark.parametrize("name", ["", "cafe", "0" * 31, "0" * 33, "g" + "0" * 31, "F" * 32])
-def test_what_is_no_fingerprint(name: str) -> None:
-    """Another length, or other characters, are not of a fingerprint, but somebody else's name."""
+def test_other_names_are_not_fingerprints(name: str) -> None:
+    """A name of another length, or with other characters, is not a fingerprint."""
     assert not is_fingerprint(name)

@@ -42,7 +42,7 @@ CHANGELOG = """\
     ],
 )
 def test_the_notes_are_the_section_of_the_version(version: str, text: str) -> None:
-    """A release says what its section does, and another's or an empty one is none."""
+    """The notes are the version's section of the changelog; an empty one does not count."""
     assert section(CHANGELOG, version) == text
 
 
@@ -57,7 +57,7 @@ def test_the_notes_are_the_section_of_the_version(version: str, text: str) -> No
     ],
 )
 def test_what_a_release_must_agree_in(tag: str, repository: str, reason: str) -> None:
-    """The tag is that of the version, and the repository the one that the package names."""
+    """A release needs the tag of the version, and the repository that the package names."""
     said = complaint(tag, repository, "1.2.3", "https://github.com/acme/helper")
     assert said.startswith(reason)
     assert bool(said) == bool(reason)
@@ -100,7 +100,7 @@ def jobs() -> dict[str, Any]:
 
 
 def test_the_workflow_runs_targets_that_there_are(jobs: dict[str, Any]) -> None:
-    """Whatever it builds, a target of the Makefile builds, and can do so elsewhere."""
+    """The workflow builds everything by targets of the Makefile, which also work elsewhere."""
     scripts = "\n".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
     scripts = re.sub(r'"[^"]*"', '""', scripts)
     called = r"(?:^ *|; |unshare )(?:make|\$MAKE)((?: [^\s';>]+)+)"
@@ -113,7 +113,7 @@ def test_the_workflow_runs_targets_that_there_are(jobs: dict[str, Any]) -> None:
 
 
 def test_nothing_is_built_before_tag_and_version_agree(jobs: dict[str, Any]) -> None:
-    """All jobs wait for the first, and what publishes for all that build."""
+    """All jobs wait for the first one, and the publishing jobs for all that build."""
     assert "needs" not in jobs["check"]
 
     def before(name: str) -> set[str]:
@@ -127,7 +127,7 @@ def test_nothing_is_built_before_tag_and_version_agree(jobs: dict[str, Any]) -> 
 
 
 def test_each_job_may_do_what_it_does_and_no_more(jobs: dict[str, Any]) -> None:
-    """Only who publishes may write, each to one place."""
+    """Only the publishing jobs may write, each to one place."""
     may_write = {
         name: {what for what, access in job["permissions"].items() if access == "write"}
         for name, job in jobs.items()

@@ -14,7 +14,7 @@ SETTINGS = {
 
 
 def configured(name: str, settings: dict[str, str]) -> Request:
-    """What is asked by a name to which settings apply."""
+    """The request for a name to which settings apply."""
     return under(Settings(settings), asked(name))
 
 
@@ -30,7 +30,7 @@ def test_what_settings_make_of_a_name() -> None:
 
 
 def test_which_repositories_a_session_may_use() -> None:
-    """They are of the registry's own account and region; of the role's account if it is public."""
+    """They have the registry's account and region, or for ECR Public the role's account."""
     china = f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"
     settings = {**SETTINGS, "access": "push", "repositories": "team/* base"}
     start = f"arn:aws:ecr:eu-central-1:{ACCOUNT}:repository/"
@@ -47,7 +47,7 @@ def test_which_repositories_a_session_may_use() -> None:
 
 
 def test_access_is_never_shared() -> None:
-    """Each access to each account's repositories has a token of its own; that to all, one."""
+    """Each access to some of an account's repositories has its own token; access to all has one."""
     role, other = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/r"}, f"2{HOST[1:]}"
     accesses = [{}, {"access": "pull"}, {"access": "push"}]
     named = [{"access": each, "repositories": name} for each in ("pull", "push") for name in "ab"]
@@ -59,7 +59,7 @@ def test_access_is_never_shared() -> None:
 
 
 def test_whose_token_opens_what() -> None:
-    """A token of a principal of its own is for that one; without settings it is for all."""
+    """A request with settings has its own token; all others of an endpoint share one."""
     plain, other = asked(HOST), configured(HOST, {**SETTINGS, "profile": "dev"})
     one, another = configured(HOST, SETTINGS), configured(HOST, dict(SETTINGS))
     assert one.scope == another.scope

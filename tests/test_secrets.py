@@ -97,7 +97,7 @@ def test_passwords_in_urls(signed_in: HelperProcess, aws: AwsEmulator, command: 
 
 @pytest.fixture
 def traced(helper: HelperProcess) -> HelperProcess:
-    """The executable with a note of each program that it, and whatever it starts, becomes."""
+    """The executable, with a note of each program that it and its children execute."""
     helper.prefix = (*STRACE, str(helper.home / "programs"))
     return helper
 
@@ -113,7 +113,7 @@ def _strings(texts: str) -> list[str]:
 
 
 def exposed(traced: HelperProcess, secrets: Iterable[str]) -> list[str]:
-    """What others could see of the secrets, but for what the caller has in its environment.
+    """The secrets that others could see, except those that the caller has in its environment.
 
     A command line can be seen by every user, an environment by all programs of the same one.
     """
@@ -172,7 +172,7 @@ def handing_on(traced: HelperProcess, aws: AwsEmulator) -> HelperProcess:
 
 @needs_strace
 def test_programs_of_commands(handing_on: HelperProcess, aws: AwsEmulator) -> None:
-    """What is given to a program, or comes from one, is on no command line either."""
+    """Secrets that are given to a program, or come from one, are on no command line."""
     assert handing_on.store("ghcr.io", SECRET, "someone").status == 0
     assert SECRET in (handing_on.home / "kept").read_text()
     assert handing_on.run("login", HOST, OTHER_REGION).status == 0

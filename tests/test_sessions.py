@@ -1,4 +1,4 @@
-"""The sessions of assumed roles, which the AWS CLI keeps too."""
+"""The sessions of assumed roles, which are shared with the AWS CLI."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ def write_session(helper: HelperProcess, aws: AwsEmulator, left: timedelta, **mo
 def test_a_session_is_kept_for_the_aws_cli(
     operation: str, source: Source, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """It has the CLI's place and format, this user alone can read it, and it is used again."""
+    """It has the CLI's place and format, only this user can read it, and it is used again."""
     source(aws, helper)
     assert helper.get().secret
     path = session_path(helper)
@@ -79,7 +79,7 @@ def test_a_session_is_kept_for_the_aws_cli(
 def test_a_session_of_the_aws_cli_is_used(
     operation: str, source: Source, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """A session that ``aws`` has, with an MFA code perhaps, is enough."""
+    """A session of ``aws``, even one from an MFA code, is used."""
     source(aws, helper)
     access_key_id = write_session(helper, aws, timedelta(hours=1))
     assert helper.get().secret
@@ -92,7 +92,7 @@ def test_a_session_of_the_aws_cli_is_used(
 def test_a_session_that_ends_soon_is_replaced(
     operation: str, source: Source, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """With less than a quarter of an hour left, as for the CLI, the role is assumed again."""
+    """With less than a quarter of an hour left, the role is assumed again, as in the CLI."""
     source(aws, helper)
     write_session(helper, aws, timedelta(minutes=14))
     before = session_path(helper).read_text()
@@ -119,10 +119,10 @@ FIELDS = {"AccessKeyId": "A", "SecretAccessKey": "b", "SessionToken": "c"}
     ],
     ids=["empty", "half", "list", "deep", "null", "fields", "moment", "number", "not UTF-8"],
 )
-def test_what_is_no_session_is_replaced(
+def test_an_invalid_session_is_replaced(
     content: str, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """A file that makes no sense is as good as none, and is written anew."""
+    """An invalid file is ignored, and overwritten."""
     source_profile(aws, helper)
     path = session_path(helper)
     path.parent.mkdir(parents=True)
@@ -145,7 +145,7 @@ def test_another_identity_token_is_another_session(aws: AwsEmulator, helper: Hel
 def test_a_place_that_cannot_be_written_is_no_failure(
     aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """Where the CLI's cache cannot be, the role is assumed each time."""
+    """If the CLI's cache cannot be written, the role is assumed each time."""
     source_profile(aws, helper)
     (helper.home / ".aws" / "cli").write_text("a file in its way")
     assert helper.get().secret
@@ -178,7 +178,7 @@ def test_a_code_typed_for_the_aws_cli_counts(aws: AwsEmulator, helper: HelperPro
 
 
 def test_without_a_home_no_session_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody knows the home, nothing is written, least of all below a directory ``~``."""
+    """If the home is not known, nothing is written, least of all to a directory ``~``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     SessionCache(keep=True)["key"] = {"Credentials": {}}

@@ -15,7 +15,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/ci"
 def test_it_says_what_differs(
     helper: HelperProcess, aws: AwsEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What AWS answers otherwise than the emulator is shown, without values; no more is."""
+    """Where AWS answers differently from the emulator, that is shown, without values."""
     arn = f"arn:aws:iam::{ACCOUNT}:user/me"
     user = aws.add_user(arn=arn, deny=["ecr-public:GetAuthorizationToken"])
     aws.add_role(arn=ROLE, deny=["ecr:GetAuthorizationToken"])
@@ -33,7 +33,7 @@ def test_it_says_what_differs(
 
 
 def test_a_shape_has_no_values() -> None:
-    """It has names, kinds and words; what is of one account or one moment is left out."""
+    """A shape has names, types and words, but no values of an account or a moment."""
     assert shape({"a": [1, 2], "b": "x" * 200, "c": None, "d": "eyJlIjogMX0="}) == {
         "a": ["int"],
         "b": "a long text",

@@ -58,14 +58,14 @@ def give_browser(helper: HelperProcess, suffix: str = "") -> Path:
 
 
 def kept(helper: HelperProcess) -> dict[str, dict[str, str]]:
-    """What stands in the directory of `aws sso login`, by the names of its files."""
+    """The content of the directory of `aws sso login`, by the names of its files."""
     paths = list((helper.home / ".aws/sso/cache").iterdir())
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in paths)
     return {path.name: json.loads(path.read_text()) for path in paths}
 
 
 def test_in_a_browser(person: HelperProcess, aws: AwsEmulator) -> None:
-    """It is opened with the code, which is shown, too; then there are tokens, without the CLI."""
+    """A browser opens with the code, which is also shown; the CLI is not needed."""
     assert told(person.get().stderr) == (
         f"nobody has signed in to SSO for {NAMED} yet; run: {NAME} login --sso --profile dev"
     )
@@ -122,7 +122,7 @@ def test_it_is_kept_as_the_aws_cli_keeps_it(
 
 
 def test_what_is_kept_is_renewed(person: HelperProcess, aws: AwsEmulator) -> None:
-    """Botocore renews the session by what was kept, when its hours are over."""
+    """Botocore renews the session from what was kept, when it has expired."""
     give_browser(person)
     assert person.run("login", "--sso").status == 0
     ((name, entry),) = kept(person).items()
@@ -133,7 +133,7 @@ def test_what_is_kept_is_renewed(person: HelperProcess, aws: AwsEmulator) -> Non
 
 
 def test_for_the_source_of_a_role(person: HelperProcess, aws: AwsEmulator) -> None:
-    """With a registry, its token follows; who signs in is the profile that the role starts from."""
+    """With a registry, its token follows; the profile that the role starts from is signed in."""
     aws.add_role(arn=PULL, trusted=["arn:aws:iam::333333333333:root"])
     with (person.home / ".aws/config").open("a") as config:
         config.write(
@@ -149,7 +149,7 @@ def test_for_the_source_of_a_role(person: HelperProcess, aws: AwsEmulator) -> No
 
 
 def test_at_a_terminal(person: HelperProcess, aws: AwsEmulator) -> None:
-    """Without a browser, the code is for one on another machine; Ctrl-C ends it."""
+    """Without a browser, the code is shown for one on another machine; Ctrl-C ends it."""
     aws.device_interval = 1
     executable = str(person.executable)
     with Terminal() as terminal:
@@ -186,7 +186,7 @@ def test_where_nobody_is(person: HelperProcess, aws: AwsEmulator) -> None:
 
 
 def test_what_goes_wrong(person: HelperProcess, aws: AwsEmulator) -> None:
-    """A code that is rejected, or not confirmed, and what AWS says, are told in a line."""
+    """A code that is rejected, or not confirmed in time, or an error of AWS, is one line."""
     give_browser(person, "&reject=1")
     assert remark(person) == "the code was rejected in the browser"
     aws.device_lifetime = 0
@@ -242,7 +242,7 @@ def test_what_goes_wrong(person: HelperProcess, aws: AwsEmulator) -> None:
 def test_what_is_configured_wrong(
     person: HelperProcess, aws: AwsEmulator, config: str, line: str
 ) -> None:
-    """A profile that cannot be signed in to is told, with what it lacks."""
+    """For a profile that has no SSO, the line says what it lacks."""
     give_browser(person)
     person.write_config(config)
     assert remark(person) == line
@@ -261,7 +261,7 @@ def ours(person: HelperProcess, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 
 
 def test_how_long_it_waits(aws: AwsEmulator, ours: dict[str, str]) -> None:
-    """It asks in the interval that AWS names, by five seconds more slowly when told to."""
+    """It asks at the interval that AWS names, and five seconds more slowly when told to."""
     aws.device_interval = 1
     aws.fail("CreateToken", Fault(status=400, error="SlowDownException"), times=2)
     waits: list[float] = []
@@ -279,14 +279,14 @@ def test_how_long_it_waits(aws: AwsEmulator, ours: dict[str, str]) -> None:
 
 
 def test_other_answers_end_it(aws: AwsEmulator, ours: dict[str, str]) -> None:
-    """What AWS answers to the question for the session, and nobody expects, is told."""
+    """An unexpected answer to the request for the session is reported."""
     aws.fail("CreateToken", Fault(status=400, error="InvalidClientException"))
     with pytest.raises(HelperError, match="AWS answered CreateToken with InvalidClientException"):
         sign_in_to_sso(ours, lambda _: None, lambda _: None)
 
 
 def test_where_the_aws_cli_is(person: HelperProcess) -> None:
-    """The line on stderr names its command."""
+    """If the AWS CLI is installed, the line names its command."""
     path = write(person, "bin/aws", "#!/bin/sh\n")
     path.chmod(0o755)
     person.environ["PATH"] += f":{path.parent}"

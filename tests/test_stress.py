@@ -15,5 +15,5 @@ def test_callers_that_do_everything_at_once() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc for what they started")
 def test_callers_that_are_killed() -> None:
-    """Whenever a caller is killed, files are whole or a miss, and the next one has its answer."""
+    """Whenever a caller is killed, each file is whole or a miss, and the next one is answered."""
     assert kills.run(kills=10, seed=1).total() >= 2

@@ -103,5 +103,5 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
-            raise Failed(f"waited in vain for {what}")
+            raise Failed(f"waited too long for {what}")
         time.sleep(0.005)  # the machine is left to what is waited for
