@@ -23,7 +23,7 @@ MAX_SIZE = 1024 * 1024
 KEPT = 3
 """How many old logs are kept."""
 
-_MAX_RECORD_LENGTH = 64 * 1024  # characters: a traceback can quote what a proxy has answered
+_MAX_RECORD_LENGTH = 64 * 1024  # characters: an error can quote what a proxy has answered
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -41,14 +41,13 @@ def logger(environ: Mapping[str, str]) -> logging.Logger:
 
 
 def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -> str:
-    """Log ``error``, with its traceback, and return the one line that tells a person."""
+    """Log ``error`` with what caused it, and return the line for a person; both are one line."""
     if isinstance(error, BadInput):
         return str(error)
-    # Without memory, traceback has been seen to read the source for ever.
     is_lack = is_lack_of_resources(error)
-    traceback = None if is_lack or isinstance(error, RememberedFailure) else error
     try:
-        logger(environ).error("%s: %s", subject, error, exc_info=traceback)
+        origin = "" if isinstance(error, RememberedFailure) else _origin(error)
+        logger(environ).error("%s: %s%s", subject, error, origin)
     except Exception:
         pass  # an answer does not depend on the log
     if isinstance(error, HelperError):
@@ -63,8 +62,21 @@ def failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") -
     return one_line(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
+def _origin(error: BaseException) -> str:
+    """Return where an error was raised, and what caused it, as the end of a line."""
+    place, step = "", error.__traceback__
+    while step:
+        place = f" ({os.path.basename(step.tb_frame.f_code.co_filename)}:{step.tb_lineno})"
+        step = step.tb_next
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is None:
+        return place
+    text = one_line("; ".join([str(cause), *getattr(cause, "__notes__", ())]))
+    return f"{place}; caused by {type(cause).__name__}: {text}{_origin(cause)}"
+
+
 class _RedactingFormatter(logging.Formatter):
-    """ISO time in UTC, process, level and message; no secrets, not even in tracebacks."""
+    """ISO time in UTC, process, level and message; no secrets."""
 
     converter = staticmethod(time.gmtime)
 

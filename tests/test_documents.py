@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tomllib
+from collections.abc import Callable
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -69,7 +70,11 @@ def test_every_document_is_linked() -> None:
 
 def test_blocks_can_be_read() -> None:
     """Every block has a language, and blocks of JSON, TOML and YAML are valid."""
-    parse_as = {"json": json.loads, "toml": tomllib.loads, "ini": ini}
+    parse_as: dict[str, Callable[[str], object]] = {
+        "json": json.loads,
+        "toml": tomllib.loads,
+        "ini": ini,
+    }
     for name, text in DOCUMENTS.items():
         for language in re.findall(r"^```(.*)\n(?:(?!```).*\n)*```$", text, re.MULTILINE):
             assert language in {"sh", *parse_as, "yaml", "python", "console", "groovy"}, name

@@ -1073,7 +1073,7 @@ all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name_
 def test_failure_is_reported_logged_and_remembered(
     case: Case, aws: AwsEmulator, helper: HelperProcess
 ) -> None:
-    """A failure is one line on stderr, its traceback in the log, and no second call to AWS."""
+    """A failure is one line on stderr, one in the log, and no second call to AWS."""
     expected = case(aws, helper)
 
     outcome = helper.get()
@@ -1081,7 +1081,8 @@ def test_failure_is_reported_logged_and_remembered(
     assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
     line = told(outcome.stderr)
     assert matches(line, expected), line
-    assert "Traceback (most recent call last)" in helper.log
+    assert "Traceback" not in helper.log
+    assert f" ERROR {HOST}: {line}" in helper.log
     assert_no_secret(aws, outcome.stderr, helper.log)
     calls = aws.calls
     again = helper.get(AWS_ECR_STRICT="true")

@@ -833,7 +833,8 @@ def test_without_a_token(fault: Case, aws: AwsEmulator, helper: HelperProcess) -
     assert (outcome.stdout, outcome.status) == (NOT_FOUND, 1)
     line = told(outcome.stderr)
     assert matches(line, as_told(expected.line, aws, helper)), line
-    assert "Traceback (most recent call last)" in helper.log
+    assert "Traceback" not in helper.log
+    assert f" ERROR {HOST}: {line}" in helper.log
     again = helper.get(AWS_ECR_STRICT="true")
     assert (again.stdout, again.status) == (f"{HOST}: {line}\n", 1)
     assert told(again.stderr) == line

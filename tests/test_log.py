@@ -1,6 +1,7 @@
 """The log: what is in it, what never is, and how large it gets."""
 
 import os
+import re
 import stat
 
 import pytest
@@ -28,11 +29,16 @@ def test_hits_are_logged_at_debug(signed_in: HelperProcess) -> None:
     assert f"DEBUG {HOST}: answered with the cached token" in signed_in.log
 
 
-def test_a_failure_is_logged_with_its_traceback(helper: HelperProcess) -> None:
-    """The log has the traceback that nobody sees on stderr."""
-    assert "Traceback" not in helper.get().stderr
-    assert f"ERROR {HOST}: no AWS credentials found" in helper.log
-    assert "Traceback" in helper.log
+def test_a_failure_is_logged_with_its_cause(helper: HelperProcess) -> None:
+    """A failure is one line in the log, with what caused it and where, and without a traceback."""
+    helper.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+    helper.environ |= {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x" * 40}
+    told = helper.get().stderr.strip().removeprefix("ecr-login: ")
+    (line,) = helper.log.splitlines()
+    message, place, cause = re.split(r" \((?=\w+\.py:)|; caused by ", line, maxsplit=2)
+    assert message.endswith(f" ERROR {told}")
+    assert re.fullmatch(r"\w+\.py:\d+\)", place)
+    assert cause.startswith("EndpointConnectionError: Could not connect to the endpoint URL")
 
 
 @pytest.mark.parametrize("level", ["error", "ERROR", "warning"])
