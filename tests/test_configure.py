@@ -518,6 +518,20 @@ class TestFile:
         assert home.settings == {"credHelpers": {HOST: "ecr-login"}}
 
     @needs_root
+    def test_root_in_the_home_of_a_user(self, helper: HelperProcess, tmp_path: Path) -> None:
+        """What root creates in another user's home (`sudo -E`) belongs to that user."""
+        home = Home(helper)
+        as_nobody(helper, helper.home)  # whose home it is
+        role = ("--role-arn", "arn:aws:iam::111111111111:role/pull")
+        outcome = home.configure(HOST, *role, AWS_ECR_CACHE_DIR=str(tmp_path / "cache"))
+        assert outcome.status == 0, outcome
+        created = [*home.docker.parent.rglob("*"), *(helper.home / ".config").rglob("*")]
+        assert len(created) == 3
+        assert {path.stat().st_uid for path in created} == {NOBODY}
+        assert home.docker.parent.stat().st_uid == NOBODY
+        assert home.docker.stat().st_mode & 0o777 == 0o600
+
+    @needs_root
     def test_a_directory_of_root(self, helper: HelperProcess) -> None:
         """A file of one's own in another user's directory is overwritten in place."""
         home = Home(helper)

@@ -357,6 +357,14 @@ def test_which_clients_there_are(machine: Machine) -> None:
     )
 
 
+def test_what_podman_reads(machine: Machine) -> None:
+    """Podman reads its own file first, and then docker's."""
+    podman = machine.put_first_on_path("podman", "exit 1")
+    (found,) = (each for each in machine.findings("--no-network") if each["check"] == "clients")
+    reads = f"; {podman} reads ~/.config/containers/auth.json, then ~/.docker/config.json; "
+    assert reads in found["message"]
+
+
 def test_it_goes_on_after_a_failure(machine: Machine) -> None:
     """Several faults are all found in one run."""
     for seed in (program_not_on_path, docker_configuration_broken, token_revoked):
@@ -730,7 +738,7 @@ def test_the_package_of_another_program(machine: Machine) -> None:
     path = machine.put_first_on_path("docker-credential-ecr-login", "echo old")
     for name in ("dpkg", "rpm", "apk", "pacman"):
         machine.put_first_on_path(name, "exit 1")
-    assert machine.unhealthy()[0]["remedy"].startswith(f"rm {path}, then: ")
+    assert machine.unhealthy()[0]["remedy"] == f"rm {path}"
     for name, query, answer, expected in (
         ("pacman", "-Qoq", "ecr-helper", "sudo pacman -R ecr-helper"),
         ("apk", "info -q --who-owns", "ecr-helper-0.7.1-r5", "sudo apk del ecr-helper"),
@@ -738,12 +746,12 @@ def test_the_package_of_another_program(machine: Machine) -> None:
         ("dpkg", "-S", f"ecr-helper:amd64: {path}", "sudo apt remove ecr-helper"),
     ):
         machine.put_first_on_path(name, f'test "$*" = "{query} {path}" && echo "{answer}"')
-        assert machine.unhealthy()[0]["remedy"].startswith(f"{expected}, then: ")
+        assert machine.unhealthy()[0]["remedy"] == expected
     cellar = machine.helper.home / "Cellar" / "helper-ecr" / "1.0" / "bin" / path.name
     cellar.parent.mkdir(parents=True)
     path.rename(cellar)
     path.symlink_to(cellar)
-    assert machine.unhealthy()[0]["remedy"].startswith("brew uninstall helper-ecr, then: ")
+    assert machine.unhealthy()[0]["remedy"] == "brew uninstall helper-ecr"
     desktop = machine.helper.home / "Docker.app" / "bin" / path.name
     desktop.parent.mkdir(parents=True)
     cellar.rename(desktop)
@@ -751,6 +759,8 @@ def test_the_package_of_another_program(machine: Machine) -> None:
     path.symlink_to(desktop)
     remedy = machine.unhealthy()[0]["remedy"]
     assert remedy.startswith(f"rm {path} (each update of Docker Desktop restores it")
+    machine.helper.environ["PATH"] = f"{path.parent}:/usr/bin:/bin"
+    assert machine.unhealthy()[0]["remedy"].startswith(f"{remedy}, then: ")
 
 
 def test_no_secret_is_shown(machine: Machine) -> None:

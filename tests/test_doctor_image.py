@@ -146,6 +146,27 @@ def test_where_the_api_does_not_answer(machine: ImageMachine) -> None:
     assert "so no upload was started: no answer: " in found["message"]
 
 
+@pytest.mark.parametrize(
+    ("access", "status", "words"),
+    [
+        ("pull", "failed", f'restricts {HOST} to pulling (access = "pull")'),
+        ("push", "skipped", "cannot look up repositories: no push is tried"),
+    ],
+)
+def test_a_push_with_restricted_access(
+    machine: ImageMachine, access: str, status: str, words: str
+) -> None:
+    """If config.toml restricts the registry to some access, doctor says so, and pushes nothing."""
+    role = "arn:aws:iam::111111111111:role/ci"
+    machine.aws.add_role(arn=role, trusted=[DEV])
+    table = f'[[registry]]\nmatch = "{HOST}"\nrole_arn = "{role}"\naccess = "{access}"\n'
+    machine.helper.write_own_config(table)
+    (found,) = machine.doctor("--push", IMAGE)
+    assert (found["check"], found["status"]) == ("image", status)
+    assert found["message"].endswith(words)
+    assert machine.aws.count("StartUpload") == 0
+
+
 def test_a_push_to_ecr_public(machine: ImageMachine) -> None:
     """For ECR Public it is not known whether a push is allowed, and no upload is started."""
     (found,) = machine.doctor("--push", f"{PUBLIC_HOST}/team/app:1")

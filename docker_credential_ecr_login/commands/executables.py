@@ -20,6 +20,8 @@ _PACKAGE_MANAGERS = (
     (("apk", "info", "-q", "--who-owns"), r"(\S+?)(?:-\d\S*)?\s", "apk del"),
     (("pacman", "-Qoq"), r"(\S+)", "pacman -R"),
 )
+# A part of the path of what they install, and the command that puts their links on PATH.
+_INSTALLERS = (("/pipx/venvs/", "pipx ensurepath"), ("/uv/tools/", "uv tool update-shell"))
 FOR_ALL_USERS = (
     "for services and sudo, install it for all users instead: sudo pipx install --global"
 )
@@ -101,6 +103,9 @@ def remedy(client: str) -> str:
         return f"link the program that you have just run into a directory that {client} searches"
     if is_for_all_users(own_path()):
         return f"sudo ln -sf {own_path()} /usr/local/bin/"
+    for part, command in _INSTALLERS:
+        if part in own_path():
+            return f"{command}; {FOR_ALL_USERS}"
     return f"add {os.path.dirname(own_path())} to PATH; {FOR_ALL_USERS}"
 
 

@@ -95,8 +95,10 @@ class TextFile:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
-            if self.exists:
-                _imitate(os.stat(self.target), temporary)
+                if self.exists:
+                    _imitate(os.stat(self.target), descriptor)
+                else:
+                    _give_to_owner(os.stat(directory), descriptor)
             self.verify()
             self._exchange(temporary)
         finally:
@@ -200,11 +202,25 @@ def _make_directories(path: str) -> None:
         _make_directories(os.path.dirname(path))
         with suppress(FileExistsError):  # of another process
             os.mkdir(path, 0o700)
+            with suppress(AttributeError):  # Windows
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    _give_to_owner(os.stat(os.path.dirname(path)), descriptor)
+                finally:
+                    os.close(descriptor)
 
 
-def _imitate(state: os.stat_result, path: str) -> None:
+# By descriptors: in the directory of another user, a name can lead elsewhere at any moment.
+
+
+def _give_to_owner(state: os.stat_result, descriptor: int) -> None:
+    """Give a new file to the owner of another, if that is allowed: root works in any home."""
+    with suppress(AttributeError, PermissionError):  # Windows has no owners
+        os.fchown(descriptor, state.st_uid, state.st_gid)
+
+
+def _imitate(state: os.stat_result, descriptor: int) -> None:
     """Give a new file the owner, if that is allowed, and the mode of the one it replaces."""
-    if hasattr(os, "chown"):
-        with suppress(PermissionError):
-            os.chown(path, state.st_uid, state.st_gid)
-    os.chmod(path, stat.S_IMODE(state.st_mode))
+    _give_to_owner(state, descriptor)
+    with suppress(AttributeError):  # Windows, before Python 3.13
+        os.fchmod(descriptor, stat.S_IMODE(state.st_mode))

@@ -45,6 +45,15 @@ def image(context: CheckContext) -> Iterator[Finding]:
         )
         yield Finding("image", "skipped", reason)
         return
+    access = context.request.settings.access if context.request else ""
+    if context.push and access == "pull":
+        what = f'config.toml restricts {named.host} to pulling (access = "pull")'
+        yield Finding("image", "failed", what, 'set access = "push" in its table')
+        return
+    if context.push and access:
+        what = "the role that config.toml restricts cannot look up repositories: no push is tried"
+        yield Finding("image", "skipped", what)
+        return
     has_api = context.has_credentials and not registry.is_public
     questions = _Questions(named, registry_api(context), caller if has_api else None)
     if registry.registry_id:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..protocol import NAME
 from ..redaction import one_line
 from .clients import ClientConfiguration, client_path
+from .files import TextFile
 
 _CLIENTS = ("docker", "docker.exe", "podman", "nerdctl", "nerdctl.lima", "colima", "finch")
 REGISTRIES_CONF = (
@@ -126,7 +127,10 @@ def described(client: Client, environ: Mapping[str, str]) -> str:
     """Return which file a client reads, and which daemon it talks to if that is configured."""
     podmans = is_podman(client)
     file = ClientConfiguration(client_path(environ, podman=podmans), environ)
+    read = [file.shown]
+    if podmans and not environ.get("REGISTRY_AUTH_FILE"):
+        read.append(TextFile(client_path(environ), environ).shown)
     is_another = ", which is podman," if podmans and client.name != "podman" else ""
     endpoint = environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT") or file.context
     talks = f" (uses {one_line(endpoint)})" if endpoint and not podmans else ""
-    return f"{client.path}{is_another}{talks} reads {file.shown}"
+    return f"{client.path}{is_another}{talks} reads {', then '.join(read)}"

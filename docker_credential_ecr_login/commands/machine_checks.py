@@ -71,7 +71,8 @@ def program(context: CheckContext) -> Iterator[Finding]:
             "program",
             "failed",
             f"clients run {first}, which is another program or version: it says {said!r}",
-            f"{executables.removal(first)}, then: {remedy}",
+            executables.removal(first)
+            + ("" if any(map(executables.is_this, others)) else f", then: {remedy}"),
         )
     if context.environ.get("SUDO_USER") and context.environ.get("SUDO_UID") and _is_root():
         yield Finding(
