@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forget who runs the tests; the parallel workers are started by who has forgotten."""
+    """Forget the environment of the user who runs the tests, before parallel workers inherit it."""
     if not hasattr(config, "workerinput"):
         surroundings.forget()
 
@@ -39,20 +39,20 @@ def pytest_report_header() -> str:
 
 
 def pytest_sessionstart() -> None:
-    """Let Ctrl-C be heard."""
+    """Make Ctrl-C work."""
     # A shell that starts the tests in the background has all their children ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Have more workers than processors: many tests wait for a time limit."""
+    """Start more workers than there are processors, because many tests wait for a time limit."""
     return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.fixture
 def aws() -> Iterator[AwsEmulator]:
-    """An AWS that nobody has used yet."""
+    """A new AWS emulator."""
     with AwsEmulator() as emulator:
         yield emulator
 

@@ -46,7 +46,7 @@ class ConnectProxy(Served):
         self.url = f"{self.scheme}://{self.address}"
 
     def asked(self, client: socket.socket) -> bytes:
-        """Note what a client asks for; return what says that the tunnel is open."""
+        """Note what a client asks for; return the answer that the tunnel is open."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += _received(client, 1)
@@ -57,7 +57,7 @@ class ConnectProxy(Served):
 
 
 class SocksProxy(ConnectProxy):
-    """The same with SOCKS 5 (RFC 1928), for those who give a user and a password (RFC 1929).
+    """The same with SOCKS 5 (RFC 1928), for clients with a user and a password (RFC 1929).
 
     ``headers`` holds these two, with a colon between them.
     """
@@ -65,7 +65,7 @@ class SocksProxy(ConnectProxy):
     scheme = "socks5"
 
     def asked(self, client: socket.socket) -> bytes:
-        """Note what a client asks for; return what says that the tunnel is open."""
+        """Note what a client asks for; return the answer that the tunnel is open."""
         _received(client, _received(client, 2)[1])
         client.sendall(b"\5\2")
         _received(client, 1)

@@ -1,4 +1,4 @@
-"""Every source of AWS credentials: how each is configured, and what AWS is to see of it."""
+"""Every source of AWS credentials: how it is configured, and which calls AWS is to see."""
 
 import json
 import shlex
@@ -23,7 +23,7 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Expected:
-    """What AWS is to see: the operations in their order, and who signs the last one."""
+    """The calls that AWS is to see: the operations in their order, and who signs the last one."""
 
     principal: str
     operations: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ SOURCES: list[Source] = []
 
 
 def source(function: Source) -> Source:
-    """Have a source among `SOURCES`."""
+    """Add a source to `SOURCES`."""
     SOURCES.append(function)
     return function
 

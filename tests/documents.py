@@ -16,7 +16,7 @@ CI = DOCUMENTS["docs/ci.md"]
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands below a heading, down to the next one of its level or above."""
+    """Return the text below a heading, up to the next one of its level or above."""
     found = re.search(rf"^(##+) {re.escape(heading)}\n", text, re.MULTILINE)
     assert found, heading
     end = re.compile(rf"^##{{0,{len(found[1]) - 1}}} ", re.MULTILINE).search(

@@ -1,4 +1,4 @@
-"""Lets system calls fail, or be the last thing that a process does (Linux, no privilege needed).
+"""Makes system calls fail, or end the process (Linux, no privilege needed).
 
 Runs a command under rules: ``python faults.py sync=EIO lock=ENOLCK -- command…``. A rule is
 the name of a kind of call, and that of the error that each such call gives, or ``KILL``: the
@@ -76,7 +76,7 @@ def _instruction(code: int, operand: int, no: int = 0) -> bytes:
 
 
 def main() -> None:
-    """Put the rules into force and become the command."""
+    """Apply the rules and become the command."""
     end = sys.argv.index("--")
     program = b"".join(_instructions(sys.argv[1:end]))
     text = ctypes.create_string_buffer(program, len(program))

@@ -1,4 +1,4 @@
-"""Runs of the executable by a Python that has done its imports already (Linux).
+"""Runs the executable in a Python that has already imported everything (Linux).
 
 A cold run takes most of its time to import botocore and its like. The server is a Python that is
 started as the launcher starts it, and imports the package, but for its `__main__`, with all that
@@ -81,7 +81,7 @@ class ForkServer:
 
 
 def _beside_stand_in(executable: Path, python: str, library: Path) -> Path:
-    """Return a copy of ``executable`` that takes a program which reports for its Python."""
+    """Return a copy of ``executable`` that uses a program which only reports as its Python."""
     directory = executable.parent.parent / f"forked-{os.getpid()}"
     launcher = directory / "bin" / executable.name
     launcher.parent.mkdir(parents=True)
@@ -115,7 +115,7 @@ def _read_all(descriptors: Sequence[int], timeout: float) -> list[bytes]:
 
 
 def _import_all(package: Path) -> None:
-    """Import the package but for `__main__`, and all that any module of it imports."""
+    """Import the package except `__main__`, and everything that its modules import."""
     names = set()
     for path in package.rglob("*.py"):
         if path.stem not in ("__init__", "__main__"):
@@ -131,7 +131,7 @@ def _import_all(package: Path) -> None:
 
 
 def _fill_caches() -> None:
-    """Have botocore compile what it needs for any client, and `redact` its patterns."""
+    """Make botocore compile what it needs for any client, and `redact` its patterns."""
     importlib.import_module("docker_credential_ecr_login.redaction").redact("")
     session = importlib.import_module("botocore.session").get_session()
     for service in ("ecr", "sts"):
@@ -141,7 +141,7 @@ def _fill_caches() -> None:
 
 
 def _homes() -> list[tuple[type, str, str]]:
-    """Return the attributes of classes that libraries have made of the home, with their values.
+    """Return the attributes of classes that libraries derived from the home, with their values.
 
     That is all that those which are imported here take from the environment at that time.
     """
@@ -225,7 +225,7 @@ def _variables(items: Iterable[bytes]) -> dict[bytes, bytes]:
 
 
 def _become(environment: bytes, command: bytes) -> str:
-    """Take on the environment and the arguments of a command line; return its code."""
+    """Take over the environment and the arguments of a command line; return its code."""
     # Python itself adds the last where there is no locale.
     environ = {**_variables(environment.split(b"\0")[:-1]), b"LC_CTYPE": b"C.UTF-8"}
     os.environb.clear()

@@ -172,7 +172,7 @@ class HelperProcess:
 
     @property
     def cache_directory(self) -> Path:
-        """Where the tokens and the log are by default."""
+        """The default directory of tokens and log."""
         return self.home / ".ecr"
 
     @property
@@ -205,7 +205,7 @@ def _fork_server() -> ForkServer:
 
 
 def as_nobody(helper: HelperProcess, *paths: Path) -> HelperProcess:
-    """The executable run by another user, who can get at the home, and owns these ``paths``."""
+    """The executable, run by another user, who can access the home, and owns these ``paths``."""
     top = Path(tempfile.gettempdir())
     for path in (helper.home, *helper.home.parents):
         if path == top:
@@ -235,7 +235,7 @@ def _others_have_python() -> bool:
 
 
 def matches(line: str, expected: str) -> bool:
-    """Say whether a line is the expected one, in which ``*`` stands for anything."""
+    """Say whether a line is the ``expected`` one, in which ``*`` stands for any text."""
     return re.fullmatch(".*".join(map(re.escape, expected.split("*"))), line) is not None
 
 
@@ -249,7 +249,7 @@ def told(stderr: str, host: str = HOST) -> str:
 
 
 def leaks(helper: HelperProcess, secrets: Iterable[str]) -> list[str]:
-    """Where any of the secrets is found, out of those places that are to hold them."""
+    """Return the places where a secret is found that must not be there."""
     secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     texts = {f"what run {number} said": said for number, said in enumerate(helper.said)}
     for path in helper.cache_directory.rglob("*"):
@@ -267,7 +267,7 @@ def leaks(helper: HelperProcess, secrets: Iterable[str]) -> list[str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Return as soon as a condition holds; fail the test if it does not within 30 seconds."""
+    """Wait until a condition holds; fail the test if that takes more than 30 seconds."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

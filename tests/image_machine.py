@@ -1,4 +1,4 @@
-"""A machine that wants an image of a registry which answers as ECR does, and real skopeo on it."""
+"""A machine that pulls from a registry which answers like ECR, with the real skopeo."""
 
 import json
 import shlex
@@ -44,11 +44,11 @@ class ImageMachine:
         return self.aws.registries.repositories[ACCOUNT, "us-east-1", "team/app"]
 
     def deny(self, *actions: str) -> None:
-        """Take actions from the user."""
+        """Deny actions to the user."""
         self.helper.environ |= self.aws.add_user(arn=DEV, deny=actions).environ
 
     def doctor(self, *arguments: str) -> list[dict[str, str]]:
-        """What doctor finds about an image; all before that has passed."""
+        """What doctor finds about an image; all earlier checks must have passed."""
         outcome = self.helper.run("doctor", "--json", *arguments)
         assert outcome.stderr == ""
         findings: list[dict[str, str]] = json.loads(outcome.stdout)["checks"]
@@ -69,7 +69,7 @@ class ImageMachine:
         subprocess.run(["/bin/sh", "-ec", line], env=environ, check=True, timeout=60)
 
     def skopeo(self, *arguments: str) -> Outcome:
-        """Run the real skopeo, which asks the helper."""
+        """Run the real skopeo, which uses the helper."""
         completed = subprocess.run(
             ["skopeo", "--override-os=linux", "--override-arch=amd64", *arguments],
             env=self.helper.environment({"SSL_CERT_FILE": f"{self.helper.home}/ca.pem"}),
@@ -91,7 +91,7 @@ class ImageMachine:
 
 @contextmanager
 def image_machine(helper: HelperProcess, aws: AwsEmulator) -> Iterator[ImageMachine]:
-    """A machine on which all is well, while the block lasts."""
+    """A machine without any fault, until the block ends."""
     endpoint = helper.environ["AWS_ENDPOINT_URL"]
     with aws_under_its_own_names(aws, helper, *_NAMES):
         user = aws.add_user(arn=DEV)

@@ -40,7 +40,7 @@ class Case:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What doctor is asked with."""
+        """The arguments of doctor."""
         return ("--push", self.image) if self.push else (self.image,)
 
 
@@ -48,12 +48,12 @@ class Case:
 
 
 def typed(machine: ImageMachine, remedy: str) -> None:
-    """Type the command, which may come after an alternative."""
+    """Run the command, which may follow an alternative."""
     machine.type(remedy.rpartition("run: ")[2].rpartition("get a new one: ")[2])
 
 
 def renamed(_: ImageMachine, remedy: str) -> str:
-    """Take the image that it names instead."""
+    """Use the image that the remedy names."""
     return re.sub(r"^(?:did you mean|pull) (.*?)\??$", r"\1", remedy)
 
 
@@ -71,7 +71,7 @@ def endpoint_opened(machine: ImageMachine, remedy: str) -> None:
 
 
 def let_through(machine: ImageMachine, _: str) -> None:
-    """Let the connections through."""
+    """Allow the connections."""
     machine.aws.clear_faults()
 
 
@@ -82,7 +82,7 @@ def built_for_both(machine: ImageMachine, remedy: str) -> None:
 
 
 def pushed_again(machine: ImageMachine, _: str) -> None:
-    """Push the image once more."""
+    """Push the image again."""
     machine.app.add_image("1.4")
 
 
@@ -178,7 +178,7 @@ def closed_off_from_s3(machine: ImageMachine) -> None:
 
 
 def cut_off_from_s3(machine: ImageMachine) -> None:
-    """Be in a network that lets nothing through to S3."""
+    """Be in a network without access to S3."""
     machine.aws.fail("GetLayer", Fault(drop="before"))
 
 
@@ -195,7 +195,7 @@ def token_of_another(machine: ImageMachine) -> None:
 
 
 def missing_for_push(_: ImageMachine) -> None:
-    """Push to a repository that nobody has made."""
+    """Push to a repository that does not exist."""
 
 
 def template_not_for_pushes(machine: ImageMachine) -> None:
@@ -205,13 +205,13 @@ def template_not_for_pushes(machine: ImageMachine) -> None:
 
 
 def upload_denied(machine: ImageMachine) -> None:
-    """Have a policy for pulls alone."""
+    """Have a policy that allows only pulls."""
     names = ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage")
     machine.deny(*(f"ecr:{name}" for name in names))
 
 
 def tag_immutable(machine: ImageMachine) -> None:
-    """Push once more under a tag of a repository whose tags are immutable."""
+    """Push again with a tag of a repository whose tags are immutable."""
     machine.app.mutability = "IMMUTABLE"
 
 

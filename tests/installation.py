@@ -1,4 +1,4 @@
-"""An installation of the working tree, for whoever runs the executable: an edit is seen at once.
+"""An installation of the working tree, in which the tests run the executable.
 
 It is laid out as pip leaves one: the launcher beside a Python, and the package, as of now, in a
 library with all that this Python has installed. It takes one more authority for one of AWS's. The
@@ -67,7 +67,7 @@ def _install(directory: Path) -> None:
 
 
 def _add_authority(directory: Path, library: Path) -> None:
-    """Have botocore trust the certificates of an authority, which is kept in the directory."""
+    """Make botocore trust the certificates of an authority, which is kept in the directory."""
     authority = trustme.CA()
     authority.private_key_pem.write_to_path(str(directory / "authority.key"))
     authority.cert_pem.write_to_path(str(directory / "authority.pem"))
@@ -92,7 +92,7 @@ def is_open(path: Path) -> bool:
 
 
 def _copy_dependencies(installed: Path, library: Path) -> None:
-    """Have what the package imports itself in a library, in place of links to it."""
+    """Copy into a library what the package imports itself, instead of linking it."""
     for name in dependencies():
         for first in {path.parts[0] for path in distribution(name).files or ()} - {".."}:
             (library / first).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""For the installation under test, which imports this first: has the names of AWS mean an emulator.
+"""For the installation under test, which imports this first: makes AWS's names mean an emulator.
 
 If the environment says on which port of this machine it listens, with TLS. It can also say what
 becomes of the environment between what is sent ahead and botocore.

@@ -1,4 +1,4 @@
-"""Where GitHub has the files of a release: a server with a build for this machine."""
+"""A server for the files of a release, like GitHub's, with a build for this machine."""
 
 import hashlib
 import io

@@ -35,7 +35,7 @@ class ServiceAccount:
     tokens: list[str] = field(default_factory=list)
 
     def token(self) -> str:
-        """Issue a token, as kubelet has it done for a pod."""
+        """Issue a token, as kubelet does for a pod."""
         names = {"namespace": self.namespace, "serviceaccount": {"name": self.name}}
         self.tokens.append(
             unsigned(

@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Served:
-    """What ``server``, of this machine, serves: from where a block begins to where it ends."""
+    """Runs ``server``, on this machine, from the beginning of a block to its end."""
 
     def __init__(self, server: TCPServer) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""The programs that recipes run, as far as they use them: each notes what reached it.
+"""Stand-ins for the programs that recipes run, as far as they use them: each notes its input.
 
 Run as a script, ``stand_ins.py NAME ARGUMENT…``, by what `install` puts on a PATH. What a real
 program would refuse is refused here too: a push of what was not built, an unknown option.
@@ -66,7 +66,7 @@ class _Program:
         self.note(did, reference=reference, host=host, username=username, secret=secret)
 
     def has(self, thing: str) -> bool:
-        """Whether there is, on this machine, what some command before this one has made."""
+        """Whether something exists on this machine that an earlier command has made."""
         path = self.directory / "things"
         return path.exists() and thing in path.read_text().splitlines()
 

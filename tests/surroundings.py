@@ -1,4 +1,4 @@
-"""What tests have around them: nothing of whoever runs them, nor of their machine."""
+"""The environment of tests: nothing in it comes from the user who runs them."""
 
 import atexit
 import os
@@ -35,7 +35,7 @@ def forget() -> None:
 
 
 def _without_helpers(programs: Path, links: Path) -> Path:
-    """Return a directory of the same programs but for credential helpers; make it if need be."""
+    """Return a directory of the same programs without credential helpers; make it if need be."""
     can_look = os.access(programs, os.R_OK | os.X_OK)
     helpers = set(programs.glob(_HELPER)) if can_look else set()
     if not helpers:

@@ -1,4 +1,4 @@
-"""A terminal, and somebody who sits at it."""
+"""A terminal, and a person at it."""
 
 import os
 import select
@@ -81,19 +81,19 @@ class Terminal:
         os.write(self._person, text.encode("utf-8", "surrogateescape"))
 
     def wait_for(self, text: str) -> None:
-        """Return as soon as a text shows; fail the test if it does not within 30 seconds."""
+        """Wait until a text is shown; fail the test if that takes more than 30 seconds."""
         self._read_to(text.encode())
 
     @property
     def shown(self) -> str:
-        """All that shows, of what was written until now."""
+        """All that is shown until now."""
         os.write(self._programs, _MARK)
         self._read_to(_MARK)
         self._seen = self._seen.replace(_MARK, b"")
         return self._seen.decode().replace("\r\n", "\n")
 
     def echoes(self) -> bool:
-        """Say whether what is typed shows."""
+        """Say whether the terminal shows what is typed."""
         return bool(termios.tcgetattr(self._programs)[3] & termios.ECHO)
 
     def _read_to(self, end: bytes) -> None:

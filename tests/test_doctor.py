@@ -34,7 +34,7 @@ OWN = "images.example.com"
 
 @dataclass
 class Machine:
-    """A machine on which all is well, until a test changes that."""
+    """A machine without any fault, until a test changes that."""
 
     helper: HelperProcess
     aws: AwsEmulator
@@ -67,7 +67,7 @@ class Machine:
 
 @pytest.fixture
 def machine(signed_in: HelperProcess, aws: AwsEmulator) -> Iterator[Machine]:
-    """A machine on which all is well, and that has the registry in docker's configuration."""
+    """A machine without any fault, with the registry in docker's configuration."""
     with registry_under_its_own_name(signed_in, aws.accepts, HOST, PUBLIC, OWN) as asked:
         signed_in.environ["PATH"] = f"{EXECUTABLE.parent}:/usr/bin:/bin"
         machine = Machine(signed_in, aws, asked)

@@ -19,7 +19,7 @@ REPOSITORY = "arn:aws:ecr:us-east-1:111111111111:repository/team/app"
 
 @pytest.fixture
 def machine(helper: HelperProcess, aws: AwsEmulator) -> Iterator[ImageMachine]:
-    """A machine on which all is well."""
+    """A machine without any fault."""
     with image_machine(helper, aws) as machine:
         yield machine
 

@@ -42,7 +42,7 @@ CASES: list[Case] = []
 
 
 def seeded(case: Case) -> Case:
-    """Have a case among `CASES`."""
+    """Add a case to `CASES`."""
     CASES.append(case)
     return case
 

@@ -81,13 +81,13 @@ TYPICAL: list[Case] = []
 
 
 def seeded(case: Case) -> Case:
-    """Have a case among `FAULTS`."""
+    """Add a case to `FAULTS`."""
     FAULTS.append(case)
     return case
 
 
 def typical(case: Case) -> Case:
-    """Have a case among `TYPICAL`, too."""
+    """Add a case to `TYPICAL`, too."""
     TYPICAL.append(case)
     return seeded(case)
 

@@ -21,7 +21,7 @@ def password(expires_in: float, payload: str = "x" * 40) -> str:
 
 
 def asked(host: str = HOST, environ: Mapping[str, str] | None = None) -> Request:
-    """What is asked by a host, without a config file."""
+    """The request for a host, without a config file."""
     return unconfigured(host, environ or {})
 
 
@@ -31,7 +31,7 @@ def cache_of(helper: HelperProcess) -> Cache:
 
 
 def issued_to(aws: AwsEmulator, outcome: Outcome) -> str | None:
-    """Return who was given the token that was answered."""
+    """Return the principal to whom the answered token was issued."""
     issued = aws.issued(outcome.secret)
     assert issued
     return issued.principal

@@ -164,7 +164,7 @@ def simulate(
 def ideal(
     hosts: int, limit: float = math.inf, *, stagger: float = STAGGER, quota: Quota = DOCUMENTED
 ) -> Outcome:
-    """Return what no policy can surpass: each host calls once, the moment that its call is due.
+    """Return what no policy can surpass: each host calls once, at the moment when AWS can serve it.
 
     Hosts who would be too late make no call at all.
     """

@@ -1,4 +1,4 @@
-"""The credential helper that everybody could write: ask AWS each time, by boto3."""
+"""A minimal credential helper: it asks AWS each time, with boto3."""
 
 import base64
 import json

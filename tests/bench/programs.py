@@ -1,4 +1,4 @@
-"""What is run: this helper, and what it is compared with."""
+"""The programs that are run: this helper, and those that it is compared with."""
 
 import shutil
 import subprocess

@@ -46,7 +46,7 @@ _LIFETIME = 12 * 3600  # seconds
 
 
 class Aws(AwsEmulator):
-    """An AWS that can keep all who ask waiting for as long as is wished."""
+    """An AWS that can make all callers wait for any time."""
 
     def __init__(self, delay: float) -> None:
         self._open = Event()
@@ -74,7 +74,7 @@ class Aws(AwsEmulator):
 
 
 class Warm:
-    """A program that was asked before: what it can keep, it has kept.
+    """A program that was asked before, and has kept what it can keep.
 
     The base of all situations. One is made for each program of a row, in a home of its own.
     """
@@ -89,15 +89,15 @@ class Warm:
         self.set_up()
 
     def set_up(self) -> None:
-        """Do what is done once, before all runs."""
+        """Prepare once, before all runs."""
         self.ask()
         self.ask()  # the first hit may find something to do
 
     def before(self) -> None:
-        """Do what is done before each run."""
+        """Prepare each run."""
 
     def after(self) -> None:
-        """Do what is done after each run."""
+        """Clean up after each run."""
 
     def ask(self) -> None:
         """Run the program once, unmeasured. What it gives is judged where it is measured."""
@@ -105,7 +105,7 @@ class Warm:
 
 
 class ByPython(Warm):
-    """Our launcher leaves it to Python, as it always does on macOS and Windows."""
+    """Our launcher starts Python, as it always does on macOS and Windows."""
 
     def set_up(self) -> None:
         """Set a variable to something whose meaning the launcher cannot know."""
@@ -140,7 +140,7 @@ class Rotated(Warm):
 
 
 class PastRefresh(Warm):
-    """Our cached token is past its refresh time at each run, and nobody refreshes it yet."""
+    """Our cached token is past its refresh time at each run, and no refresh has been started."""
 
     def before(self) -> None:
         """Let the token grow old as it does by itself, and forget that a refresh was started.

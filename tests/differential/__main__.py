@@ -1,4 +1,4 @@
-"""``python -m tests.differential QUESTIONS``: as many for each shell that is installed."""
+"""``python -m tests.differential QUESTIONS``: so many questions for each installed shell."""
 
 import os
 import shutil

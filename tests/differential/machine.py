@@ -97,7 +97,7 @@ class Machine:
 
     @contextmanager
     def own_records(self) -> Iterator[Callable[[], set[tuple[str, int]]]]:
-        """Have the records of this machine in the home, and keep them for the next time.
+        """Put the records of this machine into the home, and keep them for the next time.
 
         Yields a function that says which there are; one that is written anew is another one.
         """
@@ -162,7 +162,7 @@ class Machine:
 
 
 def _unread(descriptor: int) -> int:
-    """Return how many bytes nobody has read yet."""
+    """Return how many bytes have not been read yet."""
     size = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, size)
     return size[0]

@@ -1,4 +1,4 @@
-"""Questions as clients ask them, and as nobody should."""
+"""Questions as clients ask them, and others."""
 
 from itertools import pairwise
 from typing import TypeVar
@@ -65,7 +65,7 @@ def near_names(draw: st.DrawFn) -> str:
 
 
 def _weighted(*strategies: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
-    """Return any of the strategies, the more often the more often it is given.
+    """Return any of the strategies, more often if it is given more often.
 
     `hypothesis.strategies.one_of` counts each once.
     """
@@ -90,7 +90,7 @@ def _frames() -> st.SearchStrategy[bytes]:
 
 @st.composite
 def questions(draw: st.DrawFn, *, survives: bool) -> Question:
-    """Return a question; to a shell that ``survives``, also where no process can be started."""
+    """Return a question; for a shell that ``survives``, it may be one without further processes."""
     frame = draw(_frames())
     is_long = len(frame) > 4000
     through = draw(st.sampled_from(["pipe"] if is_long else ["pipe", "socket", "file", "terminal"]))

@@ -42,7 +42,7 @@ class Principal:
     session_policy: str | None = None
 
     def denial(self, action: str, resource: str = "*") -> str | None:
-        """Say in the words of AWS why that is refused to them, None if it is allowed."""
+        """Return AWS's message if that is denied to them, None if it is allowed."""
         kind = "identity-based" if action in self.deny else "session"
         if kind == "session" and (
             self.session_policy is None or allows(self.session_policy, action, resource)

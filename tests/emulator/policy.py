@@ -1,4 +1,4 @@
-"""What a session policy allows: of IAM's language, that much which one for ECR needs.
+"""What a session policy allows: the part of IAM's policy language that one for ECR needs.
 
 The sources: "IAM JSON policy elements" and "Session policies" in the IAM User Guide.
 """

@@ -1,4 +1,4 @@
-"""Repositories and what is in them, cache rules and templates, and who is let in."""
+"""Repositories and their images, cache rules and templates, and who has access."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def no_repository(account_id: str, name: str, code: str) -> AwsError:
 def refusal(
     principal: Principal, action: str, arn: str, account_id: str, policy: str | None = None
 ) -> str:
-    """Return the words with which an action is denied, empty if it is allowed.
+    """Return the message with which an action is denied, empty if it is allowed.
 
     One's own identity has to allow it, and for a repository of another account its policy, too.
 

@@ -87,7 +87,7 @@ class AwsEmulator(AwsState):
         return f"{scheme}://{host}:{server.server_address[1]}"
 
     def listen_silently(self, host: str = "127.0.0.1") -> str:
-        """Take connections at one more address and never say a word there; return host:port."""
+        """Accept connections at one more address and never answer there; return host:port."""
         self._silent.append(socket.create_server((host, 0)))
         return f"{host}:{self._silent[-1].getsockname()[1]}"
 
@@ -182,7 +182,7 @@ class AwsEmulator(AwsState):
         return response, fault
 
     def pause(self, seconds: float) -> bool:
-        """Wait, and say whether there is still somebody who serves."""
+        """Wait, and say whether the server is still running."""
         return not self._closing.wait(seconds)
 
     def _outcome(

@@ -252,13 +252,13 @@ class AwsState:
             return self._principals.get(access_key_id)
 
     def principal_named(self, arn: str) -> Principal:
-        """Return who has that ARN, the last that came to be; `nobody` if there is none."""
+        """Return the principal with that ARN, the newest if there are several; `nobody` if none."""
         with self._lock:
             named = [each for each in self._principals.values() if each.arn == arn]
         return named[-1] if named else self.nobody
 
     def allow(self, name: str, actions: Iterable[str]) -> None:
-        """Take actions from what is denied to "user/NAME", or to "role/NAME" and its sessions."""
+        """Stop denying actions to "user/NAME", or to "role/NAME" and its sessions."""
         with self._lock:
             for key, each in self._principals.items():
                 if (each.role_arn or each.arn).endswith(f":{name}"):
