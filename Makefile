@@ -95,12 +95,17 @@ format: install ## mend what style checks can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clients: install ## real docker, podman, skopeo and buildah (Linux, root)
+clients: install ## Debian's docker, podman, skopeo and buildah, and today's clients that build fast (Linux, root)
+	$(BIN)/python -m tests.clients.build
 	tests/clients/run
 
-clients-all: install ## make clients, and kubelet's own code, which takes Go and minutes to build
+clients-all: install ## all clients, kubelet's own code, and README's table of them; takes Go and an hour
 	cd tests/clients/kubelet && go build -o "$(abspath $(BIN))/kubelet-credentials" .
-	tests/clients/run
+	$(BIN)/python -m tests.clients.build --all
+	tests/clients/run --every-client --results .clients/ours.json
+	ECR_LOGIN_COMPARED=yes tests/clients/run --every-client --results .clients/theirs.json -m column \
+		--tb=no || [ $$? = 1 ] # which says that tests failed, as some do with that helper
+	$(BIN)/python -m tests.clients.table .clients/ours.json .clients/theirs.json README.md
 
 workflows: install ## check GitHub's workflows and the action: zizmor, and actionlint where Go is
 	$(BIN)/zizmor --offline --quiet .github action.yml
@@ -138,4 +143,4 @@ release-notes: install ## print what CHANGELOG.md says of this version; TAG=, RE
 	@$(BIN)/python -m docker_credential_ecr_login.building.release_notes "$(TAG)" "$(REPOSITORY)"
 
 clean: ## remove all that make made
-	rm -rf $(VENV) .tox dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .tox .clients dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

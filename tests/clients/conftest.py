@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.catalogue import CLIENTS, Way
 from tests.clients.gate import gate
 from tests.clients.machine import (
     IMAGE,
@@ -17,6 +18,8 @@ from tests.clients.machine import (
     client_kind,
     client_programs,
     docker_programs,
+    make_client,
+    release,
     version,
     write_image_archive,
 )
@@ -28,13 +31,45 @@ from tests.clients.network import (
     Authority,
 )
 from tests.clients.servers import DockerEngine, Registry
+from tests.clients.table import Results
 from tests.emulator import AwsEmulator
 
 OUTSIDE = os.environ.get("ECR_LOGIN_CLIENT_TESTS") != "inside"  # `run` sets it, in its namespaces
 if OUTSIDE:
     collect_ignore_glob = ["test_*.py"]
 
-ALL_WAYS = [(program, way) for program in client_programs() for way in client_kind(program).ways]
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have options for how much is tried, and for what becomes of it."""
+    parser.addoption(
+        "--every-client", action="store_true", help="those too that take long to build"
+    )
+    parser.addoption("--results", type=Path, help="a file for what `table` is made from")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write down the results if they are wanted."""
+    if path := config.getoption("--results", default=None):
+        config.pluginmanager.register(Results(path))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have the tests that each client goes through run with each."""
+    for fixture in {"each_client", "strangers_each_client"} & set(metafunc.fixturenames):
+        metafunc.parametrize(fixture, _clients_to_try(metafunc), indirect=True, ids="-".join)
+
+
+def _clients_to_try(metafunc: pytest.Metafunc) -> list[tuple[str, Way]]:
+    """Return each client, in its first configuration or in all, if it can do what a test takes."""
+    column = metafunc.definition.get_closest_marker("column")
+    takes = column.kwargs["takes"] if column else ""
+    ways = slice(None if metafunc.definition.get_closest_marker("in_each_way") else 1)
+    tried = {program: client_kind(program).ways for program in client_programs()}
+    for name, listed in CLIENTS.items():
+        is_wanted = listed.cheap or metafunc.config.getoption("--every-client")
+        if is_wanted and (not takes or getattr(listed, takes)):
+            tried[name] = listed.ways
+    return [(program, way) for program in tried for way in tried[program][ways]]
 
 
 @pytest.fixture(scope="session")
@@ -179,11 +214,29 @@ def strangers_docker(request: pytest.FixtureRequest, stranger: Person, archive: 
     return _prepared(request, request.param, stranger, archive)
 
 
-@pytest.fixture(params=ALL_WAYS, ids="-".join)
-def client_in_each_way(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
-    """Each client, set up in each way that it knows, in the hands of an IAM user."""
+@pytest.fixture
+def each_client(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
+    """Each client of the catalogue, set up to use the helper, in the hands of an IAM user."""
+    return _tried(request, person, archive)
+
+
+@pytest.fixture
+def strangers_each_client(
+    request: pytest.FixtureRequest, stranger: Person, archive: Path
+) -> Client:
+    """Each client of the catalogue, set up likewise, on a machine without AWS credentials."""
+    return _tried(request, stranger, archive)
+
+
+def _tried(request: pytest.FixtureRequest, person: Person, archive: Path) -> Client:
     program, way = request.param
-    client = _prepared(request, program, person, archive)
+    if program in CLIENTS and not CLIENTS[program].directory.exists():
+        reason = CLIENTS[program].lack or "make clients-all builds it"
+        pytest.skip(f"NOT TRIED: {program}: {reason}")
+    if column := request.node.get_closest_marker("column"):
+        cell = f"{Path(program).name} {release(program)}", column.args[0].format(way=way)
+        request.node.user_properties.append(("cell", cell))
+    client = _client(request, program, person, archive)
     person.use_helper(way)
     return client
 
@@ -197,7 +250,7 @@ def _prepared(
 
 
 def _client(request: pytest.FixtureRequest, program: str, person: Person, archive: Path) -> Client:
-    client = client_kind(program)(program, person, archive)
+    client = make_client(program, person, archive)
     if isinstance(client, Docker):
         engine: DockerEngine = request.getfixturevalue("engine")
         engine.remove_images()
@@ -207,7 +260,7 @@ def _client(request: pytest.FixtureRequest, program: str, person: Person, archiv
 
 def pytest_report_header() -> list[str]:
     """Name the clients under test."""
-    return [] if OUTSIDE else [f"{program}: {version(program)}" for program in client_programs()]
+    return [] if OUTSIDE else [f"{each}: {version(each)}" for each in client_programs()]
 
 
 @pytest.hookimpl(wrapper=True)

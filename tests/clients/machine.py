@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,20 +12,22 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
 
+from tests.clients.catalogue import CLIENTS, GO_HELPER, Listed, Way
 from tests.clients.network import PRIVATE_ADDRESS, PUBLIC_ADDRESS, names_at
 from tests.clients.terminal import Terminal
 from tests.emulator import Principal
 from tests.helper_process import EXECUTABLE, HOST
 
-Way = Literal["credHelpers", "credsStore", "credential-helpers"]
-"""How a client can be told to use the helper: docker's two, and that of registries.conf."""
-
 IMAGE = f"{HOST}/team/app:1"
 """What the registries hold, here and under their other names."""
 
 LOCAL_IMAGE = "localhost/local:1"
+COMPARED = bool(os.environ.get("ECR_LOGIN_COMPARED"))
+"""Whether the helper that clients find is not this project's, but the one to compare it with."""
+
+HELPER = GO_HELPER.directory / EXECUTABLE.name if COMPARED else EXECUTABLE
+
 _TIMEOUT = 60.0
 
 
@@ -41,6 +44,11 @@ class Outcome:
     def succeeded(self) -> bool:
         """Whether it ended with status 0."""
         return self.status == 0
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines that whoever typed it sees."""
+        return (self.stdout + self.stderr).splitlines()
 
     @property
     def remarks(self) -> list[str]:
@@ -62,18 +70,20 @@ class Outcome:
 class Person:
     """Somebody's home directory and environment; nothing of the real ones is in them.
 
-    ``environ`` is the whole environment of what they run, ``history`` all that was run.
+    ``environ`` is the whole environment of what they run, ``way`` how clients were configured
+    last, ``history`` all that was run.
     """
 
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
+    way: Way | None = None
     history: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         runtime = self.home / "run"
         runtime.mkdir(parents=True, mode=0o700)
         self.environ |= {
-            "PATH": f"{EXECUTABLE.parent}:{os.environ['PATH']}",
+            "PATH": f"{HELPER.parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
             "XDG_RUNTIME_DIR": str(runtime),
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -101,6 +111,7 @@ class Person:
 
     def use_helper(self, way: Way) -> None:
         """Configure the clients to ask the helper."""
+        self.way = way
         match way:
             case "credHelpers":
                 hosts = names_at(PRIVATE_ADDRESS) + names_at(PUBLIC_ADDRESS)
@@ -172,6 +183,9 @@ class Client:
     """A program that pulls and pushes images; this much is alike in docker, podman and buildah."""
 
     ways: tuple[Way, ...] = ("credential-helpers", "credHelpers")
+    can: tuple[str, ...] = ("push", "pull", "login", "logout")
+    erases = True
+    """Whether its logout reaches the helper."""
 
     def __init__(self, program: str, person: Person, archive: Path) -> None:
         self.program = program
@@ -248,8 +262,51 @@ class Skopeo(Client):
         """Do nothing: each copy is a new one."""
 
 
+class ListedClient(Client):
+    """A client that is used as the catalogue says."""
+
+    def __init__(self, listed: Listed, person: Person, archive: Path) -> None:
+        super().__init__(listed.name, person, archive)
+        self.ways = listed.ways
+        self.can = tuple(each for each in Client.can if getattr(listed, each))
+        self.erases = bool(listed.logout) and not listed.own_logins
+        self._listed = listed
+
+    def pull(self, image: str) -> Outcome:
+        """Fetch an image."""
+        return self._type(self._listed.pull, image=image)
+
+    def push(self, image: str) -> Outcome:
+        """Write the image of the archive to a registry, under the name ``image``."""
+        return self._type(self._listed.push, image=image)
+
+    def forget(self, image: str) -> None:
+        """Do nothing: each image that is fetched is a new file."""
+
+    def login(self, host: str, password: str, user: str = "AWS") -> Outcome:
+        """Sign in at a registry."""
+        return self._type(self._listed.login, stdin=password, host=host, user=user)
+
+    def logout(self, host: str) -> Outcome:
+        """Sign out at a registry."""
+        return self._type(self._listed.logout, host=host)
+
+    def _type(self, line: str, stdin: str = "", **words: str) -> Outcome:
+        new = Path(mkdtemp(dir=self.person.home), "new")
+        words |= {"archive": str(self.archive), "new": str(new)}
+        program, *arguments = (word.format_map(words) for word in line.split())
+        return self.person.run(str(self._listed.directory / program), *arguments, stdin=stdin)
+
+
+def make_client(program: str, person: Person, archive: Path) -> Client:
+    """Return the client that a Debian program is, or that is built under this name."""
+    if program in CLIENTS:
+        return ListedClient(CLIENTS[program], person, archive)
+    return client_kind(program)(program, person, archive)
+
+
 def client_kind(program: str) -> type[Client]:
-    """Return the class of the client that a program is."""
+    """Return the class of the client that a Debian program is."""
     return {"podman": Podman, "buildah": Buildah, "skopeo": Skopeo}.get(program, Docker)
 
 
@@ -268,7 +325,7 @@ def has_buildkit(docker: str) -> bool:
 
 
 def client_programs() -> list[str]:
-    """Return all clients to test."""
+    """Return Debian's clients."""
     return [*docker_programs(), "podman", "buildah", "skopeo"]
 
 
@@ -277,6 +334,14 @@ def version(program: str) -> str:
     return subprocess.run(
         [program, "--version"], capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def release(program: str) -> str:
+    """Return the number of a client's release."""
+    if program in CLIENTS:
+        return CLIENTS[program].release
+    [number] = re.findall(r"\d[\d.]*\d", version(program))[:1]
+    return str(number)
 
 
 def write_image_archive(path: Path) -> None:

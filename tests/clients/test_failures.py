@@ -12,18 +12,6 @@ from tests.helper_process import HOST, PUBLIC
 PUBLIC_IMAGE = IMAGE.replace(HOST, PUBLIC)
 
 
-def test_access_denied(client: Client, registry: Registry, aws: AwsEmulator) -> None:
-    """A failed pull shows, in one line, which permission is missing."""
-    client.person.environ |= aws.add_user(deny=["ecr:GetAuthorizationToken"]).environ
-    outcome = client.pull(IMAGE)
-    assert not outcome.succeeded
-    [remark] = set(outcome.remarks)
-    assert "ecr:GetAuthorizationToken" in remark
-    assert "ecr:GetAuthorizationToken" not in outcome.own_words
-    assert aws.count("GetAuthorizationToken") == 1
-    assert not any(request.signed_in for request in registry.requests)
-
-
 def test_many_refused_at_once(person: Person, registry: Registry, aws: AwsEmulator) -> None:
     """Ten clients that start together and are refused make one call to AWS."""
     person.use_helper("credential-helpers")

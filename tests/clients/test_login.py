@@ -6,21 +6,6 @@ from tests.emulator import AwsEmulator
 from tests.helper_process import HOST
 
 
-def test_login(strangers_client: Client, registry: Registry, aws: AwsEmulator) -> None:
-    """The password of a login serves until the logout, and AWS is not asked."""
-    client = strangers_client
-    client.person.use_credential_helpers(["ecr-login"])
-    assert client.login(HOST, aws.password).succeeded
-    assert client.pull(IMAGE).succeeded
-    assert registry.pulled(IMAGE)
-    client.forget(IMAGE)
-    assert client.logout(HOST).succeeded
-    outcome = client.pull(IMAGE)
-    assert not outcome.succeeded
-    assert "no AWS credentials found" in outcome.stderr
-    assert aws.calls == []
-
-
 def test_login_with_another_user_name(
     strangers_client: Client, registry: Registry, aws: AwsEmulator
 ) -> None:

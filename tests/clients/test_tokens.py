@@ -12,20 +12,6 @@ from tests.helper_process import HOST
 AT_ONCE = 10
 
 
-def test_logout_drops_a_token_that_is_refused(
-    client: Client, registry: Registry, aws: AwsEmulator
-) -> None:
-    """When a registry refuses the cached token, a logout makes the next pull fetch another."""
-    assert client.pull(IMAGE).succeeded
-    client.forget(IMAGE)
-    aws.rotate_password()
-    registry.admit({"AWS": aws.password})
-    assert not client.pull(IMAGE).succeeded
-    assert client.logout(HOST).succeeded
-    assert client.pull(IMAGE).succeeded
-    assert aws.count("GetAuthorizationToken") == 2
-
-
 def test_many_at_once(client: Client, registry: Registry, aws: AwsEmulator) -> None:
     """Ten clients that start together with a cold cache all succeed, with one call to AWS."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -33,30 +19,6 @@ def test_many_at_once(client: Client, registry: Registry, aws: AwsEmulator) -> N
     assert all(outcome.succeeded for outcome in outcomes)
     assert registry.pulled(IMAGE)
     assert aws.count("GetAuthorizationToken") == 1
-
-
-def test_assumed_role(strangers_client: Client, registry: Registry, aws: AwsEmulator) -> None:
-    """With a role in the profile too, the second pull asks AWS for nothing at all."""
-    client = strangers_client
-    user = aws.add_user()
-    role = aws.add_role()
-    client.person.write(
-        ".aws/credentials",
-        "[default]\n"
-        f"aws_access_key_id = {user.access_key_id}\n"
-        f"aws_secret_access_key = {user.secret_access_key}\n",
-    )
-    client.person.write(
-        ".aws/config",
-        f"[profile pull]\nrole_arn = {role.arn}\nsource_profile = default\nregion = us-east-1\n",
-    )
-    client.person.environ["AWS_PROFILE"] = "pull"
-    assert client.pull(IMAGE).succeeded
-    client.forget(IMAGE)
-    assert client.pull(IMAGE).succeeded
-    assert registry.pulled(IMAGE)
-    assert [call.operation for call in aws.calls] == ["AssumeRole", "GetAuthorizationToken"]
-    assert ":assumed-role/pull/" in str(aws.calls[-1].principal)
 
 
 def test_instance_role(strangers_client: Client, registry: Registry, aws: AwsEmulator) -> None:

@@ -1,0 +1,121 @@
+"""Each client does all that it can: the columns of the table of clients, see `table`."""
+
+from tests.clients.machine import COMPARED, HELPER, IMAGE, Client
+from tests.clients.servers import Registry
+from tests.clients.table import column, in_each_way
+from tests.emulator import AwsEmulator
+from tests.helper_process import HOST, PUBLIC, SECOND_ACCOUNT
+
+TOKEN = "GetAuthorizationToken"
+
+
+def asked(aws: AwsEmulator) -> list[str]:
+    """What AWS was asked for; a helper to compare with may ask for the same more than once."""
+    operations = [call.operation for call in aws.calls]
+    return list(dict.fromkeys(operations)) if COMPARED else operations
+
+
+def pulls(client: Client, registry: Registry, host: str = HOST) -> bool:
+    """Say whether the image at a host is pulled, with a password; it does not stay here."""
+    image = IMAGE.replace(HOST, host)
+    if not client.pull(image).succeeded:
+        return False
+    client.forget(image)
+    return registry.pulled(image)
+
+
+@in_each_way
+@column("{way}")
+def test_push_and_pull(each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """What was pushed is pulled again, with one token from AWS."""
+    each_client.person.environ["AWS_REGION"] = "us-east-1"  # some ask only for what is listed
+    pushed = f"{HOST}/team/pushed:1"
+    assert each_client.push(pushed).succeeded
+    each_client.forget(pushed)
+    assert each_client.pull(pushed).succeeded
+    assert registry.pushed(pushed)
+    assert registry.pulled(pushed)
+    assert COMPARED or [call.service for call in aws.calls].count("ecr") == 1
+
+
+@column("role")
+def test_assumed_role(strangers_each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """With a role in the profile too, the second pull asks AWS for nothing at all."""
+    role, person = aws.add_role(), strangers_each_client.person
+    person.keep_keys(default=aws.add_user())
+    person.write(
+        ".aws/config",
+        f"[profile pull]\nrole_arn = {role.arn}\nsource_profile = default\nregion = us-east-1\n",
+    )
+    person.environ["AWS_PROFILE"] = "pull"
+    assert pulls(strangers_each_client, registry)
+    assert pulls(strangers_each_client, registry)
+    assert asked(aws) == ["AssumeRole", TOKEN]
+    assert ":assumed-role/pull/" in str(aws.calls[-1].principal)
+
+
+@column("2nd account")
+def test_second_account(each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """A token serves the registries of other accounts in its region, without another call."""
+    assert pulls(each_client, registry)
+    assert pulls(each_client, registry, SECOND_ACCOUNT)
+    assert asked(aws) == [TOKEN]
+
+
+@column("Public")
+def test_public(each_client: Client, public_registry: Registry, aws: AwsEmulator) -> None:
+    """ECR Public is pulled from with a token, which comes from us-east-1 whatever the region."""
+    each_client.person.environ["AWS_REGION"] = "eu-west-1"
+    public_registry.admit({"AWS": aws.password})
+    with public_registry.serving():
+        assert pulls(each_client, public_registry, PUBLIC)
+    assert asked(aws) == [TOKEN]
+    assert (aws.calls[0].service, aws.calls[0].region) == ("ecr-public", "us-east-1")
+
+
+@column("login", takes="login")
+def test_login(strangers_each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """On a machine without AWS credentials, the password of a login serves."""
+    client = strangers_each_client
+    client.person.use_credential_helpers(["ecr-login"])
+    assert client.login(HOST, aws.password).succeeded
+    assert pulls(client, registry)
+    assert asked(aws) == []
+
+
+@column("logout", takes="logout")
+def test_logout(strangers_each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """The password of a login serves until the logout."""
+    client = strangers_each_client
+    client.person.use_credential_helpers(["ecr-login"])
+    assert client.login(HOST, aws.password).succeeded
+    assert client.logout(HOST).succeeded
+    assert not pulls(client, registry)
+    assert asked(aws) == []
+
+
+@column("rotated")
+def test_a_token_that_is_refused(each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """When a registry refuses the cached token, a logout makes the next pull fetch another."""
+    assert pulls(each_client, registry)
+    aws.rotate_password()
+    registry.admit({"AWS": aws.password})
+    assert not pulls(each_client, registry)
+    if each_client.erases:
+        assert each_client.logout(HOST).succeeded
+    else:
+        assert each_client.person.run(str(HELPER), "erase", stdin=HOST).succeeded
+    assert pulls(each_client, registry)
+    assert aws.count(TOKEN) == 2
+
+
+@column("reason")
+def test_refusal(each_client: Client, registry: Registry, aws: AwsEmulator) -> None:
+    """A failed pull shows, in one line, which permission is missing."""
+    each_client.person.environ |= aws.add_user(deny=["ecr:GetAuthorizationToken"]).environ
+    outcome = each_client.pull(IMAGE)
+    assert not outcome.succeeded
+    shown = {line for line in outcome.shown if "ecr:GetAuthorizationToken" in line}
+    assert len(shown) == 1
+    assert asked(aws) == [TOKEN]
+    assert not any(request.signed_in for request in registry.requests)
