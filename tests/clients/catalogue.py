@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ Way = Literal["credHelpers", "credsStore", "credential-helpers"]
 
 _HERE = Path(__file__).parent
 _BUILT = _HERE.parent.parent / ".clients"
+PROGRAMS = _HERE / "programs"
 _FILE = tomllib.loads((_HERE / "catalogue.toml").read_text())
 _LEAST: dict[str, str] = _FILE["needs"]
 
@@ -24,22 +25,21 @@ class Program:
     """Something that is built to try the helper with, or to compare it with."""
 
     name: str
-    go: str = ""
-
-    @property
-    def version(self) -> str:
-        """The release that it is."""
-        return self.go.partition("@")[2]
+    go: list[str]
+    source: str = ""
 
     @property
     def release(self) -> str:
-        """Its number alone."""
-        return self.version.removeprefix("v")
+        """The number of its release."""
+        return self.go[0].partition("@v")[2]
 
     @property
     def directory(self) -> Path:
         """Where it is, once it is built; another release of it is elsewhere."""
-        return _BUILT / f"{self.name}-{sha256(self.go.encode()).hexdigest()[:12]}"
+        made_of = repr(self.go).encode()
+        if self.source:
+            made_of += (PROGRAMS / self.source).read_bytes()
+        return _BUILT / f"{self.name}-{sha256(made_of).hexdigest()[:12]}"
 
     @property
     def lack(self) -> str | None:
@@ -51,13 +51,16 @@ class Program:
 class Listed(Program):
     """A client, and what a person types to use it: see catalogue.toml."""
 
-    ways: tuple[Way, ...] = ()
+    ways: list[Way] = field(default_factory=list)
     push: str = ""
     pull: str = ""
     login: str = ""
     logout: str = ""
     cheap: bool = False
     own_logins: bool = False
+    own_helper: bool = False
+    fails: dict[str, str] = field(default_factory=dict)
+    pulls: str = "team/app:1"
 
 
 DEBIAN: list[str] = _FILE["debian"]

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.clients.catalogue import CLIENTS, GO_HELPER, Listed, Way
+from tests.clients.catalogue import CLIENTS, GO_HELPER, PROGRAMS, Listed, Way
 from tests.clients.network import PRIVATE_ADDRESS, PUBLIC_ADDRESS, names_at
 from tests.clients.terminal import Terminal
 from tests.emulator import Principal
@@ -184,8 +184,14 @@ class Client:
 
     ways: tuple[Way, ...] = ("credential-helpers", "credHelpers")
     can: tuple[str, ...] = ("push", "pull", "login", "logout")
+    pulls = IMAGE.removeprefix(f"{HOST}/")
+    """What it fetches, under each name that registries have."""
+
     erases = True
     """Whether its logout reaches the helper."""
+
+    asks_alone = True
+    """Whether nobody but the helper asks AWS."""
 
     def __init__(self, program: str, person: Person, archive: Path) -> None:
         self.program = program
@@ -267,18 +273,21 @@ class ListedClient(Client):
 
     def __init__(self, listed: Listed, person: Person, archive: Path) -> None:
         super().__init__(listed.name, person, archive)
-        self.ways = listed.ways
+        self.ways = tuple(listed.ways)
         self.can = tuple(each for each in Client.can if getattr(listed, each))
         self.erases = bool(listed.logout) and not listed.own_logins
+        self.pulls = listed.pulls
+        self.asks_alone = not listed.own_helper
         self._listed = listed
+        person.environ["PATH"] = f"{listed.directory}:{person.environ['PATH']}"
 
     def pull(self, image: str) -> Outcome:
         """Fetch an image."""
-        return self._type(self._listed.pull, image=image)
+        return self._type(self._listed.pull, **_parts(image))
 
     def push(self, image: str) -> Outcome:
         """Write the image of the archive to a registry, under the name ``image``."""
-        return self._type(self._listed.push, image=image)
+        return self._type(self._listed.push, **_parts(image))
 
     def forget(self, image: str) -> None:
         """Do nothing: each image that is fetched is a new file."""
@@ -291,11 +300,34 @@ class ListedClient(Client):
         """Sign out at a registry."""
         return self._type(self._listed.logout, host=host)
 
-    def _type(self, line: str, stdin: str = "", **words: str) -> Outcome:
-        new = Path(mkdtemp(dir=self.person.home), "new")
-        words |= {"archive": str(self.archive), "new": str(new)}
-        program, *arguments = (word.format_map(words) for word in line.split())
-        return self.person.run(str(self._listed.directory / program), *arguments, stdin=stdin)
+    def _type(self, lines: str, stdin: str = "", **words: str) -> Outcome:
+        """Run commands to the first that fails."""
+        directory = mkdtemp(dir=self.person.home)
+        words |= {
+            "archive": str(self.archive),
+            "new": f"{directory}/new",
+            "directory": str(self._listed.directory),
+            "programs": str(PROGRAMS),
+        }
+        for line in lines.strip().splitlines():
+            command = [word.format_map(words) for word in line.split()]
+            outcome = self.person.run(*command, stdin=stdin)
+            if not outcome.succeeded:
+                break
+        return outcome
+
+
+def _parts(image: str) -> dict[str, str]:
+    repository, _, tag = image.partition(":")
+    parent, _, name = repository.rpartition("/")
+    return {
+        "image": image,
+        "repository": repository,
+        "host": image.partition("/")[0],
+        "parent": parent,
+        "name": name,
+        "tag": tag,
+    }
 
 
 def make_client(program: str, person: Person, archive: Path) -> Client:

@@ -62,7 +62,7 @@ def table(ours: Rows, theirs: Rows, today: dt.date) -> str:
     lines += [[name, *["?"] * len(COLUMNS)] for name in [*DEBIAN, *CLIENTS] if name not in tried]
     return (
         f"{today}, {__version__}; after a slash, where it differs, Amazon's helper"
-        f" {GO_HELPER.version}\n\n" + "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
+        f" {GO_HELPER.release}\n\n" + "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.machine import IMAGE, Client, Outcome
+from tests.clients.machine import Client, Outcome
 from tests.clients.recorder import Question, Recorder
 from tests.clients.table import in_each_way
 from tests.emulator import AwsEmulator
@@ -47,8 +47,8 @@ def test_what_it_asks(each_client: Client, aws: AwsEmulator) -> None:
         return [f"{each.action} {each.stdin}".replace(HOST, "HOST") for each in questions]
 
     steps = {
-        "push": lambda: each_client.push(f"{HOST}/team/pushed:1"),
-        "pull": lambda: each_client.pull(IMAGE),
+        "push": lambda: each_client.push(f"{HOST}/team/pushed:2.0.0"),
+        "pull": lambda: each_client.pull(f"{HOST}/{each_client.pulls}"),
         "login": lambda: each_client.login(HOST, aws.password),
         "logout": lambda: each_client.logout(HOST),
     }
