@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,23 +25,54 @@ def build(program: Program) -> None:
         for package in program.go:
             with TemporaryDirectory(dir=directory) as module:
                 _build_by_go(package, program.source, Path(module), built)
+        if program.pip:
+            _install_by_pip(program.pip, built)
+        if program.maven:
+            _copy_by_maven(program.maven, built, Path(directory))
+        if program.npm:
+            _run("npm", "install", "--silent", *program.npm, at=built)
         built.rename(program.directory)
 
 
 def _build_by_go(package: str, source: str, module: Path, directory: Path) -> None:
     """Build a program of Go, or one of ours from a library; ``go install`` refuses some of them."""
     what = str(PROGRAMS / source) if source else package.partition("@")[0]
-    for command in (
-        ["go", "mod", "init", "built"],
-        ["go", "get", package],
-        [*_GO_BUILD, f"-o={directory}/", what],
-    ):
-        environ = {**os.environ, "CGO_ENABLED": "0"}
-        completed = subprocess.run(
-            command, cwd=module, env=environ, stderr=subprocess.PIPE, text=True, check=False
-        )
-        if completed.returncode:
-            raise SystemExit(completed.stderr)
+    _run("go", "mod", "init", "built", at=module)
+    _run("go", "get", package, at=module)
+    _run(*_GO_BUILD, f"-o={directory}/", what, at=module)
+
+
+def _install_by_pip(packages: tuple[str, ...], directory: Path) -> None:
+    _run(sys.executable, "-m", "venv", str(directory), at=directory)
+    pip = [str(directory / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    _run(*pip, "install", "--quiet", *packages, at=directory)
+
+
+def _copy_by_maven(artifacts: tuple[str, ...], directory: Path, project: Path) -> None:
+    """Have all that artifacts, GROUP:NAME:VERSION, depend on in a directory."""
+    names = ("groupId", "artifactId", "version")
+    dependencies = "".join(
+        f"<dependency>{_elements(names, artifact.split(':'))}</dependency>"
+        for artifact in artifacts
+    )
+    itself = _elements(("modelVersion", *names), ("4.0.0", "built", "built", "1"))
+    pom = f"<project>{itself}<dependencies>{dependencies}</dependencies></project>"
+    (project / "pom.xml").write_text(pom)
+    copy = "dependency:copy-dependencies"
+    _run("mvn", "--quiet", "--batch-mode", copy, f"-DoutputDirectory={directory}", at=project)
+
+
+def _elements(names: Iterable[str], texts: Iterable[str]) -> str:
+    return "".join(f"<{name}>{text}</{name}>" for name, text in zip(names, texts, strict=True))
+
+
+def _run(*command: str, at: Path) -> None:
+    environ = {**os.environ, "CGO_ENABLED": "0"}
+    completed = subprocess.run(
+        command, cwd=at, env=environ, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if completed.returncode:
+        raise SystemExit(completed.stderr)
 
 
 def _main(*, everything: bool) -> None:

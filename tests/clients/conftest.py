@@ -31,7 +31,7 @@ from tests.clients.network import (
     PUBLIC_ADDRESS,
     Authority,
 )
-from tests.clients.servers import DockerEngine, Registry
+from tests.clients.servers import DockerEngine, Registry, buildkitd
 from tests.clients.table import Results
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST
@@ -66,7 +66,7 @@ def _clients_to_try(metafunc: pytest.Metafunc) -> list[tuple[str, Way]]:
     column = metafunc.definition.get_closest_marker("column")
     takes = column.kwargs["takes"] if column else ""
     ways = slice(None if metafunc.definition.get_closest_marker("in_each_way") else 1)
-    tried = {program: list(client_kind(program).ways) for program in client_programs()}
+    tried = {program: client_kind(program).ways for program in client_programs()}
     for name, listed in CLIENTS.items():
         is_wanted = listed.cheap or metafunc.config.getoption("--every-client")
         if is_wanted and (not takes or getattr(listed, takes)):
@@ -98,6 +98,13 @@ def engine(
         yield engine
 
 
+@pytest.fixture
+def buildkit(tmp_path: Path, authority: Authority) -> Iterator[None]:
+    """BuildKit, where it listens by default."""
+    with buildkitd(CLIENTS["buildx"].directory / "buildkitd", tmp_path / "buildkit", authority):
+        yield
+
+
 @pytest.fixture(scope="session")
 def filled_storage(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, archive: Path
@@ -111,7 +118,7 @@ def filled_storage(
         assert outcome.succeeded, outcome
         for listed in CLIENTS.values():
             image = f"{HOST}/{listed.pulls}"
-            if image != IMAGE and listed.directory.exists():
+            if image != IMAGE and listed.push and listed.directory.exists():
                 outcome = ListedClient(listed, person, archive).push(image)
                 assert outcome.succeeded, outcome
     return registry.storage
@@ -261,10 +268,12 @@ def _prepared(
 
 def _client(request: pytest.FixtureRequest, program: str, person: Person, archive: Path) -> Client:
     client = make_client(program, person, archive)
-    if isinstance(client, Docker):
+    if client.server == "engine":
         engine: DockerEngine = request.getfixturevalue("engine")
         engine.remove_images()
         person.environ["DOCKER_HOST"] = engine.url
+    elif client.server == "buildkit":
+        request.getfixturevalue("buildkit")
     return client
 
 

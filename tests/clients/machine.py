@@ -184,6 +184,9 @@ class Client:
 
     ways: tuple[Way, ...] = ("credential-helpers", "credHelpers")
     can: tuple[str, ...] = ("push", "pull", "login", "logout")
+    server = ""
+    """What it runs at: see catalogue.toml."""
+
     pulls = IMAGE.removeprefix(f"{HOST}/")
     """What it fetches, under each name that registries have."""
 
@@ -238,6 +241,7 @@ class Docker(Client):
     """A docker CLI; its images are the engine's."""
 
     ways = ("credHelpers", "credsStore")
+    server = "engine"
 
 
 class Podman(Client):
@@ -273,10 +277,11 @@ class ListedClient(Client):
 
     def __init__(self, listed: Listed, person: Person, archive: Path) -> None:
         super().__init__(listed.name, person, archive)
-        self.ways = tuple(listed.ways)
+        self.ways = listed.ways
         self.can = tuple(each for each in Client.can if getattr(listed, each))
         self.erases = bool(listed.logout) and not listed.own_logins
         self.pulls = listed.pulls
+        self.server = listed.server
         self.asks_alone = not listed.own_helper
         self._listed = listed
         person.environ["PATH"] = f"{listed.directory}:{person.environ['PATH']}"
@@ -308,6 +313,7 @@ class ListedClient(Client):
             "new": f"{directory}/new",
             "directory": str(self._listed.directory),
             "programs": str(PROGRAMS),
+            "authority": self.person.environ["SSL_CERT_FILE"],
         }
         for line in lines.strip().splitlines():
             command = [word.format_map(words) for word in line.split()]

@@ -212,6 +212,24 @@ class DockerEngine:
         )
 
 
+@contextmanager
+def buildkitd(program: Path, directory: Path, authority: Authority) -> Iterator[None]:
+    """Run BuildKit with its files in a directory while the block lasts."""
+    directory.mkdir()
+    socket_file = Path("/run/buildkit/buildkitd.sock")
+    socket_file.unlink(missing_ok=True)
+    with running(
+        str(program),
+        f"--root={directory}/root",
+        "--oci-worker-snapshotter=native",
+        "--oci-worker-net=host",
+        log=directory / "log",
+        ready=socket_file.exists,
+        environ={"SSL_CERT_FILE": str(authority.ca_bundle)},
+    ):
+        yield
+
+
 def _listens(address: str, port: int) -> bool:
     try:
         socket.create_connection((address, port), timeout=1).close()
