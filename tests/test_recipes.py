@@ -185,7 +185,7 @@ def test_public(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     assert operations(aws) == IN
 
 
-@runs("Several accounts and regions that trust one role")
+@runs("Several accounts and regions, one role")
 def test_accounts_and_regions(recipe: Recipe, github: GitHub, aws: AwsEmulator) -> None:
     """Four registries are configured, and those of a region cost one call."""
     github.run(in_place_of("Push", recipe))
