@@ -1,7 +1,7 @@
-"""Reads a declarative Jenkinsfile, as far as recipes need its language.
+"""Reads declarative Jenkinsfiles: the little of Groovy that recipes need.
 
-Groovy that is not read here is an error: double quotes, in which Jenkins itself would put in
-variables; escapes in strings; expressions.
+All other Groovy is an error, such as expressions, escapes in strings, and double quotes, between
+which Jenkins itself would replace variables.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 Statement = tuple[tuple[str, ...], list["Statement"]]
-"""What stands on a line, word by word and without quotes; and what is in the braces behind it."""
+"""The words of a line, without quotes, and the statements in the braces that follow it."""
 
 _TOKEN = re.compile(
     r"""[ ]*(?: '''(?P<script> (?: [^'\\] | '(?!'') )* )'''
@@ -29,7 +29,7 @@ def read_jenkinsfile(text: str) -> list[Statement]:
 
 
 def _lines(text: str) -> Iterator[list[str]]:
-    """Yield lines in their words; a brace ends one, and one that closes is a line of its own."""
+    """Yield the words of each line. An opening brace ends a line, a closing one is a line."""
     line: list[str] = []
     end = 0
     while match := _TOKEN.match(text, end):

@@ -575,7 +575,7 @@ def read_dotenv(text: str) -> dict[str, str]:
 def run_on_jenkins(
     machine: Machine, pipeline: list[Statement], credentials: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Run all stages on one agent; ``credentials`` are variables by the ids that Jenkins has.
+    """Run all stages on one agent; ``credentials`` has what Jenkins binds for each id.
 
     Raises `StepFailed`.
     """
@@ -651,7 +651,7 @@ def run_on_codebuild(machine: Machine, buildspec: Recipe, role: Mapping[str, str
 def run_in_dev_container(
     machine: Machine, configuration: Recipe, local_home: Path, script: str
 ) -> None:
-    """Make the container on a machine with that home, and run what somebody types in it.
+    """Make the container for somebody with that home, and run what they type in it.
 
     Raises `StepFailed`.
     """
@@ -679,7 +679,7 @@ def run_in_dev_container(
 
 @dataclass(frozen=True)
 class _Image:
-    """What is in an image: programs, the one that runs unless something else is said, variables."""
+    """The programs in an image, the command that it runs by default, and its variables."""
 
     programs: tuple[str, ...]
     entrypoint: tuple[str, ...] = ()

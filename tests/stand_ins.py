@@ -23,9 +23,8 @@ REPOSITORY: str = _PROJECT["urls"]["Repository"]
 SOURCE = f"git+{REPOSITORY}"
 """What pipx and pip install: nobody has the name on PyPI yet."""
 
-
 _NETWORK = ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED")
-"""What is for all containers as it is for their host: the way to AWS."""
+"""The variables that every container has, because they stand for the network: the way to AWS."""
 
 
 def install(names: Iterable[str], state: Path, python: str | Path = sys.executable) -> None:
@@ -87,7 +86,7 @@ class _Program:
         install(names, self._state)
 
     def make_container(self, name: str, volumes: list[str], workdir: str) -> None:
-        """Have a container with docker and what is mounted; its notes are with those of here."""
+        """Make a container with docker and these volumes; its notes are among those of here."""
         container = self._container(name)
         install(["apk", "docker"], container)
         (container / "notes").symlink_to(self._state / "notes")
@@ -98,7 +97,7 @@ class _Program:
             (container / f"files{target}").symlink_to(source)
 
     def run_in_container(self, name: str, command: list[str], variables: list[str]) -> None:
-        """Run a command that has nothing of the environment here but these variables."""
+        """Run a command in it, and end as it does; of this environment it has these variables."""
         container = self._container(name)
         if not container.exists():
             raise _Refused(f"No such container: {name}")

@@ -373,7 +373,7 @@ def test_jenkins(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
 
 @runs("Push with keys that Jenkins keeps")
 def test_jenkins_with_keys(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
-    """In place of that stage, this one pushes with keys of Jenkins, and leaves no token behind."""
+    """In place of that stage, this one pushes with Jenkins's keys, and leaves no token behind."""
     ((words, sections),) = RECIPES["Jenkins"]
     pipeline = [(words, [*sections[:-1], (("stages",), recipe)])]
     run_on_jenkins(machine, pipeline, {"ecr": aws.add_user(arn=USER).environ})
@@ -386,17 +386,16 @@ def test_jenkins_with_keys(recipe: Recipe, machine: Machine, aws: AwsEmulator) -
     "step", ['sh "$REGISTRY"', r"sh 'a\tb'", "bat 'docker'", "sh 'true' }", "steps {"]
 )
 def test_jenkins_without_more_groovy(machine: Machine, step: str) -> None:
-    """A Jenkinsfile that has more than these tests know is none that they can run."""
+    """These tests refuse a Jenkinsfile with anything that they do not know."""
     with pytest.raises(AssertionError):
         run_on_jenkins(machine, read_jenkinsfile(f"pipeline {{\n{step}\n}}\n"), {})
 
 
 @runs("AWS CodeBuild")
 def test_codebuild(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
-    """Docker pushes with the service role, whose keys are those of the container.
+    """Docker pushes with the service role, which the container's credentials are of.
 
-    CodeBuild has their address in AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. Of that, the host
-    cannot be served here.
+    CodeBuild sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, whose host cannot be served here.
     """
     machine.programs = ("docker", "git", "pip")
     role = aws.set_container_credentials("/v2/credentials/of-the-project")
@@ -418,7 +417,7 @@ def keep_keys(home: Path, profile: str, principal: Principal) -> None:
 
 @runs("Docker-in-docker, with the AWS profile of the shell")
 def test_docker_in_docker(recipe: Recipe, machine: Machine, aws: AwsEmulator) -> None:
-    """Docker in the container pushes with the profile that is chosen outside of it."""
+    """Docker in the container pushes with the profile that AWS_PROFILE names outside."""
     keep_keys(machine.home, "mine", aws.add_user(arn=USER))
     machine.check_out()
     run_at_a_shell(machine, recipe, {"AWS_PROFILE": "mine"})
@@ -429,7 +428,7 @@ def test_docker_in_docker(recipe: Recipe, machine: Machine, aws: AwsEmulator) ->
 
 @runs("Dev containers")
 def test_dev_container(recipe: Recipe, machine: Machine, aws: AwsEmulator, tmp_path: Path) -> None:
-    """Docker in the container pulls with the profile of whoever opens it."""
+    """Docker in the container pulls with the profile in the home that is mounted."""
     keep_keys(tmp_path, "dev", aws.add_user(arn=USER))
     run_in_dev_container(machine, recipe, tmp_path, f"docker pull {REGISTRY}/app")
     assert_signed_in(machine, aws, ("docker", "pull", REGISTRY), by=USER)
