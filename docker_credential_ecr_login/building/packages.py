@@ -145,9 +145,10 @@ cp -a {root}/content/. %{{buildroot}}
 /usr/bin/{NAME}
 /usr/lib/{NAME}
 /usr/share/{NAME}
-/usr/share/bash-completion/completions/{NAME}
-/usr/share/fish/vendor_completions.d/{NAME}.fish
-/usr/share/zsh/site-functions/_{NAME}
+# Whole directories: where no shell has brought them, they go again.
+/usr/share/bash-completion
+/usr/share/fish
+/usr/share/zsh
 %doc /usr/share/man/man1/{NAME}.1.gz
 %doc /usr/share/doc/{NAME}
 """

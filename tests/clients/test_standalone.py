@@ -2,12 +2,14 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,12 +87,9 @@ def _pythons(root: Path) -> Iterator[Path]:
 
 
 def _traces(machine: Machine) -> set[str]:
-    """Return the paths outside /run that have the program's name in them."""
-    command = ("find", machine.root, "-xdev", "-path", f"*{NAME}*")
-    # A checkout, on another machine than the one of whoever installs the program.
-    places = ("/usr/", "/opt/", "/etc/", "/var/")
-    found = {line.removeprefix(str(machine.root)) for line in _call(*command).splitlines()}
-    return {path for path in found if path.startswith(places)}
+    """Return the paths that have the program's name in them, where programs are installed."""
+    places = [machine.root / name for name in ("etc", "opt", "usr", "var")]
+    return set(_call("find", *places, "-path", f"*{NAME}*").splitlines())
 
 
 def _works(machine: Machine, aws: AwsEmulator) -> None:
@@ -173,19 +172,85 @@ def test_deb(machine: Machine, engine: DockerEngine, registry: Registry, aws: Aw
 
 
 @pytest.mark.skipif(not shutil.which("rpm"), reason="NOT TRIED: there is no rpm")
-def test_rpm(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
-    """The .rpm is installed, used, and removed without a trace."""
-    package = _built("*.rpm")
-    shutil.copy(package, machine.root / "tmp" / "helper.rpm")
-    before = _traces(machine)
-    # Debian's libc is no rpm.
-    install = machine.run("rpm", "-i", "--nodeps", "--force-debian", "/tmp/helper.rpm")  # noqa: S108
-    assert install.succeeded, install
-    _works(machine, aws)
-    assert registry.pulled(IMAGE)
-    assert machine.run("rpm", "-e", "--force-debian", NAME).succeeded
-    assert _traces(machine) == before
-    assert "amazon-ecr-credential-helper" in _call("rpm", "-qp", "--conflicts", package)
+def test_rpm(tmp_path: Path, person: Person, registry: Registry, aws: AwsEmulator) -> None:
+    """Where rpm knows all that is installed, ours needs glibc alone, and no Go helper beside it.
+
+    Removed, it leaves the root as it was.
+    """
+    root, package = tmp_path / "root", _built("*.rpm")
+    for program in ("/usr/bin/skopeo", "/bin/busybox"):
+        _copy_program(program, root)
+    for name in ("od", "readlink", "sh", "stat"):
+        (root / "bin" / name).symlink_to("busybox")
+    for name in ("usr/bin", "usr/lib", "usr/share/doc", "usr/share/man/man1"):  # of any system
+        (root / name).mkdir(parents=True, exist_ok=True)
+
+    def rpm(*arguments: str | Path) -> Outcome:
+        return person.run("rpm", "--root", str(root), "--dbpath", "/db", *map(str, arguments))
+
+    glibc = _stand_in_rpm("glibc", platform.libc_ver()[1], tmp_path)
+    go_helper = _stand_in_rpm("amazon-ecr-credential-helper", "0.9.0", tmp_path)
+    assert "glibc >= " in rpm("-i", package).stderr
+    assert rpm("-i", glibc, go_helper).succeeded
+    assert "amazon-ecr-credential-helper conflicts with" in rpm("-i", package).stderr
+    assert rpm("-e", "amazon-ecr-credential-helper").succeeded
+    with _running(root, person) as machine:
+        before = _paths(root)
+        installed = rpm("-i", package)
+        assert installed.succeeded, installed
+        assert rpm("-V", NAME).succeeded
+        _works(machine, aws)
+        assert registry.pulled(IMAGE)
+        assert rpm("-e", NAME).succeeded
+        assert _paths(root) == before
+
+
+def _paths(root: Path) -> set[Path]:
+    """Return all that is in a root but for what rpm and skopeo keep, and what is mounted there."""
+    places = set(root.iterdir()) - {root / name for name in ("db", "dev", "proc", "run", "var")}
+    return {path for place in places for path in (place, *place.rglob("*"))}
+
+
+def _stand_in_rpm(name: str, version: str, directory: Path) -> Path:
+    """Return a package of that name and version without files."""
+    specification = directory / f"{name}.spec"
+    specification.write_text(
+        f"Name: {name}\nVersion: {version}\nRelease: 1\nSummary: none\nLicense: none\n"
+        "BuildArch: noarch\n%description\nnone\n%files\n"
+    )
+    for macro in ("_topdir", "_rpmdir"):
+        specification.write_text(f"%define {macro} {directory}\n{specification.read_text()}")
+    _call("rpmbuild", "--quiet", "-bb", specification)
+    return directory / "noarch" / f"{name}-{version}-1.noarch.rpm"
+
+
+def _copy_program(program: str, root: Path) -> None:
+    """Copy a program to another root, with glibc and what else it needs."""
+    words = _call("ldd", program).split()
+    libraries = {word for word in words if word.startswith("/")}
+    (libc,) = (path for path in libraries if path.endswith("/libc.so.6"))
+    others = ("libdl.so.2", "libm.so.6", "libpthread.so.0")
+    libraries |= {libc.replace("libc.so.6", name) for name in others}
+    for path in (program, *libraries):
+        target = root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+
+
+@contextmanager
+def _running(root: Path, person: Person) -> Iterator[Machine]:
+    """Yield the machine with that root, in which a person's files are where they are here."""
+    for name in ("dev", "proc", "run", "etc", "tmp", "var/tmp"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy("/etc/hosts", root / "etc")
+    try:
+        for name in ("dev", "proc", "run"):
+            _call("mount", "--rbind", f"/{name}", root / name)
+        person.use_helper("credHelpers")
+        yield Machine(root, person)
+    finally:
+        for name in ("dev", "proc", "run"):
+            _call("umount", "--recursive", root / name)
 
 
 def _copied_from_image(person: Person, context: Path, lines: str) -> Path:
@@ -219,47 +284,20 @@ def test_image(machine: Machine, registry: Registry, aws: AwsEmulator) -> None:
 def test_image_without_a_shell(person: Person, registry: Registry, aws: AwsEmulator) -> None:
     """The executable itself answers in an image that has glibc and a client, and no shell."""
     context = person.home / "context"
-    context.mkdir()
-    skopeo = shutil.which("skopeo") or ""
-    libraries = {
-        word
-        for line in _call("ldd", skopeo).splitlines()
-        for word in line.split()
-        if word.startswith("/")
-    }
-    (libc,) = (path for path in libraries if path.endswith("/libc.so.6"))
-    others = {
-        libc.replace("libc.so.6", name) for name in ("libdl.so.2", "libm.so.6", "libpthread.so.0")
-    }
-    for path in (skopeo, *(libraries | others)):
-        target = context / "files" / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    _copy_program("/usr/bin/skopeo", context / "files")
     root = _copied_from_image(
         person,
         context,
         "FROM scratch\nCOPY files /\nCOPY --from=localhost/helper /lib /opt/lib\n"
         "COPY --from=localhost/helper /without-sh /opt/bin\n",
     )
-    for name in ("dev", "proc", "run", "etc", "var/tmp"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy("/etc/hosts", root / "etc")
-    try:
-        for name in ("proc", "run"):
-            _call("mount", "--rbind", f"/{name}", root / name)
-        machine = Machine(root, person)
+    with _running(root, person) as machine:
         person.environ["PATH"] = "/opt/bin"
-        person.use_helper("credHelpers")
         assert not (root / "bin" / "sh").exists()
-        command = (skopeo, "copy", f"docker://{IMAGE}", f"dir:{person.home}/pulled")
-        first = machine.run(*command)
-        assert first.succeeded, first
-        assert machine.run(*command).succeeded
+        assert machine.pulls()
+        assert machine.pulls()
         assert registry.pulled(IMAGE)
         assert aws.count("GetAuthorizationToken") == 1
-    finally:
-        for name in ("proc", "run"):
-            _call("umount", "--recursive", root / name)
 
 
 def test_it_loads_nothing_of_its_surroundings(machine: Machine, aws: AwsEmulator) -> None:
