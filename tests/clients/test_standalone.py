@@ -18,6 +18,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from docker_credential_ecr_login import __version__
 from tests.clients.machine import IMAGE, Outcome, Person
+from tests.clients.network import Authority
 from tests.clients.servers import DockerEngine, Registry
 from tests.emulator import AwsEmulator
 from tests.helper_process import HOST
@@ -326,6 +327,23 @@ def test_it_loads_nothing_of_its_surroundings(machine: Machine, aws: AwsEmulator
         assert f"LD_LIBRARY_PATH={person.home}" in given
         assert not [line for line in given if line.startswith(("_PYI", "LD_LIBRARY_PATH_ORIG"))]
     assert aws.count("GetAuthorizationToken") == 2
+
+
+def test_it_asks_before_its_imports_are_done(
+    machine: Machine, authority: Authority, aws: AwsEmulator
+) -> None:
+    """With keys in the environment and nothing else, AWS is asked ahead, and once."""
+    _call("tar", "-xzf", _built(f"{NAME}-*.tar.gz"), "-C", machine.root / "opt")
+    (executable,) = (machine.root / "opt").glob(f"*/bin/{NAME}")
+    (bundle,) = (machine.root / "opt").glob("*/lib/*/_internal/botocore/cacert.pem")
+    with bundle.open("a") as file:
+        file.write(f'\n# Label: "Amazon Root CA of the tests"\n{authority.ca_bundle.read_text()}')
+    for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
+        del machine.person.environ[name]
+    outcome = machine.run(f"/{executable.relative_to(machine.root)}", "get", stdin=HOST)
+    assert aws.accepts(json.loads(outcome.stdout)["Secret"])
+    (call,) = aws.calls
+    assert call.user_agent.startswith(NAME)
 
 
 @pytest.mark.skipif(not shutil.which("faketime"), reason="NOT TRIED: there is no faketime")
