@@ -145,12 +145,14 @@ def test_the_second_account_imports_nothing_more(assumed_role: HelperProcess) ->
 def test_a_miss_imports_and_asks_no_more_than_it_needs(
     signed_in: HelperProcess, aws: AwsEmulator
 ) -> None:
-    """A cold answer is one call, and imports neither boto3's resource layer nor platformdirs."""
+    """A cold answer is one call, and imports nothing of boto3's own, nor what tells failures."""
     answer, modules = modules_after(signed_in, "get", HOST)
     assert json.loads(answer)["Username"] == "AWS"
     assert [call.operation for call in aws.calls] == ["GetAuthorizationToken"]
     assert "botocore.session" in modules
     assert modules & {"argparse", "asyncio", "boto3", "platformdirs", "s3transfer"} == set()
+    told_by = {f"docker_credential_ecr_login.aws.{name}" for name in ("answers", "failures")}
+    assert modules & told_by == set()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -17,21 +17,8 @@ from ..errors import (
 from ..redaction import one_line
 from .attempt import Attempt
 from .replies import denial_in
+from .throttling import is_throttling
 
-_THROTTLING = frozenset(
-    {
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttled",
-        "Throttling",
-        "ThrottledException",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException"})
 _UNKNOWN_KEY = frozenset(
     {"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}
@@ -40,11 +27,6 @@ _WRONG_SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatc
 _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 )
-
-
-def is_throttling(answer: Mapping[str, Any]) -> bool:
-    """Say whether AWS answered that there are too many calls."""
-    return answer.get("Error", {}).get("Code") in _THROTTLING
 
 
 def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
@@ -59,7 +41,7 @@ def explain_answer(error: ClientError, attempt: Attempt) -> HelperError:
         error.add_note(f"request id: {request_id}")  # which the log shows
     if not code or code.isdecimal():  # AWS names its errors; a proxy or a portal does not
         return _answer_of_others(metadata, message)
-    if code in _THROTTLING:
+    if is_throttling(error.response):
         return Throttled(
             f"AWS throttled {operation} until the time limit ({said})",
             "try again later, or increase AWS_ECR_TIMEOUT",

@@ -17,7 +17,6 @@ from ..protocol import NAME, __version__
 from ..registry import Registry
 from ..request import Request, unconfigured
 from .attempt import Attempt, configured_region, leaves_config_unread
-from .failures import explain
 from .http import HttpSession, ca_bundle, replace_session
 from .models import create_loader
 from .wire import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -47,6 +46,8 @@ def explained(attempt: Attempt) -> Iterator[None]:
     except Exception as error:  # botocore lets others' through, of processes and parsers
         if is_lack_of_resources(error):
             raise
+        from .failures import explain  # for which there is much to import
+
         raise explain(error, attempt) from error
 
 
@@ -76,14 +77,12 @@ def default_registry(
     `HelperError`.
     """
     attempt = Attempt(unconfigured("", environ))
-    try:
+    with explained(attempt):
         session = _opened(attempt, profile)
         region = region or configured_region(session, environ)
         if not region:
             return None
         partition = session.get_partition_for_region(region)
-    except BotoCoreError as error:
-        raise explain(error, attempt) from error
     return Registry("", "", region, partition)
 
 

@@ -1,7 +1,7 @@
 """What to do when AWS answers that there are too many calls: try again until the time is over."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,12 +9,30 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from ..deadline import Deadline
-from .answers import is_throttling
 
+_THROTTLING = frozenset(
+    {
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
 _PAUSE_GROWTH = 1.5  # per try; with 2, the last of 400 hosts wait half as long again
 _PAUSE_STEPS = 8  # to 26 seconds, so that nobody sleeps on long after the rush is over
 _CALL_DURATION = 0.5  # seconds that a call takes at most, as a rule
 _SERVICES = ("ecr", "ecr-public", "sso", "sts")
+
+
+def is_throttling(answer: Mapping[str, Any]) -> bool:
+    """Say whether AWS answered that there are too many calls."""
+    return answer.get("Error", {}).get("Code") in _THROTTLING
 
 
 def retry_throttling(session: Session, deadline: Deadline) -> None:
