@@ -1,14 +1,26 @@
-"""The table of clients says what the tests of the clients did."""
+"""The table of clients says what their tests did."""
 
 import datetime as dt
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from tests.clients.catalogue import COLUMNS
+from tests.clients.catalogue import CLIENTS, COLUMNS, DEBIAN
 from tests.clients.table import BEGIN, END, insert, table
 
+ROOT = Path(__file__).parent.parent
+ASKS = tomllib.loads((ROOT / "tests" / "clients" / "asks.toml").read_text())
 TODAY = dt.date(2026, 1, 31)
+
+
+def test_each_client_is_known_to_ask_something() -> None:
+    """What each client of the catalogue asks the helper is said for each thing that it can do."""
+    assert set(ASKS) == {*DEBIAN, *CLIENTS}
+    for name, listed in CLIENTS.items():
+        can = {each for each in ("push", "pull", "login", "logout") if getattr(listed, each)}
+        assert set(ASKS[name]) - set(listed.ways) == can
 
 
 def test_a_cell_says_what_the_tests_did() -> None:

@@ -4,6 +4,7 @@ With ``--all``, those too that take minutes, and the helper to compare with.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -29,8 +30,11 @@ def build(program: Program) -> None:
             _install_by_pip(program.pip, built)
         if program.maven:
             _copy_by_maven(program.maven, built, Path(directory))
+            javac = ["javac", "-nowarn", "-cp", f"{built}/*", "-d", str(built)]
+            _run(*javac, str(PROGRAMS / program.source), at=built)
         if program.npm:
             _run("npm", "install", "--silent", *program.npm, at=built)
+            shutil.copy(PROGRAMS / program.source, built)  # which is where it finds packages
         built.rename(program.directory)
 
 
@@ -67,12 +71,17 @@ def _elements(names: Iterable[str], texts: Iterable[str]) -> str:
 
 
 def _run(*command: str, at: Path) -> None:
-    environ = {**os.environ, "CGO_ENABLED": "0"}
     completed = subprocess.run(
-        command, cwd=at, env=environ, stderr=subprocess.PIPE, text=True, check=False
+        command,
+        cwd=at,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if completed.returncode:
-        raise SystemExit(completed.stderr)
+        raise SystemExit(completed.stdout)
 
 
 def _main(*, everything: bool) -> None:
