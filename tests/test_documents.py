@@ -77,7 +77,15 @@ def test_blocks_can_be_read() -> None:
     }
     for name, text in DOCUMENTS.items():
         for language in re.findall(r"^```(.*)\n(?:(?!```).*\n)*```$", text, re.MULTILINE):
-            assert language in {"sh", *parse_as, "yaml", "python", "console", "groovy"}, name
+            assert language in {
+                "sh",
+                *parse_as,
+                "yaml",
+                "python",
+                "console",
+                "groovy",
+                "dockerfile",
+            }, name
         for language, parser in parse_as.items():
             for block in blocks(text, language):
                 assert parser(block)
