@@ -86,7 +86,7 @@ def run(
 ) -> tuple[str, str, int]:
     """Return what goes to stdout, a remark for stderr or "", and the exit code.
 
-    ``begun`` is what was read of stdin already, as `main` has it.
+    ``begun`` is what was already read of stdin, in the form that `main` gets.
     """
     if len(arguments) == 2 and arguments[0] == "refresh":  # by `background`, not by people
         return _refresh(arguments[1], environ)
@@ -177,7 +177,7 @@ def _failure_line(error: Exception, subject: str, environ: "Mapping[str, str]") 
 def _read_input(begun: str) -> bytes:
     """Return standard input to its end, or as much of it as shows that it is too large.
 
-    ``begun`` is what was read already, as `main` has it.
+    ``begun`` is what was already read, in the form that `main` gets.
     """
     frame = bytes.fromhex(begun.rstrip("."))
     if begun.endswith(".") and len(frame) <= protocol.LONGEST_QUESTION:

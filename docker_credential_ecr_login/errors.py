@@ -49,11 +49,11 @@ class BadConfiguration(HelperError):
 
 
 class MfaCodeNeeded(BadConfiguration):
-    """A role asks for an MFA code, and nobody can be asked for it, or nobody may be."""
+    """A role asks for an MFA code, but no person can be asked for it, or none may be asked."""
 
 
 class AwsFailure(HelperError):
-    """AWS was asked, or was about to be, and there is no token."""
+    """AWS was asked, or was about to be asked, and there is no token."""
 
 
 class RememberedFailure(AwsFailure):

@@ -57,12 +57,11 @@ SELECTORS = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "BOTO_CONFIG",
 )
-"""The environment variables that select credentials or endpoint: those that botocore reads, by
-its source, and those by which aws-runas, awsume, awsu, aws-okta, aws-sso and aws-vault say for
-which profile they stand. Some of these serve credentials at an address that is the same for
-all profiles. What changes with every shell or job is not here: secrets, expirations, ids of
-jobs. None of them holds a secret, but for the user part or query of a URL, of which a digest
-is taken."""
+"""The environment variables that select credentials or endpoint: those that botocore reads,
+according to its source, and those in which aws-runas, awsume, awsu, aws-okta, aws-sso and aws-vault
+name their profile. (Some of these serve credentials at the same address for all profiles.) What
+changes with every shell or job is not here: secrets, expirations, ids of jobs. None of them holds
+a secret, except the user part or query of a URL, of which a digest is taken."""
 
 SECRETS = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_SECRET_ACCESS_KEY")
 """The variables that must not be written down, but whose presence makes a difference, too."""

@@ -150,7 +150,7 @@ def _rotate(path: str) -> None:
             except BlockingIOError:
                 return
             except OSError:
-                pass  # there are no locks here
+                pass  # locks do not work here
             state = os.fstat(file.fileno())
             if state.st_size < MAX_SIZE or not os.path.samestat(os.stat(path), state):
                 return

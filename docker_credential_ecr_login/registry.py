@@ -119,9 +119,9 @@ class Registry:
 def identify(server_url: str) -> tuple[Registry | None, str]:
     """Return the registry that a client means by ``server_url``, and its canonical name.
 
-    The registry is None if it is not of ECR. The name is the host in lower case, and the port if
-    it is neither that of HTTPS nor one of ECR's; empty if there is no plain name, which no config
-    file can list then.
+    The registry is None if it is not of ECR. The name is the host in lower case, with the port
+    unless that is 443 or the registry is of ECR; empty if it is not a valid name, which no config
+    file can list.
 
     Takes every form that clients use: ``H``, ``H:443``, ``H/``, ``H/repository``,
     ``http://H``, ``https://H/v2/``, any case, a final dot.

@@ -68,7 +68,7 @@ NO_SETTINGS = Settings({})
 
 
 class Request:
-    """A registry that a client asks about, and all that decides about the answer; never changed.
+    """A registry that a client asks about, and everything that decides the answer; never changed.
 
     ``host`` is its canonical name, empty if it has none; ``registry`` is what that means, None if
     it is not of ECR. ``environ`` has the general settings of the config file where the environment
@@ -139,7 +139,7 @@ class Request:
         return self.environ.get("AWS_ECR_LOG_LEVEL", "").lower() == "debug"
 
     def is_set(self, variable: str) -> bool:
-        """Say whether an environment variable switches something on, as `is_true` has it."""
+        """Say whether an environment variable is set to "true" or the like, as in `is_true`."""
         return is_true(self.environ, variable)
 
     @property

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Turn:
     """The turn to ask AWS, which one of all callers for a scope has at a time; used by ``with``.
 
-    Without a ``cache``, or where locks do not work, every caller has it: a call too many is better
+    Without a ``cache``, or if locks do not work, every caller has it: a superfluous call is better
     than none. The others wait until the ``deadline``. ``patience`` are the seconds without a sign
     of life after which another process may be overtaken.
     """

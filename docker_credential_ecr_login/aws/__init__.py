@@ -4,5 +4,5 @@ botocore is the engine of boto3: its session is boto3's, with the same credentia
 provider chain, and without the resource layer, which is half of boto3's import.
 """
 
-# Before all else here: urllib3 takes one that there is no memory for as one that is missing.
+# First of all: if memory is too small to load it, urllib3 would treat it as missing.
 import ssl  # noqa: F401

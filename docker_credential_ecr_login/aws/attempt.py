@@ -74,7 +74,7 @@ class Attempt:
         return next((name for name in names if self.environ.get(name) == self.profile), "")
 
     def mfa_needed(self) -> MfaCodeNeeded:
-        """Return the error for a role that wants an MFA code, and nobody can be asked."""
+        """Return the error for a role that requires an MFA code when no person can be asked."""
         profile = _quoted(self.profile or "default")
         host = f" {self.request.host}" if self.request.host else ""
         return MfaCodeNeeded(
@@ -184,7 +184,7 @@ class Attempt:
 
     @property
     def is_from_environment(self) -> bool:
-        """Whether the keys that sign stand in the environment."""
+        """Whether the keys that sign are in the environment."""
         if self.phase in ("role", "call"):
             return self.method == "env"
         return self.origin_settings.get("credential_source") == "Environment"

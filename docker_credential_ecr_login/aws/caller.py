@@ -102,7 +102,7 @@ class Caller:
         def ask(region: str, client: Any) -> None:
             try:
                 found = not _call(client, operation, parameters).code
-            except Exception:  # there is no such service, or no way there
+            except Exception:  # the service does not exist there, or cannot be reached
                 found = False
             answers.put(region if found else "")
 

@@ -48,7 +48,7 @@ _PAGE = (b"<!doctype html", b"<html")
 
 # Where systems keep all certificates that they trust.
 _OF_SYSTEMS = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, and what descends from it
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian and its derivatives
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL, Fedora, Amazon Linux
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # Alpine, macOS
@@ -90,10 +90,10 @@ class _Trust:
             self.more.pop(0)()
 
     def _load_systems(self) -> None:
-        """Load what the system trusts, or what SSL_CERT_FILE names in its place.
+        """Load the certificates that the system trusts, or those that SSL_CERT_FILE names.
 
-        OpenSSL looks where the system has it that this OpenSSL was built for, which for the
-        standalone build is another one.
+        OpenSSL only looks for them where they are on the system that it was built for. The
+        OpenSSL of the standalone build was built for another one.
         """
         self.context.load_default_certs()
         for path in () if "SSL_CERT_FILE" in os.environ else _OF_SYSTEMS:

@@ -77,7 +77,7 @@ def _endpoint_unreachable(error: Any, attempt: Attempt) -> HelperError:
 
 def answer_unusable(error: Exception, _attempt: Attempt) -> HelperError:
     """Explain an answer that broke off, or that AWS did not give."""
-    # What Python says of a wrong type would help nobody; the log has it.
+    # Python's message about a wrong type would not help; it is in the log.
     said = str(error) if isinstance(error, boto.BotoCoreError | ResponseParserError) else ""
     return unusable_answer(one_line(said) or "it cannot be read")
 

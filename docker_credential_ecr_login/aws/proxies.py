@@ -17,7 +17,7 @@ from ..redaction import one_line
 
 # For a proxy, these would be its own: this machine, its local link, and EC2's services on that.
 _NEAR = ("localhost", "127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")
-_PLAIN = "%:!$&'()*+,;="  # what may stand in the user part of a URL besides letters and digits
+_PLAIN = "%:!$&'()*+,;="  # what the user part of a URL may contain besides letters and digits
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -55,7 +55,7 @@ def _names(exception: str, host: str, port: int | None) -> bool:
     """
     if exception == "*":
         return True
-    with suppress(ValueError):  # one of them is no address
+    with suppress(ValueError):  # one of them is not an address
         return ip_address(host) in ip_network(exception, strict=False)
     try:
         parts = urlsplit(f"//{exception}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..redaction import one_line
 
 NO_ANSWER = "no answer"
-"""The code of a reply that stands for none: the network, a proxy or TLS was in the way."""
+"""The code of a reply if there was no answer, because of the network, a proxy or TLS."""
 
 _DENIAL = re.compile(
     r"User: (\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?(.*)", re.DOTALL

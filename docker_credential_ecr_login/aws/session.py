@@ -43,7 +43,7 @@ def explained(attempt: Attempt) -> Iterator[None]:
         yield
     except HelperError:
         raise
-    except Exception as error:  # botocore lets others' through, of processes and parsers
+    except Exception as error:  # botocore also raises those of processes and parsers
         if is_lack_of_resources(error):
             raise
         from .failures import explain  # for which there is much to import

@@ -14,7 +14,7 @@ _TOKEN = {
 PULL = ("BatchGetImage", "GetDownloadUrlForLayer")
 """The actions of a pull, without the service."""
 
-# As AmazonEC2ContainerRegistryPullOnly has it; from ECR Public everybody may pull.
+# As in AmazonEC2ContainerRegistryPullOnly; from ECR Public everybody may pull.
 _PULL = (*PULL, "BatchImportUpstreamImage")
 
 PUSH = (

@@ -60,7 +60,7 @@ class SessionCache:
             return
         with suppress(OSError):  # then the next one assumes the role again
             path = self._path(key)
-            if not path.startswith("~") and not is_guest(os.environ):  # there is no home of ours
+            if not path.startswith("~") and not is_guest(os.environ):  # in a home of our own
                 write_text(path, json.dumps(answer, default=_written), checked=False)
 
     def _path(self, key: str) -> str:

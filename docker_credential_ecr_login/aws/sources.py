@@ -171,7 +171,7 @@ def _metadata_failed(error: Any, _attempt: Attempt) -> HelperError:
 def source_unusable(error: Exception, attempt: Attempt) -> HelperError:
     """Explain what Python raised while a file or a program was to give credentials."""
     settings, environ = attempt.origin_settings, attempt.environ
-    # What Python says of a wrong type would help nobody; the log has it.
+    # Python's message about a wrong type would not help; it is in the log.
     said = one_line(str(error)) if isinstance(error, ValueError) else "its content is invalid"
     token_file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") or settings.get(
         "web_identity_token_file"

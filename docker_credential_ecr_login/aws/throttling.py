@@ -25,7 +25,7 @@ _THROTTLING = frozenset(
     }
 )
 _PAUSE_GROWTH = 1.5  # per try; with 2, the last of 400 hosts wait half as long again
-_PAUSE_STEPS = 8  # to 26 seconds, so that nobody sleeps on long after the rush is over
+_PAUSE_STEPS = 8  # to 26 seconds, so that no host sleeps long after the rush is over
 _CALL_DURATION = 0.5  # seconds that a call takes at most, as a rule
 _SERVICES = ("ecr", "ecr-public", "sso", "sts")
 

@@ -52,7 +52,7 @@ class Worker:
             raise
 
     def _leave(self) -> None:
-        """Take no more calls, so that nobody waits for the result of one, perhaps holding locks."""
+        """Accept no more calls, so that no thread waits for one while it holds locks."""
         with self._handing_over:
             self._is_left = True
         with suppress(Empty):

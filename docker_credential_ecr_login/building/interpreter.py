@@ -1,7 +1,7 @@
-"""The interpreter of the standalone build: a Python that holds this program and runs no other.
+"""The interpreter of the standalone build: a Python that contains this program and runs no other.
 
-Of Python's command line it knows ``OPTION -c CODE ARGUMENT...``, by which the launcher, and what
-this program starts of itself, run any Python. By everything else, it is the program.
+Of Python's command line it knows only ``OPTION -c CODE ARGUMENT...``, with which the launcher and
+this program start Python. With any other command line, it is the program.
 """
 
 import os

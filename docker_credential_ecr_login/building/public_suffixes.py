@@ -1,7 +1,7 @@
-"""Renews ``public_suffixes.txt`` by ``make suffixes``: the Public Suffix List for `domains`.
+"""``make suffixes`` renews ``public_suffixes.txt``: the Public Suffix List for `domains`.
 
-That is without comments, in ASCII, and without what `domains` knows by itself: domains of one
-label, and those of AWS.
+The file has no comments, is in ASCII, and leaves out what `domains` knows without it: domains of
+one label, and those of AWS.
 """
 
 import re
@@ -19,7 +19,7 @@ _HEAD = """\
 
 
 def main() -> None:
-    """Make it of the list that the package publicsuffixlist has."""
+    """Make it from the list in the package publicsuffixlist."""
     text = files("publicsuffixlist").joinpath("public_suffix_list.dat").read_text("utf-8")
     (version,) = re.findall(r"^// VERSION: (\S+)$", text, re.MULTILINE)
     rules = [line.split()[0] for line in text.splitlines() if line and not line.startswith("//")]

@@ -1,7 +1,7 @@
 """What ``make release-notes`` prints: the section of CHANGELOG.md for this version.
 
-With ``TAG=`` and ``REPOSITORY=`` (owner/name), as a release has them, it fails where the tag is not
-that of the version, or the repository not the one that pyproject.toml names.
+With ``TAG=`` and ``REPOSITORY=`` (owner/name), as in a release, it fails if the tag is not that of
+the version, or the repository not the one that pyproject.toml names.
 """
 
 import re

@@ -55,7 +55,7 @@ def note(cache: Cache, request: "Request") -> None:
     try:
         cache.store_settings(request.host, request.settings)
     except OSError:
-        pass  # list will not show it, which is no reason to fail a pull
+        pass  # list will not show it, but a pull must not fail for that
 
 
 def claim_refresh(cache: Cache, request: "Request", now: float) -> bool:

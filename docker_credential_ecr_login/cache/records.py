@@ -93,7 +93,7 @@ def keep_record(
         return
     answer = line.rstrip("\n")
     if not (answer.isascii() and answer.isprintable()) or "\\" in answer:
-        return  # not every shell's echo prints it as it is
+        return  # not every shell's echo prints it unchanged
     try:
         looks = _looks(sources, (*absent, *configuration_files(environ)))
         is_changed = configured_identity(environ) != cache.identity
@@ -109,7 +109,7 @@ def keep_record(
 
 
 def _store(path: str, text: str) -> None:
-    """Write a record, and see that there are not too many."""
+    """Write a record, and keep their number limited."""
     if storage.read_text(path) == text:
         return
     kept = record_paths(path.rpartition("/records/")[0])

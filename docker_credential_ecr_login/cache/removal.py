@@ -119,7 +119,7 @@ def _unfinished(directory: str) -> list[str]:
     """Return the paths of unfinished files in a directory, whether or not their writers run."""
     found = []
     for name in storage.names_here(directory):
-        parts = name.rsplit(".", 3)  # as `write_text` has them
+        parts = name.rsplit(".", 3)  # as `write_text` names them
         if len(parts) == 4 and parts[3] == "tmp" and parts[1].isdecimal() and parts[2].isdecimal():
             found.append(f"{directory}/{name}")
     return found

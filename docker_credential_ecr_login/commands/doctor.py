@@ -160,9 +160,9 @@ def _is_coloured(environ: Mapping[str, str]) -> bool:
 
 
 def _print(text: str) -> None:
-    """Print at once. Raises BrokenPipeError if nobody reads, and `HelperError`."""
+    """Print at once. Raises BrokenPipeError if nobody reads the output, and `HelperError`."""
     try:
-        with open(1, "wb", closefd=False) as stdout:  # where it was closed, there is no sys.stdout
+        with open(1, "wb", closefd=False) as stdout:  # sys.stdout is None if it was closed
             stdout.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         if error.errno in (errno.EBADF, errno.EPIPE):

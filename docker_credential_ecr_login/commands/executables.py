@@ -20,7 +20,7 @@ _PACKAGE_MANAGERS = (
     (("apk", "info", "-q", "--who-owns"), r"(\S+?)(?:-\d\S*)?\s", "apk del"),
     (("pacman", "-Qoq"), r"(\S+)", "pacman -R"),
 )
-# A part of the path of what they install, and the command that puts their links on PATH.
+# A part of the paths that an installer uses, and its command that puts its links on PATH.
 _INSTALLERS = (("/pipx/venvs/", "pipx ensurepath"), ("/uv/tools/", "uv tool update-shell"))
 FOR_ALL_USERS = (
     "for services and sudo, install it for all users instead: sudo pipx install --global"
@@ -46,7 +46,7 @@ def on_path(environ: Mapping[str, str]) -> list[str]:
 def is_for_all_users(path: str) -> bool:
     """Say whether every user can reach ``path``, and only root can replace it.
 
-    So it is nowhere on the way through a home directory. Raises OSError.
+    A path through a home directory is not for all users. Raises OSError.
     """
     path = os.path.realpath(path)
     while True:

@@ -148,7 +148,7 @@ class TextFile:
         return BadConfiguration(f"{self.shown}: it cannot be {verb}: {reason}", hint)
 
     def _remedy(self, number: int) -> str:
-        """Return what lets this user read and write the file, after an error of that number."""
+        """Return the command that lets this user read and write the file, by the errno."""
         path, target = shlex.quote(self._path), shlex.quote(self.target)
         if os.path.islink(self._path):
             return (

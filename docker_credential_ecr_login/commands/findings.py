@@ -55,7 +55,7 @@ class CheckContext:
 
     @property
     def registry(self) -> Registry | None:
-        """The registry, as the config file has it if that could be read."""
+        """The registry, with the settings of the config file if that could be read."""
         if self.request:
             return self.request.registry
         return parse(self.host) if self.host else None

@@ -70,7 +70,7 @@ def image(context: CheckContext) -> Iterator[Finding]:
 
 
 class _Questions:
-    """Asks about an image; ``caller`` asks the API, None where there are no credentials for it.
+    """Asks about an image; ``caller`` asks the API, None if there are no credentials for it.
 
     ``replies`` and ``regions`` are those of a `Situation`. Raises `HelperError` where the registry
     itself gives no answer.
@@ -113,7 +113,7 @@ class _Questions:
             described = self.replies["upload"] = self._begin_upload()
         if described.code:
             self._ask_why(described)
-            operation = "describe_repository_creation_templates"  # of one's own registry only
+            operation = "describe_repository_creation_templates"  # only for one's own registry
             self.replies[operation] = self._pages(operation, "repositoryCreationTemplates")
 
     def _manifest(self, reference: str) -> Reply:

@@ -26,7 +26,7 @@ _TEXT = r'"(?:[^"\\]|\\.)*+"'
 
 
 class _Number:
-    """A number whose digits stay as they are: `dump` has it written as a string with a mark."""
+    """A number whose digits are kept: `dump` writes it as a string with a mark, for a while."""
 
     def __init__(self, digits: str) -> None:
         self.marked = _MARK + digits
@@ -72,7 +72,7 @@ def load(text: str, path: str) -> dict[str, Any]:
 
 
 def field(fields: dict[str, Any], name: str) -> tuple[str, Any]:
-    """Return auths, credHelpers or credsStore as it is spelt, and its value, or an empty one."""
+    """Return auths, credHelpers or credsStore as the file spells it, and its value, if any."""
     key = next((key for key in fields if key.casefold() == name.casefold()), name)
     return key, fields.get(key) or _KINDS[name][0]()
 

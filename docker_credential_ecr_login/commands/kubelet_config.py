@@ -38,7 +38,7 @@ def text(environ: Mapping[str, str]) -> str:
 
 
 def _ecr() -> list[str]:
-    """Return globs for the hosts of ECR, in which no wildcard stands for a dot."""
+    """Return globs for the hosts of ECR; kubelet's wildcards do not match a dot."""
     kinds = {False: "*.dkr.ecr{}.*.{}", True: "*.dkr-ecr{}.*.{}"}
     return [
         kinds[dual_stack].format(variant, suffix)

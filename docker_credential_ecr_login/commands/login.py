@@ -215,7 +215,7 @@ def _request(host: str, profile: str | None, environ: Mapping[str, str]) -> Requ
 def _restricted(request: Request, access: str) -> Request:
     """Return the request for a token that is restricted to an ``access``.
 
-    Raises `BadConfiguration` if there is no role that could be restricted, or it is already.
+    Raises `BadConfiguration` if there is no role to restrict, or it is restricted further already.
     """
     settings = request.settings
     if not settings.role_arn:

@@ -29,7 +29,7 @@ class IssuedToken:
 
     @property
     def basic(self) -> str:
-        """User name and password as HTTP's Basic scheme has them (RFC 7617)."""
+        """User name and password in the form of HTTP's Basic scheme (RFC 7617)."""
         return base64.b64encode(f"{USERNAME}:{self.secret}".encode()).decode()
 
     @property

@@ -61,7 +61,7 @@ class Situation:
         )
 
     def lacks_repository(self, reply: Reply) -> bool:
-        """Say whether there is no repository, by that reply or by what DescribeRepositories says.
+        """Say whether there is no repository, by that reply or by that of DescribeRepositories.
 
         A principal that may not look into a repository is denied that even if there is none.
         """
@@ -139,7 +139,7 @@ def longest(name: str, entries: Iterable[Mapping[str, Any]], key: str) -> Mappin
 
 
 def account_of(arn: str) -> str:
-    """Return the account that an ARN names, empty if it is none."""
+    """Return the account that an ARN names, empty if it is not an ARN."""
     parts = arn.split(":")
     return parts[4] if len(parts) > 5 else ""
 

@@ -170,5 +170,5 @@ def _newline(text: str) -> str:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """Return a text, or a list of texts, as TOML has it: as JSON, but for one character."""
+    """Return a string, or a list of strings, in TOML: the same as JSON except one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
