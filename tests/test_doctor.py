@@ -709,14 +709,14 @@ def test_a_program_for_another_processor(machine: Machine) -> None:
 
 
 def test_what_is_for_all_users(tmp_path: Path) -> None:
-    """Only what every user can reach and nobody but root can replace is."""
+    """A path is for all users if every user can reach it and only root can replace it."""
     assert is_for_all_users("/usr/bin/env")
     tmp_path.chmod(0o700)
     assert not is_for_all_users(str(tmp_path))
 
 
 def test_a_link_into_a_home(machine: Machine) -> None:
-    """A link for all users to an installation in a home is warned of, with what to do instead."""
+    """A link for all users to an installation in a home is a warning, with what to do instead."""
     link = Path("/mnt/bin", EXECUTABLE.name)
     script = (
         'mount -t tmpfs -o mode=755 tmpfs "$0" && mkdir -m 755 "$0/bin" && mkdir -m 700 "$0/home"'

@@ -94,7 +94,7 @@ def test_blocks_can_be_read() -> None:
 
 
 def ini(text: str) -> dict[str, object]:
-    """Read what the AWS CLI reads."""
+    """Read the files that the AWS CLI reads."""
     parser = ConfigParser()
     parser.read_string(text)
     return {name: dict(parser[name]) for name in parser.sections()}

@@ -1064,7 +1064,7 @@ def test_silent_address_takes_connections_and_says_nothing(aws: AwsEmulator) -> 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
 def test_a_connection_that_is_neither_accepted_nor_refused(aws: AwsEmulator) -> None:
     """A connection to it is neither accepted nor refused."""
-    host, port = aws.listen_in_vain().split(":")
+    host, port = aws.unreachable_address().split(":")
     with pytest.raises(TimeoutError):
         socket.create_connection((host, int(port)), timeout=0.1)
 

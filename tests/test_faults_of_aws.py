@@ -201,7 +201,7 @@ def connection_refused(aws: AwsEmulator, helper: HelperProcess) -> Expected:
 def packets_dropped(aws: AwsEmulator, helper: HelperProcess) -> Expected:
     """Drop what is sent to the endpoint, as a firewall does."""
     environment_keys(aws, helper)
-    helper.environ["AWS_ENDPOINT_URL"] = f"http://{aws.listen_in_vain()}"
+    helper.environ["AWS_ENDPOINT_URL"] = f"http://{aws.unreachable_address()}"
     return fails(hasten(helper))
 
 

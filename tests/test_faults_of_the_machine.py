@@ -95,7 +95,7 @@ DISKS = {
     "rename=ENOSPC": faults.prefix("rename=ENOSPC"),
 }
 FOUND_LATE = {rule: faults.prefix(rule) for rule in ("sync=EDQUOT", "sync=EIO")}
-"""What only those learn who wait until a file is on the disk."""
+"""Errors that only appear when a file is flushed to the disk."""
 
 
 @needs_faults
@@ -117,7 +117,7 @@ class TestADiskThatTakesNothing:
     def test_is_not_waited_for_with_a_token(
         self, signed_in: HelperProcess, aws: AwsEmulator, disk: str
     ) -> None:
-        """Nobody waits until a token is on the disk: one that is lost is asked for again."""
+        """A token is not flushed to the disk, because one that is lost is fetched again."""
         secret = under(signed_in, FOUND_LATE[disk]).get().secret
         assert signed_in.get().secret == secret
         for path in map(Path, kept(signed_in)):

@@ -145,7 +145,7 @@ def test_the_second_account_imports_nothing_more(assumed_role: HelperProcess) ->
 def test_a_miss_imports_and_asks_no_more_than_it_needs(
     signed_in: HelperProcess, aws: AwsEmulator
 ) -> None:
-    """A cold answer is one call, and imports nothing of boto3's own, nor what tells failures."""
+    """A cold answer is one call, and imports neither boto3 itself nor what explains failures."""
     answer, modules = modules_after(signed_in, "get", HOST)
     assert json.loads(answer)["Username"] == "AWS"
     assert [call.operation for call in aws.calls] == ["GetAuthorizationToken"]

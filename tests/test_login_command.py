@@ -237,7 +237,7 @@ def test_the_callers_own_registry(signed_in: HelperProcess, aws: AwsEmulator) ->
 
 
 def test_one_s_own_registry_without_a_cache(signed_in: HelperProcess, aws: AwsEmulator) -> None:
-    """One call says which it is, and brings its token."""
+    """One's own registry takes one call, which returns its name and its token."""
     signed_in.environ |= {"AWS_REGION": "us-east-1", "AWS_ECR_DISABLE_CACHE": "1"}
     password = signed_in.run("login", "--output", "password").stdout.strip()
     assert aws.accepts(password)

@@ -235,7 +235,7 @@ def test_ca_bundle_is_trusted(variable: str, aws: AwsEmulator, signed_in: Helper
 def test_what_the_system_trusts_is_trusted(
     place: str, aws: AwsEmulator, signed_in: HelperProcess, tmp_path: Path
 ) -> None:
-    """Each distribution has a private authority elsewhere, wherever OpenSSL was built to look.
+    """A private authority is found where each distribution has it, wherever OpenSSL looks.
 
     What SSL_CERT_FILE names is in its place.
     """

@@ -1,4 +1,4 @@
-"""What is the same on every system, where this one plays Windows: nothing of POSIX can be imported.
+"""What works on every system: here, nothing of POSIX can be imported, as on Windows.
 
 On Windows itself nothing is hidden. No fixture is used, for most of them need POSIX.
 """
@@ -50,7 +50,7 @@ for action in actions:
 
 @dataclass
 class Machine:
-    """A home, and the AWS that it has a key of."""
+    """A home with a key of the AWS emulator."""
 
     home: Path
     aws: AwsEmulator
@@ -70,7 +70,7 @@ class Machine:
         return completed.stdout
 
     def act(self, host: str, *actions: str) -> list[str]:
-        """Have the package act where there is no POSIX; return the answers."""
+        """Run the package without POSIX; return the answers."""
         lines = self.run(sys.executable, "-c", ACT, host, *actions).splitlines()
         outcomes = [json.loads(line) for line in lines]
         assert [outcome[1:] for outcome in outcomes] == [["", 0]] * len(actions)
@@ -107,7 +107,7 @@ def test_every_module_can_be_imported(machine: Machine) -> None:
 
 
 def test_a_token_is_answered_until_it_is_erased(machine: Machine) -> None:
-    """A token is got once, kept, listed, and forgotten."""
+    """A token is fetched once, kept, listed, and forgotten."""
     first, second, hosts, erased, third = machine.act(HOST, "get", "get", "list", "erase", "get")
     assert machine.aws.accepts(json.loads(first)["Secret"])
     assert second == first

@@ -91,7 +91,7 @@ class AwsEmulator(AwsState):
         self._silent.append(socket.create_server((host, 0)))
         return f"{host}:{self._silent[-1].getsockname()[1]}"
 
-    def listen_in_vain(self, host: str = "127.0.0.1") -> str:
+    def unreachable_address(self, host: str = "127.0.0.1") -> str:
         """Have one more address to which nobody gets through, as if packets were dropped (Linux).
 
         Returns host:port.
