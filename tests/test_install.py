@@ -1,7 +1,7 @@
-"""The package as it is built, and the executable as each way of installing it leaves it.
+"""The package as it is built, and the executable as pip leaves it.
 
-Nothing is downloaded: the dependencies of this Python are linked into every layout.
-pipx and ``uv tool`` leave a virtual environment and a link on PATH.
+Nothing is downloaded: the dependencies of this Python are linked into every layout. The other ways
+to install, and to upgrade, are in installers.py.
 """
 
 import ast
@@ -52,13 +52,12 @@ def execute(*command: str | Path, **environ: str) -> str:
     return completed.stdout
 
 
-def pip(python: Path, *arguments: str | Path, **environ: str) -> None:
+def pip(python: Path, *arguments: str | Path) -> None:
     """Run this Python's pip for another one, without network and dependencies."""
     execute(
         *(sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check"),
         *("--python", python, "install", "--quiet", "--no-index", "--no-deps", "--no-compile"),
         *arguments,
-        **environ,
     )
 
 
@@ -342,21 +341,6 @@ class TestInstalled:
         printed = replace(signed_in, executable=executable).run("completion", "bash").stdout
         assert f"complete -o bashdefault -F _ecr_login {NAME}" in printed
 
-    def test_by_pipx_or_uv_tool(
-        self,
-        python: Path,
-        wheel: Path,
-        tmp_path: Path,
-        signed_in: HelperProcess,
-        aws: AwsEmulator,
-    ) -> None:
-        """A link on PATH to the launcher in a virtual environment works the same."""
-        pip(python, wheel)
-        link = tmp_path / "bin" / NAME
-        link.parent.mkdir()
-        link.symlink_to(python.parent / NAME)
-        self.assert_works(signed_in, aws, link)
-
     def test_as_a_module(
         self, python: Path, wheel: Path, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
@@ -364,20 +348,13 @@ class TestInstalled:
         pip(python, wheel)
         self.assert_works(signed_in, aws, python, "-m", PACKAGE)
 
-    @pytest.mark.parametrize("option", ["--user", "--prefix"])
     def test_beside_another_python(
-        self,
-        option: str,
-        wheel: Path,
-        tmp_path: Path,
-        signed_in: HelperProcess,
-        aws: AwsEmulator,
+        self, wheel: Path, tmp_path: Path, signed_in: HelperProcess, aws: AwsEmulator
     ) -> None:
-        """``pip install --user`` and ``--prefix`` leave it where no Python is: PATH has one."""
+        """``pip install --prefix`` leaves it where no Python is: PATH has one."""
         base = Path(sys.executable).resolve()
         directory = tmp_path / "base"
-        options = [option] if option == "--user" else [option, directory]
-        pip(base, wheel, *options, "--break-system-packages", PYTHONUSERBASE=str(directory))
+        pip(base, wheel, "--prefix", directory, "--break-system-packages")
         executable = next(directory.rglob(f"bin/{NAME}"))
         add_dependencies(next(directory.rglob(f"*-packages/{PACKAGE}")).parent)
         programs = tmp_path / "programs"
@@ -404,14 +381,3 @@ class TestInstalled:
         assert not (python.parent.parent / SITE_PACKAGES / PACKAGE).exists()
         self.assert_works(signed_in, aws, python.parent / NAME)
         self.assert_works(replace(signed_in, home=source), aws, python, "-m", PACKAGE)
-
-    def test_upgraded_in_place(
-        self, python: Path, wheel: Path, signed_in: HelperProcess, aws: AwsEmulator
-    ) -> None:
-        """Installed over itself, it answers the token that it had before."""
-        pip(python, wheel)
-        installed = replace(signed_in, executable=python.parent / NAME)
-        secret = installed.get().secret
-        pip(python, "--force-reinstall", wheel)
-        assert installed.get().secret == secret
-        assert aws.count("GetAuthorizationToken") == 1
