@@ -244,13 +244,13 @@ def test_one_s_own_registry_without_a_cache(signed_in: HelperProcess, aws: AwsEm
     assert aws.count("GetAuthorizationToken") == 1
 
 
-def test_one_s_own_registry_without_credentials(signed_in: HelperProcess) -> None:
-    """Where the config file wants no token for it, none is handed out."""
+def test_the_callers_own_registry_without_credentials(signed_in: HelperProcess) -> None:
+    """If the config file says that it is used without credentials, no token is printed."""
     signed_in.environ["AWS_REGION"] = "us-east-1"
     signed_in.write_own_config(f'[[registry]]\nmatch = "{HOST}"\nanonymous = true\n')
     outcome = signed_in.run("login")
     assert (outcome.stdout, outcome.status) == ("", 1)
-    assert "it is used without credentials, by the configuration" in outcome.stderr
+    assert "configured for use without credentials" in outcome.stderr
 
 
 def test_public(signed_in: HelperProcess, aws: AwsEmulator) -> None:
