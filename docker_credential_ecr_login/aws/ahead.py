@@ -1,8 +1,8 @@
 """GetAuthorizationToken, sent while botocore is imported, which takes longer than AWS does.
 
-Where keys stand in the environment, and nothing else can decide who asks, or how: a CI job. A token
-counts only if boto3's provider chain then finds those very keys. Whatever else comes of it,
-botocore gets in place of its first try, to tell or to try again. Nothing else needs any of this.
+For CI jobs: the environment holds the keys, and nothing else can decide who asks, or how. A token
+counts only if boto3's provider chain then finds exactly these keys. Any other result takes the
+place of botocore's first try, to report or to retry. The general path works without this module.
 """
 
 import hmac
@@ -26,7 +26,7 @@ from .wire import CONNECT_TIMEOUT, MAX_SIZE, READ_TIMEOUT, context_for_aws
 if TYPE_CHECKING:
     from .attempt import Attempt
 
-# What in NAME=VALUE can change who asks, or how: all of AWS_* but what is known not to.
+# What in NAME=VALUE can change who asks, or how: every AWS_* but those known not to.
 _DECISIVE = re.compile(
     r"(?i)AWS_(?!ECR_|((ACCESS_KEY|ACCOUNT)_ID|DEFAULT_(OUTPUT|REGION)|EC2_METADATA_DISABLED"
     r"|EXECUTION_ENV|PAGER|REGION|ROLE_ARN|SECRET_ACCESS_KEY|SESSION_TOKEN)=)"
@@ -35,17 +35,17 @@ _DECISIVE = re.compile(
 
 
 def send_ahead(request: Request) -> "SentAhead | None":
-    """Send what botocore is going to ask for; None where that is not sure."""
-    with suppress(OSError, ValueError, RuntimeError):  # of files, texts, and for want of threads
+    """Send what botocore will ask for; None if that is not certain."""
+    with suppress(OSError, ValueError, RuntimeError):  # from files, texts, and a lack of threads
         if process.is_ours and (sent := foreseen(request)):
-            sys.setswitchinterval(0.0005)  # for which each step of a handshake waits
+            sys.setswitchinterval(0.0005)  # each step of a handshake waits that long
             sent.start()
             return sent
     return None
 
 
 def foreseen(request: Request) -> "SentAhead | None":
-    """Return what will be asked, if the environment alone decides. Raises OSError."""
+    """Return botocore's request, if the environment alone decides it. Raises OSError."""
     environ, ecr = request.environ, request.ecr
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     key, secret, token = keys = tuple(environ.get(name, "") for name in names)
@@ -60,7 +60,7 @@ def foreseen(request: Request) -> "SentAhead | None":
 
 
 class SentAhead(Thread):
-    """The request; its ``result`` is status, headers and body, or what failed, None if not sent."""
+    """The request. ``result`` is status, headers and body, or the error, or None if not sent."""
 
     def __init__(self, region: str, keys: tuple[str, ...]) -> None:
         super().__init__(daemon=True)
@@ -72,7 +72,7 @@ class SentAhead(Thread):
         self.headers = signed_headers(self.host, region, keys, moment)
 
     def run(self) -> None:
-        """Send it, if the certificates that botocore brings say that it is AWS who is there."""
+        """Send it, if the server has a certificate that botocore's bundle trusts."""
         is_sent = False
         try:
             aws = HTTPSConnection(self.host, timeout=CONNECT_TIMEOUT, context=context_for_aws())
@@ -83,16 +83,16 @@ class SentAhead(Thread):
             found = aws.getresponse()
             self.result = found.status, dict(found.getheaders()), found.read(MAX_SIZE + 1)
         except Exception as error:
-            # What keeps it from being sent, botocore will meet; but not for that long once more.
+            # botocore will meet what keeps it from being sent, but must not wait as long again.
             self.result = error if is_sent or isinstance(error, TimeoutError) else None
 
     def answer(self, attempt: "Attempt", deadline: Deadline) -> Any:
-        """Return the answer as botocore has it; None if it is none, or its chain has other keys."""
+        """Return the answer in botocore's form; None without one, or if its chain has other keys."""
         from botocore.utils import parse_timestamp
 
         from .providers import credential_chain
 
-        with suppress(Exception):  # with which botocore is going to meet in its own session
+        with suppress(Exception):  # which botocore will meet in its own session
             chain, _ = credential_chain(_session(), attempt, str, deadline)
             credentials: Any = chain.load_credentials()
             key, secret, token = credentials.get_frozen_credentials()[:3]
@@ -108,7 +108,7 @@ class SentAhead(Thread):
         return None
 
     def take(self, request: Any, **_: object) -> Any:
-        """Return or raise the result, once, in place of what botocore's request would bring."""
+        """Return or raise the result, once, in place of the result of botocore's request."""
         from .http import received
 
         result, self.result = self.result, None
@@ -118,7 +118,7 @@ class SentAhead(Thread):
 
 
 def _session() -> Any:
-    """Return what botocore's provider chain needs of a session where there is no AWS file."""
+    """Return the parts of a session that botocore's provider chain needs without AWS files."""
     from botocore.configprovider import ConfigValueStore, create_botocore_default_config_mapping
 
     session: Any = ConfigValueStore()
@@ -130,7 +130,7 @@ def _session() -> Any:
 
 
 def signed_headers(host: str, region: str, keys: tuple[str, ...], moment: str) -> dict[str, str]:
-    """Return the headers, signed as AWS's "Signature Version 4 signing process" has it.
+    """Return the headers, signed as in AWS's "Signature Version 4 signing process".
 
     ``keys`` are id, secret and session token, if any; the ``moment`` is like 20261128T235959Z.
     """
