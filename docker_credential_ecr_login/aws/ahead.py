@@ -87,7 +87,7 @@ class SentAhead(Thread):
             self.result = error if is_sent or isinstance(error, TimeoutError) else None
 
     def answer(self, attempt: "Attempt", deadline: Deadline) -> Any:
-        """Return the answer in botocore's form; None without one, or if its chain has other keys."""
+        """Return the answer in botocore's form; None without one, or if its chain has others."""
         from botocore.utils import parse_timestamp
 
         from .providers import credential_chain
