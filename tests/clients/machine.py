@@ -311,6 +311,7 @@ class ListedClient(Client):
         words |= {
             "archive": str(self.archive),
             "new": f"{directory}/new",
+            "home": str(self.person.home),
             "directory": str(self._listed.directory),
             "programs": str(PROGRAMS),
             "authority": self.person.environ["SSL_CERT_FILE"],
