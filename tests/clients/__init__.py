@@ -5,7 +5,7 @@
     run           enters namespaces with the names and addresses of hosts
     packages.txt  Debian packages, and the program that each is needed for
     catalogue     today's clients: what they are built from, and how they are used
-    build         builds them
+    build         builds them, with programs/ of ours that use a library
     asks.toml     what each client asks the helper
     table         the README's table, of what became of the tests of each client
     recorder      a helper that notes what it is asked

@@ -60,9 +60,16 @@ def table(ours: Rows, theirs: Rows, today: dt.date) -> str:
     ]
     tried = {client.partition(" ")[0] for client in ours}
     lines += [[name, *["?"] * len(COLUMNS)] for name in [*DEBIAN, *CLIENTS] if name not in tried]
+    reasons = [
+        f"{name}, {title}: {reason}."
+        for name, listed in CLIENTS.items()
+        for title, reason in listed.fails.items()
+    ]
     return (
-        f"{today}, {__version__}; after a slash, where it differs, Amazon's helper"
-        f" {GO_HELPER.release}\n\n" + "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
+        f"Run on {today} with {__version__} and, after a slash where it differs, with Amazon's"
+        f" helper {GO_HELPER.release}: ✓ works, ✗ does not, – does not apply, ? not tried.\n\n"
+        + "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
+        + "".join(f"\n{reason}\n" for reason in reasons)
     )
 
 
