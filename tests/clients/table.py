@@ -60,16 +60,21 @@ def table(ours: Rows, theirs: Rows, today: dt.date) -> str:
     ]
     tried = {client.partition(" ")[0] for client in ours}
     lines += [[name, *["?"] * len(COLUMNS)] for name in [*DEBIAN, *CLIENTS] if name not in tried]
-    reasons = [
+    remarks = [
         f"{name}, {title}: {reason}."
         for name, listed in CLIENTS.items()
         for title, reason in listed.fails.items()
+    ]
+    remarks += [
+        f"{name}: {listed.lack or 'it is not built'}."
+        for name, listed in CLIENTS.items()
+        if name not in tried
     ]
     return (
         f"Run on {today} with {__version__} and, after a slash where it differs, with Amazon's"
         f" helper {GO_HELPER.release}: ✓ works, ✗ does not, – does not apply, ? not tried.\n\n"
         + "".join(f"|{'|'.join(cells)}|\n" for cells in lines)
-        + "".join(f"\n{reason}\n" for reason in reasons)
+        + "\n{}\n".format("\n".join(remarks))
     )
 
 
