@@ -200,7 +200,6 @@ def test_the_kubelet_example_runs(
             ["sh", "-euc", script], env=environ, capture_output=True, text=True, check=True
         ).stdout
 
-    (tmp_path / directory[1:]).mkdir(parents=True)
     assert typed(setup) == ""
     (provider,) = yaml.safe_load((tmp_path / config[1:]).read_text())["providers"]
     program = f"{directory}/{provider['name']} {' '.join(provider['args'])}"
