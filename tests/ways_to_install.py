@@ -82,7 +82,9 @@ def environ(directory: Path) -> dict[str, str]:
     own = {
         "HOME": "home",
         "PIPX_BIN_DIR": "bin",
+        "PIPX_COMPLETION_DIR": "share",
         "PIPX_GLOBAL_BIN_DIR": "global/bin",
+        "PIPX_GLOBAL_COMPLETION_DIR": "global/share",
         "PIPX_GLOBAL_HOME": "global/pipx",
         "PIPX_GLOBAL_MAN_DIR": "global/man",
         "PIPX_HOME": "pipx",
