@@ -17,27 +17,27 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-# That which is built for: this one, or what _PYTHON_HOST_PLATFORM says, as setuptools has it.
+# The system to build for: this one, or that in _PYTHON_HOST_PLATFORM, as for setuptools.
 _IS_WINDOWS = sysconfig.get_platform().startswith("win")
 
 
 class MetadataHook(MetadataHookInterface):
-    """Says what installers make an executable of."""
+    """Names the function of which installers make an executable."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Name the entry point, for Windows."""
+        """Add the entry point, for Windows."""
         if _IS_WINDOWS:
             metadata["scripts"] = {metadata["name"]: "docker_credential_ecr_login.__main__:main"}
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Says what is outside of the package, in wheels and editable ones."""
+    """Adds the files outside the package, to wheels and editable installs."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Name the launcher, and write the other files to where hatchling takes them from."""
+        """Add the launcher, and write the other files to where hatchling reads them."""
         self._directory = tempfile.TemporaryDirectory()
         if sys.version_info < (3, 11):  # noqa: UP036 - hooks run before pip looks at it
-            return  # to have pip say that, and not the import of the package
+            return  # so that pip reports it, instead of a failed import
         sys.path.insert(0, self.root)  # the source that is built, whatever is installed
         from docker_credential_ecr_login import __version__, commands
         from docker_credential_ecr_login.building import completions, man_page

@@ -35,7 +35,7 @@ _LICENCES = (
     " AND (GPL-2.0-or-later WITH Bootloader-exception)"
 )
 _OVERRIDES = (
-    # A build for each distribution would need a Python of each.
+    # A build for each distribution would need the Python of each.
     "embedded-library *",
     # It has no source: only the interpreter beside it, of this very version, runs it.
     "package-installs-python-bytecode",
@@ -145,7 +145,7 @@ cp -a {root}/content/. %{{buildroot}}
 /usr/bin/{NAME}
 /usr/lib/{NAME}
 /usr/share/{NAME}
-# Whole directories: where no shell has brought them, they go again.
+# Whole directories: they are removed again if no shell has created them.
 /usr/share/bash-completion
 /usr/share/fish
 /usr/share/zsh

@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the project, in whose directory all this runs."""
+"""What pyproject.toml says about the project, in whose directory this runs."""
 
 import tomllib
 from pathlib import Path

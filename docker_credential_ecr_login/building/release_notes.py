@@ -15,14 +15,14 @@ _HOST = "https://github.com/"
 
 
 def section(changelog: str, version: str) -> str:
-    """Return what a changelog says of a version, without the heading; "" if there is none."""
+    """Return the section of a version in a changelog, without its heading; "" if there is none."""
     pattern = rf"^## \[{re.escape(version)}\][^\n]*\n(.*?)(?=^## |\Z)"
     found = re.search(pattern, changelog, re.MULTILINE | re.DOTALL)
     return found[1].strip() if found else ""
 
 
 def complaint(tag: str, repository: str, version: str, named: str) -> str:
-    """Say why there can be no release of a version, or return "".
+    """Return why a version cannot be released, or "".
 
     ``named`` is the URL of the repository in pyproject.toml; ``tag`` and ``repository`` may be "".
     """
@@ -34,7 +34,7 @@ def complaint(tag: str, repository: str, version: str, named: str) -> str:
 
 
 def main(tag: str = "", repository: str = "") -> None:
-    """Print the section, or end with what is wrong."""
+    """Print the section, or exit with what is wrong."""
     wrong = complaint(tag, repository, __version__, named_repository())
     text = section(Path("CHANGELOG.md").read_text("utf-8"), __version__)
     if wrong or not text:

