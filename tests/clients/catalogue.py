@@ -50,7 +50,7 @@ class Program:
     @property
     def lack(self) -> str | None:
         """What this machine lacks to build it, None if it has all that it takes."""
-        tools = {"go": self.go, "maven": self.maven, "node": self.npm}
+        tools = {"go": self.go, "maven": self.maven, "npm": self.npm}
         return next(filter(None, (_lack(tool) for tool, parts in tools.items() if parts)), None)
 
 
@@ -84,7 +84,7 @@ CLIENTS = {name: Listed(name, **_immutable(table)) for name, table in _FILE["cli
 _SHOW_VERSION = {
     "go": ["go", "version"],
     "maven": ["mvn", "--version"],
-    "node": ["node", "--version"],
+    "npm": ["npm", "--version"],
 }
 
 
