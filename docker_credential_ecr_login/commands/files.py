@@ -38,11 +38,9 @@ class TextFile:
 
     def __init__(self, path: str, environ: Mapping[str, str], *, is_json: bool = True) -> None:
         self.is_json = is_json
-        home = expand("~", environ).rstrip("/")
-        is_below = home and path.startswith(f"{home}/")
-        self.shown = one_line("~" + path[len(home) :] if is_below else path)
+        self.shown = shown(path, environ)
         self.target = os.path.realpath(path)  # a link to it stays a link
-        self._path, self._home = path, os.path.realpath(home)
+        self._path, self._home = path, os.path.realpath(_home(environ))
         try:
             self._content = self._look()
         except (OSError, ValueError) as error:
@@ -168,6 +166,17 @@ class TextFile:
             if os.path.lexists(place) and os.stat(place).st_uid != os.geteuid():
                 return f"make it yours: sudo chown -R $(id -u) {shlex.quote(place)}"
         return f"allow yourself to write it: chmod u+rwX {os.path.dirname(target)} {target}"
+
+
+def shown(path: str, environ: Mapping[str, str]) -> str:
+    """Return a path for people, on one line: with ~ for the home directory."""
+    home = _home(environ)
+    is_below = home and path.startswith(f"{home}/")
+    return one_line("~" + path[len(home) :] if is_below else path)
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return expand("~", environ).rstrip("/")
 
 
 def exchange(one: str, other: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..protocol import NAME
 from ..redaction import one_line
 from .clients import ClientConfiguration, client_path
-from .files import TextFile
+from .files import shown
 
 _CLIENTS = ("docker", "docker.exe", "podman", "nerdctl", "nerdctl.lima", "colima", "finch")
 REGISTRIES_CONF = (
@@ -129,7 +129,7 @@ def described(client: Client, environ: Mapping[str, str]) -> str:
     file = ClientConfiguration(client_path(environ, podman=podmans), environ)
     read = [file.shown]
     if podmans and not environ.get("REGISTRY_AUTH_FILE"):
-        read.append(TextFile(client_path(environ), environ).shown)
+        read.append(shown(client_path(environ), environ))
     is_another = ", which is podman," if podmans and client.name != "podman" else ""
     endpoint = environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT") or file.context
     talks = f" (uses {one_line(endpoint)})" if endpoint and not podmans else ""

@@ -57,7 +57,7 @@ def program(context: CheckContext) -> Iterator[Finding]:
     if executables.is_this(first):
         yield Finding("program", "passed", f"{first} is what clients run, with this PATH")
         directory = os.path.dirname(first)
-        if executables.is_for_all_users(directory) > executables.is_for_all_users(first):
+        if executables.is_for_all_users(directory) and not executables.is_for_all_users(first):
             yield Finding(
                 "program",
                 "warned",
