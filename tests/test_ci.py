@@ -1,12 +1,12 @@
 """The workflow that tries each change, as far as text can be checked against text."""
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.workflows import TARGETS, jobs_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,9 +14,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def jobs() -> dict[str, Any]:
     """Its jobs."""
-    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
-    found: dict[str, Any] = yaml.safe_load(text)["jobs"]
-    return found
+    return jobs_of("ci.yml")
 
 
 def test_each_environment_of_tox_is_tried(jobs: dict[str, Any]) -> None:
@@ -36,7 +34,7 @@ def test_it_runs_targets_that_there_are(jobs: dict[str, Any]) -> None:
     words = [script.split() for script in scripts]
     assert {command for command, *_ in words} == {"make", "$MAKE"}
     targets = {word for _, *rest in words for word in rest if "=" not in word}
-    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets <= TARGETS
     assert {"test", "lint", "types", "pythons", "installers"} <= targets
 
 

@@ -1,11 +1,8 @@
 """The README's table of clients is that of the catalogue."""
 
-from pathlib import Path
-
 from tests.clients.catalogue import CLIENTS, COLUMNS, DEBIAN
 from tests.clients.table import BEGIN, END
-
-README = (Path(__file__).parent.parent / "README.md").read_text()
+from tests.documents import README
 
 
 def test_the_readme_has_the_catalogues_clients_and_columns() -> None:

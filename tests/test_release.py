@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from docker_credential_ecr_login import __version__
 from docker_credential_ecr_login.building.release_notes import complaint, section
 from docker_credential_ecr_login.building.standalone import glibc
 from tests.recipes import OUR_ACTION, ROOT
+from tests.workflows import TARGETS, jobs_of
 
 CHANGELOG = """\
 # Changelog
@@ -94,9 +94,7 @@ def test_the_glibc_that_a_build_needs(tmp_path: Path) -> None:
 @pytest.fixture
 def jobs() -> dict[str, Any]:
     """The jobs of the release's workflow."""
-    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
-    found: dict[str, Any] = yaml.safe_load(text)["jobs"]
-    return found
+    return jobs_of("release.yml")
 
 
 def test_the_workflow_runs_targets_that_there_are(jobs: dict[str, Any]) -> None:
@@ -106,10 +104,9 @@ def test_the_workflow_runs_targets_that_there_are(jobs: dict[str, Any]) -> None:
     called = r"(?:^ *|; |unshare )(?:make|\$MAKE)((?: [^\s';>]+)+)"
     words = {word for line in re.findall(called, scripts, re.MULTILINE) for word in line.split()}
     targets = {word for word in words if re.fullmatch(r"[a-z-]+", word)}
-    made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     built = {"build", "sbom", "standalone", "packages", "image", "checksums", "release-notes"}
     assert targets == {*built, "install", "test-standalone"}
-    assert targets <= made
+    assert targets <= TARGETS
 
 
 def test_nothing_is_built_before_tag_and_version_agree(jobs: dict[str, Any]) -> None:
