@@ -365,6 +365,15 @@ def test_what_podman_reads(machine: Machine) -> None:
     assert reads in found["message"]
 
 
+def test_what_podman_reads_beside_another_encoding(machine: Machine) -> None:
+    """If docker's file is in UTF-16, the files that podman reads are named all the same."""
+    (machine.helper.home / ".docker" / "config.json").write_text("{}", "utf-16")
+    podman = machine.put_first_on_path("podman", "exit 1")
+    (found,) = (each for each in machine.findings("--no-network") if each["check"] == "clients")
+    reads = f"{podman} reads ~/.config/containers/auth.json, then ~/.docker/config.json; "
+    assert found["message"].startswith(reads)
+
+
 def test_it_goes_on_after_a_failure(machine: Machine) -> None:
     """Several faults are all found in one run."""
     for seed in (program_not_on_path, docker_configuration_broken, token_revoked):
